@@ -1,0 +1,3 @@
+module hello-timber/app
+
+go 1.26

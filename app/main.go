@@ -1,0 +1,113 @@
+// Command app is timber, the tutorial's web service: it says that timber is so
+// delicious and, from version 2 on, why.
+//
+// Environment:
+//
+//	PORT       TCP port to listen on; 0 takes a free one and logs it (default 8080)
+//	LOG_LEVEL  debug, info, warn or error; debug logs every request (default info)
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+)
+
+// version is the image's tag, set by the linker (-X main.version=v1).
+var version = "dev"
+
+func main() {
+	if err := run(); err != nil {
+		// Plain text, for people; Cloud Logging files stderr as an error anyway.
+		fmt.Fprintln(os.Stderr, "timber:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until SIGTERM or SIGINT and then drains. A second signal ends the
+// process at once with exit code 1.
+func run() error {
+	port, level, err := config(os.Getenv)
+	if err != nil {
+		return err
+	}
+	// In Kubernetes the host's name is the pod's.
+	pod, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	log := newLog(os.Stdout, level)
+
+	// Before listening, so that a signal right after the first probe is not missed.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+
+	listener, err := net.Listen("tcp", net.JoinHostPort("", port))
+	if err != nil {
+		return err
+	}
+	s := newServer(version, pod, log)
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(listener) }()
+	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod)
+
+	select {
+	case err := <-failed:
+		return err
+	case received := <-signals:
+		log.Info("draining", "signal", received.String())
+	}
+	go func() {
+		received := <-signals
+		log.Error("second signal: stopping without waiting for requests in flight", "signal", received.String())
+		os.Exit(1)
+	}()
+	if err := s.drain(); err != nil {
+		return err
+	}
+	log.Info("drained")
+	return nil
+}
+
+// config reads the port and the log level from the environment.
+func config(getenv func(string) string) (port string, level slog.Level, err error) {
+	port = getenv("PORT")
+	if port == "" {
+		port = "8080"
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", 0, fmt.Errorf("PORT is %q: want a number from 0 to 65535; unset it to listen on 8080", port)
+	}
+	if name := getenv("LOG_LEVEL"); name != "" {
+		if err := level.UnmarshalText([]byte(name)); err != nil {
+			return "", 0, fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn or error; unset it for info", name)
+		}
+	}
+	return port, level, nil
+}
+
+// newLog writes JSON lines with the field names that Cloud Logging understands:
+// https://cloud.google.com/logging/docs/structured-logging
+func newLog(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+		Level: level,
+		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			switch {
+			case len(groups) > 0:
+			case a.Key == slog.MessageKey:
+				a.Key = "message"
+			case a.Key == slog.LevelKey:
+				a.Key = "severity"
+				if a.Value.Any() == slog.LevelWarn {
+					a.Value = slog.StringValue("WARNING")
+				}
+			}
+			return a
+		},
+	}))
+}

@@ -1,0 +1,184 @@
+// Package docker is the emulator's `docker` provider plugin: pulumi-docker's
+// Image, built for real by this machine's Docker engine, and pushed to the
+// emulated Artifact Registry where its name says Google's.
+package docker
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/blang/semver"
+	"github.com/distribution/reference"
+	"github.com/docker/docker/client"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
+)
+
+const imageType = "docker:index/image:Image"
+
+// inputs are all that the emulator has of an Image's; "" is also what is not
+// known yet in a preview.
+type inputs struct {
+	ImageName                string
+	SkipPush, BuildOnPreview bool
+	Build                    struct {
+		Context, Dockerfile, Platform, Target string
+		Args                                  map[string]*string
+		// ContextDigest is added by Check.
+		ContextDigest string
+	}
+	Registry struct{ Server, Username, Password string }
+}
+
+func decode(properties resource.PropertyMap) (in inputs, err error) {
+	known, err := json.Marshal(properties.MapRepl(nil, func(value resource.PropertyValue) (any, bool) {
+		return nil, value.IsComputed()
+	}))
+	if err != nil {
+		return in, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(known))
+	decoder.DisallowUnknownFields()
+	if err = decoder.Decode(&in); err == nil {
+		return in, nil
+	}
+	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		return in, fmt.Errorf("the emulator's %s has no property %s", imageType, name)
+	}
+	return in, fmt.Errorf("the emulator's %s: %s", imageType, strings.TrimPrefix(err.Error(), "json: "))
+}
+
+type dockerProvider struct {
+	plugin.UnimplementedProvider
+	host   *provider.HostClient
+	engine *client.Client // set by Configure
+	// stopped ends when the user interrupts `pulumi up`.
+	stopped context.Context
+	stop    context.CancelFunc
+}
+
+// New returns the provider. It tells host what the engine builds and pushes.
+func New(host *provider.HostClient) plugin.Provider {
+	stopped, stop := context.WithCancel(context.Background())
+	return &dockerProvider{host: host, stopped: stopped, stop: stop}
+}
+
+func (p *dockerProvider) Handshake(context.Context, plugin.ProviderHandshakeRequest) (*plugin.ProviderHandshakeResponse, error) {
+	return &plugin.ProviderHandshakeResponse{}, nil
+}
+
+func (p *dockerProvider) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
+	version := semver.MustParse("4.11.2") // of the official provider
+	return plugin.PluginInfo{Version: &version}, nil
+}
+
+func (p *dockerProvider) SignalCancellation(context.Context) error {
+	p.stop()
+	return nil
+}
+
+func (p *dockerProvider) Configure(ctx context.Context, req plugin.ConfigureRequest) (done plugin.ConfigureResponse, err error) {
+	options := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
+	for key, value := range req.Inputs {
+		switch {
+		case key == "host" && value.IsString():
+			options = append(options, client.WithHost(value.StringValue()))
+		case key != "version":
+			return done, fmt.Errorf("the emulator's docker provider has no setting docker:%s; remove it: pulumi config rm docker:%s", key, key)
+		}
+	}
+	if p.engine, err = client.NewClientWithOpts(options...); err != nil {
+		return done, fmt.Errorf("docker: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := p.engine.Ping(ctx); err != nil {
+		return done, fmt.Errorf("no Docker engine answers at %s; start it (sudo systemctl start docker, or Docker Desktop) "+
+			"or name another (export DOCKER_HOST=unix:///path/to/docker.sock): %w", p.engine.DaemonHost(), err)
+	}
+	return done, nil
+}
+
+func (p *dockerProvider) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	if req.URN.Type() != imageType {
+		return plugin.CheckResponse{}, fmt.Errorf("the emulator has no %s", req.URN.Type())
+	}
+	if err := complete(req.News); err != nil {
+		return plugin.CheckResponse{Failures: []plugin.CheckFailure{{Reason: err.Error()}}}, nil
+	}
+	return plugin.CheckResponse{Properties: req.News}, nil
+}
+
+// complete checks an image's properties and adds the defaults and the digest of
+// the files it is built from.
+func complete(properties resource.PropertyMap) error {
+	in, err := decode(properties)
+	if err != nil {
+		return err
+	}
+	if in.ImageName != "" && !in.SkipPush {
+		// As the official provider: a short name would mean Docker Hub.
+		if _, err := reference.ParseNamed(in.ImageName); err != nil {
+			return fmt.Errorf("imageName %q: %w; write it in full, as in europe-west1-docker.pkg.dev/project/repository/image:v1", in.ImageName, err)
+		}
+	}
+	if properties["build"].IsNull() {
+		properties["build"] = resource.NewProperty(resource.PropertyMap{})
+	} else if properties["build"].IsComputed() {
+		return nil
+	}
+	build := properties["build"].ObjectValue()
+	if build["context"].IsComputed() || build["dockerfile"].IsComputed() || build["platform"].IsComputed() {
+		return nil
+	}
+	folder := cmp.Or(in.Build.Context, ".")
+	dockerfile := cmp.Or(in.Build.Dockerfile, path.Join(folder, "Dockerfile"))
+	digest, err := contextDigest(folder, dockerfile)
+	if err != nil {
+		return fmt.Errorf("build.context and build.dockerfile (both relative to the program, the latter not to the context): %w", err)
+	}
+	build["context"] = resource.NewProperty(folder)
+	build["dockerfile"] = resource.NewProperty(dockerfile)
+	build["contextDigest"] = resource.NewProperty(digest)
+	// What Google's nodes run; the official provider takes what this machine runs.
+	build["platform"] = resource.NewProperty(cmp.Or(in.Build.Platform, "linux/amd64"))
+	return nil
+}
+
+func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	// Credentials are no part of an image; a token is new at every run.
+	diff := req.OldInputs.DiffWithOptions(req.NewInputs, resource.IgnorePathFunc(func(path resource.PropertyPath) bool {
+		return path.String() == "registry.username" || path.String() == "registry.password"
+	}))
+	if diff == nil {
+		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
+	}
+	return plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(diff, true)}, nil
+}
+
+func (p *dockerProvider) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
+	id, outputs, err := p.apply(ctx, req.URN, req.Properties, req.Preview)
+	return plugin.CreateResponse{ID: id, Properties: outputs}, err
+}
+
+func (p *dockerProvider) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	_, outputs, err := p.apply(ctx, req.URN, req.NewInputs, req.Preview)
+	return plugin.UpdateResponse{Properties: outputs}, err
+}
+
+// Read, like the official one, does not look whether the image is still there.
+func (p *dockerProvider) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}, nil
+}
+
+// Delete, like the official one, leaves the image where it is.
+func (p *dockerProvider) Delete(context.Context, plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+	return plugin.DeleteResponse{}, nil
+}

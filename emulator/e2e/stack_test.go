@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// interrupted ends when the tests are interrupted: what was started is still destroyed then.
+var interrupted, _ = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+
+// stack is one stack of the program, and the environment of the commands about it.
+type stack struct {
+	name string
+	// folder is where the program is.
+	folder string
+	// home is the emulator's folder.
+	home string
+	env  []string
+}
+
+// newStack makes an empty stack with the config of stack dev, and destroys and removes it at the end.
+func newStack(t *testing.T, name string) *stack {
+	t.Helper()
+	if !strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") {
+		t.Skip("`make test` runs this, with the emulator built")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stack{name: name, folder: root, home: filepath.Join(root, ".emulator")}
+	// kubectl's context of whoever works on this machine stays what it is.
+	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
+	remove := func() {
+		for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
+			if _, err := s.start(context.Background(), root, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack named") {
+				t.Error(err)
+			}
+		}
+	}
+	remove() // what a killed run left
+	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, "dev")
+	t.Cleanup(remove)
+	return s
+}
+
+// start runs a command and returns what it printed to standard output; its error
+// holds everything that it printed.
+func (s *stack) start(ctx context.Context, folder, name string, args ...string) (string, error) {
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	command := exec.Command(name, args...)
+	command.Env, command.Dir = s.env, folder
+	var complaint strings.Builder
+	command.Stderr = &complaint
+	out, err := command.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, complaint.String())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// try runs a command unless the tests are interrupted.
+func (s *stack) try(name string, args ...string) (string, error) {
+	return s.start(interrupted, s.folder, name, args...)
+}
+
+// run runs a command that must succeed.
+func (s *stack) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := s.try(name, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (s *stack) pulumi(t *testing.T, args ...string) string {
+	t.Helper()
+	return s.run(t, "pulumi", args...)
+}
+
+func (s *stack) kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	return s.run(t, "kubectl", args...)
+}
+
+func (s *stack) previewIsEmpty(t *testing.T) {
+	s.pulumi(t, "preview", "--expect-no-changes", "--diff")
+}
+
+// preview lists what a preview would change, sorted: "TYPE PROPERTY" for each
+// property of each resource that changes, "TYPE OPERATION" for other operations.
+func (s *stack) preview(t *testing.T) []string {
+	t.Helper()
+	var digest struct {
+		Steps []struct {
+			Op, URN      string
+			DetailedDiff map[string]any
+		}
+	}
+	if err := json.Unmarshal([]byte(s.pulumi(t, "preview", "--json")), &digest); err != nil {
+		t.Fatal(err)
+	}
+	var changes []string
+	for _, step := range digest.Steps {
+		// urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+		types := strings.Split(strings.Split(step.URN, "::")[2], "$")
+		typ := types[len(types)-1]
+		switch {
+		case step.Op == "same" || step.Op == "read":
+		case step.Op == "update" && len(step.DetailedDiff) > 0:
+			for property := range step.DetailedDiff {
+				changes = append(changes, typ+" "+property)
+			}
+		default:
+			changes = append(changes, typ+" "+step.Op)
+		}
+	}
+	slices.Sort(changes)
+	return changes
+}
+
+// ready names the nodes or pods whose condition Ready is true and that are not being deleted.
+func (s *stack) ready(t *testing.T, args ...string) []string {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name, DeletionTimestamp string }
+			Status   struct {
+				Conditions []struct{ Type, Status string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(s.kubectl(t, append([]string{"get", "--output=json"}, args...)...)), &list); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, item := range list.Items {
+		for _, condition := range item.Status.Conditions {
+			if condition.Type == "Ready" && condition.Status == "True" && item.Metadata.DeletionTimestamp == "" {
+				names = append(names, item.Metadata.Name)
+			}
+		}
+	}
+	return names
+}
+
+// stateHoldsNoSecret looks for the access token in everything that Pulumi keeps.
+func (s *stack) stateHoldsNoSecret(t *testing.T) {
+	token, err := os.ReadFile(filepath.Join(s.home, "google", "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.TrimSpace(string(token))
+	check := func(where, text string) {
+		if strings.Contains(text, secret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) {
+			t.Errorf("the access token stands in %s", where)
+		}
+	}
+	check("pulumi stack export", s.pulumi(t, "stack", "export"))
+	err = filepath.WalkDir(filepath.Join(s.home, "state"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		check(path, string(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// onThisMachine lists the containers, networks and volumes of this checkout's emulator.
+func (s *stack) onThisMachine(t *testing.T) []string {
+	t.Helper()
+	var things []string
+	for _, list := range []string{"ps --all --format={{.Names}}", "network ls --format={{.Name}}", "volume ls --format={{.Name}}"} {
+		arguments := append(strings.Fields(list), "--filter=label=hello-timber.emulator="+s.home)
+		for name := range strings.FieldsSeq(s.run(t, "docker", arguments...)) {
+			things = append(things, arguments[0]+" "+name)
+		}
+	}
+	return things
+}
+
+// onLocalNetwork tells whether this machine has an address in the network of a URL.
+func onLocalNetwork(t *testing.T, address string) bool {
+	t.Helper()
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		network, ok := a.(*net.IPNet)
+		return ok && network.Contains(net.ParseIP(at.Hostname()))
+	})
+}

@@ -1,0 +1,149 @@
+package gcp
+
+import (
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"hello-timber/emulator/home"
+	"hello-timber/emulator/records"
+)
+
+const gcloudKnows = `the emulator's gcloud knows only
+  gcloud container clusters list [--project=PROJECT]
+  gcloud container clusters get-credentials NAME --location=LOCATION [--project=PROJECT]
+  gcloud auth configure-docker [HOSTS]`
+
+// Gcloud is the gcloud command, as much of it as this project's users need. Like
+// the real one it says what it did on errOut and prints what was asked for on out.
+func Gcloud(args []string, out, errOut io.Writer) error {
+	dir, err := home.Dir()
+	if err != nil {
+		return err
+	}
+	book := records.Book{Dir: filepath.Join(dir, "google")}
+	command := strings.Join(args, " ")
+	for name, run := range map[string]func([]string) error{
+		"container clusters list":            func(rest []string) error { return listClusters(book, rest, out) },
+		"container clusters get-credentials": func(rest []string) error { return getCredentials(book, rest, errOut) },
+		"auth configure-docker": func([]string) error {
+			_, err := fmt.Fprintln(errOut, "Nothing to configure: the emulator's registry is on this machine and Docker reaches it as it is.")
+			return err
+		},
+	} {
+		if command == name || strings.HasPrefix(command, name+" ") {
+			return run(args[strings.Count(name, " ")+1:])
+		}
+	}
+	return fmt.Errorf("%s\nnot: gcloud %s", gcloudKnows, command)
+}
+
+// selectClusters parses the arguments NAME and flags, in any order, and returns
+// the clusters they fit.
+func selectClusters(book records.Book, args []string) ([]records.Record, error) {
+	flags := flag.NewFlagSet("gcloud", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	project := flags.String("project", os.Getenv("CLOUDSDK_CORE_PROJECT"), "")
+	var name, location string
+	for _, flag := range []string{"location", "zone", "region"} {
+		flags.StringVar(&location, flag, "", "")
+	}
+	for rest := args; len(rest) > 0; {
+		if err := flags.Parse(rest); err != nil {
+			return nil, fmt.Errorf("%w\n%s", err, gcloudKnows)
+		}
+		if rest = flags.Args(); len(rest) > 0 {
+			if name != "" {
+				return nil, fmt.Errorf("%s is one name too many\n%s", rest[0], gcloudKnows)
+			}
+			name, rest = rest[0], rest[1:]
+		}
+	}
+	all, err := book.List(clusterType)
+	var fitting []records.Record
+	for _, r := range all {
+		if cluster := clusterOf(r.Properties); (name == "" || name == cluster.Name) && (location == "" || location == cluster.Location) && (*project == "" || *project == cluster.Project) {
+			fitting = append(fitting, r)
+		}
+	}
+	return fitting, err
+}
+
+func listClusters(book records.Book, args []string, out io.Writer) error {
+	fitting, err := selectClusters(book, args)
+	if err != nil {
+		return err
+	}
+	pools, err := book.List(nodePoolType)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tLOCATION\tMASTER_VERSION\tMASTER_IP\tMACHINE_TYPE\tNODE_VERSION\tNUM_NODES\tSTATUS")
+	for _, r := range fitting {
+		nodes, machines, status := 0, "", "RUNNING"
+		for _, p := range pools {
+			if strings.HasPrefix(p.ID, r.ID+"/") {
+				pool := poolOf(p.Properties)
+				nodes, machines = nodes+pool.NodesPerZone*len(pool.Zones), pool.MachineType
+			}
+		}
+		if r.Properties[maker] != nil {
+			status = "PROVISIONING"
+		}
+		cluster := clusterOf(r.Properties)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cluster.Name, cluster.Location, version, text(r.Properties, "endpoint"), machines, version, nodes, status)
+	}
+	return table.Flush()
+}
+
+func getCredentials(book records.Book, args []string, errOut io.Writer) error {
+	if len(args) == 0 {
+		return errors.New("gcloud container clusters get-credentials needs a cluster's name; the names there are: gcloud container clusters list")
+	}
+	fitting, err := selectClusters(book, args)
+	if err != nil {
+		return err
+	}
+	if len(fitting) != 1 {
+		return fmt.Errorf("%d clusters fit %s; those there are: gcloud container clusters list", len(fitting), strings.Join(args, " "))
+	}
+	properties := fitting[0].Properties
+	auth, _ := properties["masterAuth"].(map[string]any)
+	ca, err := base64.StdEncoding.DecodeString(text(auth, "clusterCaCertificate"))
+	if err != nil || len(ca) == 0 {
+		return errors.Join(err, fmt.Errorf("%s is not up yet", fitting[0].ID))
+	}
+	fmt.Fprintln(errOut, "Fetching cluster endpoint and auth data.")
+	options := clientcmd.NewDefaultPathOptions()
+	config, err := options.GetStartingConfig()
+	if err != nil {
+		return err
+	}
+	cluster := clusterOf(properties)
+	context := "gke_" + cluster.Project + "_" + cluster.Location + "_" + cluster.Name
+	config.Clusters[context] = &api.Cluster{Server: "https://" + text(properties, "endpoint"), CertificateAuthorityData: ca}
+	config.AuthInfos[context] = &api.AuthInfo{Exec: &api.ExecConfig{
+		APIVersion:         "client.authentication.k8s.io/v1beta1",
+		Command:            "gke-gcloud-auth-plugin",
+		InstallHint:        "gke-gcloud-auth-plugin is in the emulator's bin folder; put that on the PATH",
+		ProvideClusterInfo: true,
+		InteractiveMode:    api.IfAvailableExecInteractiveMode,
+	}}
+	config.Contexts[context] = &api.Context{Cluster: context, AuthInfo: context}
+	config.CurrentContext = context
+	if err := clientcmd.ModifyConfig(options, *config, true); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(errOut, "kubeconfig entry generated for %s.\n", cluster.Name)
+	return err
+}

@@ -1,0 +1,122 @@
+package gcp
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"hello-timber/emulator/records"
+)
+
+func book(t *testing.T, clusters ...props) records.Book {
+	b := records.Book{Dir: t.TempDir()}
+	for _, properties := range clusters {
+		if err := b.Put(clusterType, records.Record{ID: kinds[clusterType].identify(properties), Properties: properties}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+var timber = props{"name": "timber", "location": "europe-west1-d", "project": "timber-project", "endpoint": "172.30.0.2", "masterAuth": props{"clusterCaCertificate": "Q0E="}}
+
+func TestGetCredentials(t *testing.T) {
+	b := book(t, timber, with(timber, props{"project": "other-project"}), with(timber, props{"name": "half", "masterAuth": nil, maker: 1}))
+	kubeconfig := filepath.Join(t.TempDir(), "config")
+	t.Setenv("KUBECONFIG", kubeconfig)
+	t.Setenv("CLOUDSDK_CORE_PROJECT", "")
+	if err := os.WriteFile(kubeconfig, []byte("apiVersion: v1\nkind: Config\ncontexts: [{name: mine, context: {cluster: mine, user: mine}}]\ncurrent-context: mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	for _, args := range [][]string{
+		{"timber", "--location", "europe-west1-d", "--project=timber-project"},
+		{"--zone=europe-west1-d", "timber", "--project", "timber-project"},
+	} {
+		if err := getCredentials(b, args, &said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "gke_timber-project_europe-west1-d_timber"
+	if config.CurrentContext != name || config.Contexts["mine"] == nil || config.Clusters[name].Server != "https://172.30.0.2" ||
+		string(config.Clusters[name].CertificateAuthorityData) != "CA" || config.AuthInfos[name].Exec.Command != "gke-gcloud-auth-plugin" {
+		t.Errorf("kubeconfig: %+v", config)
+	}
+	if !strings.Contains(said.String(), "kubeconfig entry generated for timber.") {
+		t.Errorf("said %q", said.String())
+	}
+	for want, args := range map[string][]string{
+		"0 clusters fit nothing":   {"nothing"},
+		"2 clusters fit timber":    {"timber"},
+		"is not up yet":            {"half"},
+		"needs a cluster's name":   {},
+		"is one name too many":     {"timber", "more"},
+		"not defined: -frobnicate": {"timber", "--frobnicate"},
+	} {
+		if err := getCredentials(b, args, &said); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestListClusters(t *testing.T) {
+	b := book(t, timber, with(timber, props{"name": "half", maker: 1}))
+	nodes := with(pool, props{"name": "p", "cluster": "timber", "project": "timber-project", "nodeCount": 3.0})
+	if err := b.Put(nodePoolType, records.Record{ID: kinds[nodePoolType].identify(nodes), Properties: nodes}); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := listClusters(b, nil, &out); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		got = append(got, strings.Join(strings.Fields(line), " "))
+	}
+	want := "NAME LOCATION MASTER_VERSION MASTER_IP MACHINE_TYPE NODE_VERSION NUM_NODES STATUS\n" +
+		"half europe-west1-d " + version + " 172.30.0.2 " + version + " 0 PROVISIONING\n" +
+		"timber europe-west1-d " + version + " 172.30.0.2 e2-medium " + version + " 3 RUNNING"
+	if got := strings.Join(got, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestGcloudRefuses(t *testing.T) {
+	for _, command := range []string{"", "compute instances list", "container clusters create x", "container clusters listing"} {
+		if err := Gcloud(strings.Fields(command), nil, nil); err == nil || !strings.Contains(err.Error(), "the emulator's gcloud knows only") {
+			t.Errorf("gcloud %s: %v", command, err)
+		}
+	}
+}
+
+func TestAuthPlugin(t *testing.T) {
+	var out bytes.Buffer
+	if err := AuthPlugin([]string{"--use_application_default_credentials"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	var credential struct {
+		APIVersion, Kind string
+		Status           struct{ Token string }
+	}
+	if err := json.Unmarshal(out.Bytes(), &credential); err != nil {
+		t.Fatal(err)
+	}
+	if credential.APIVersion != "client.authentication.k8s.io/v1beta1" || credential.Kind != "ExecCredential" || !strings.HasPrefix(credential.Status.Token, "ya29.") {
+		t.Errorf("got %+v", credential)
+	}
+	if err := AuthPlugin([]string{"--version"}, &out); err != nil {
+		t.Error(err)
+	}
+	if err := AuthPlugin([]string{"--impersonate"}, &out); err == nil {
+		t.Error("an unknown flag was accepted")
+	}
+}

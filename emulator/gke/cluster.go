@@ -1,0 +1,179 @@
+package gke
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"hello-timber/emulator/home"
+)
+
+// Cluster names a GKE cluster.
+type Cluster struct {
+	// Name is also the name of the control plane's container.
+	Name, Project string
+	// Location is a zone (europe-west1-d) or a region (europe-west1).
+	Location string
+}
+
+// Endpoint is where and how a cluster's API server is reached.
+type Endpoint struct {
+	// Host is the address, without a port: the API server listens on 443.
+	Host string
+	// CACertificate is the base64 of a PEM certificate, as in
+	// masterAuth.clusterCaCertificate.
+	CACertificate string
+}
+
+// started is how long a control plane may take to answer. It takes about five
+// seconds on two idle cores; a loaded machine gets the benefit of the doubt.
+const started = 3 * time.Minute
+
+func networkName(home string) string {
+	sum := sha256.Sum256([]byte(home))
+	return "hello-timber-" + hex.EncodeToString(sum[:4])
+}
+
+// Create starts a cluster's control plane and returns when its API server is
+// ready. What a failed or cancelled start leaves is removed.
+func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) {
+	m, err := connect()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	image, err := m.image()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	token, err := home.Token()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	unlock, err := m.lock()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	net, err := m.network(ctx)
+	unlock()
+	if err != nil {
+		return Endpoint{}, err
+	}
+	_, balancers, err := ranges(net.IPAM.Config[0].Subnet)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	log("starting the control plane")
+	_, err = m.start(ctx, machine{
+		name:    c.Name,
+		image:   image,
+		command: []string{"control-plane"},
+		env:     []string{"TOKEN=" + token, "LOADBALANCER_RANGE=" + balancers.String()},
+		labels:  map[string]string{labelRole: "control-plane", labelCluster: c.Name},
+		kernel:  true,
+	})
+	if err != nil {
+		return Endpoint{}, err
+	}
+	endpoint, err := m.ready(ctx, c.Name, log)
+	if err != nil {
+		// The caller's context may be over; cleaning up must still work.
+		err = errors.Join(err, Delete(context.WithoutCancel(ctx), c.Name))
+	}
+	return endpoint, err
+}
+
+func (m *machines) ready(ctx context.Context, name string, log func(string)) (Endpoint, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, started, fmt.Errorf("the API server of %s did not get ready in %s; its log: docker logs %s", name, started, name))
+	defer cancel()
+	log("waiting for the API server")
+	for {
+		endpoint, ok, err := m.endpoint(ctx, name)
+		if err == nil && ok {
+			var client *kubernetes.Clientset
+			if client, err = connectTo(endpoint); err != nil {
+				return Endpoint{}, err
+			}
+			if err = client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err == nil {
+				return endpoint, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return Endpoint{}, errors.Join(context.Cause(ctx), err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Get returns a cluster's endpoint, or false when there is no such cluster.
+func Get(ctx context.Context, name string) (Endpoint, bool, error) {
+	m, err := connect()
+	if err != nil {
+		return Endpoint{}, false, err
+	}
+	return m.endpoint(ctx, name)
+}
+
+func (m *machines) endpoint(ctx context.Context, name string) (Endpoint, bool, error) {
+	c, err := m.docker.ContainerInspect(ctx, name)
+	if errdefs.IsNotFound(err) || err == nil && (c.Config.Labels[labelEmulator] != m.home || c.Config.Labels[labelRole] != "control-plane") {
+		return Endpoint{}, false, nil
+	}
+	if err != nil {
+		return Endpoint{}, false, err
+	}
+	ca, err := m.copyOut(ctx, name, caPath)
+	if err != nil {
+		return Endpoint{}, false, err
+	}
+	endpoint := c.NetworkSettings.Networks[networkName(m.home)]
+	if endpoint == nil {
+		return Endpoint{}, false, fmt.Errorf("container %s is not on network %s", name, networkName(m.home))
+	}
+	return Endpoint{Host: endpoint.IPAMConfig.IPv4Address, CACertificate: base64.StdEncoding.EncodeToString(ca)}, true, nil
+}
+
+// Delete removes a cluster, its control plane and all its nodes. A cluster that
+// is gone already is no error.
+func Delete(ctx context.Context, name string) error {
+	m, err := connect()
+	if err != nil {
+		return err
+	}
+	parts, err := m.list(ctx, labelCluster+"="+name)
+	if err != nil {
+		return err
+	}
+	return m.remove(ctx, ids(parts)...)
+}
+
+func ids(list []container.Summary) []string {
+	ids := make([]string, len(list))
+	for i, c := range list {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+// connectTo returns a client with its owner's rights.
+func connectTo(e Endpoint) (*kubernetes.Clientset, error) {
+	token, err := home.Token()
+	if err != nil {
+		return nil, err
+	}
+	ca, err := base64.StdEncoding.DecodeString(e.CACertificate)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(&rest.Config{
+		Host: "https://" + e.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: ca}})
+}

@@ -1,0 +1,323 @@
+// Package gke is what stands behind the emulated Google: clusters, nodes and the
+// artifact registry as Docker containers on one network of their own.
+package gke
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+	"github.com/docker/go-connections/nat"
+
+	"hello-timber/emulator/home"
+)
+
+// Labels of everything the emulator makes in Docker. The first carries the path
+// of the emulator's folder, so that two checkouts never touch each other's.
+const (
+	labelEmulator = "hello-timber.emulator"
+	labelRole     = "hello-timber.role" // control-plane, node or registry
+	labelCluster  = "hello-timber.cluster"
+	labelPool     = "hello-timber.pool"
+	labelZone     = "hello-timber.zone"
+)
+
+// machines makes and finds this checkout's containers.
+type machines struct {
+	docker *client.Client
+	home   string
+}
+
+func connect() (*machines, error) {
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
+	dir, err := home.Dir()
+	return &machines{docker, dir}, err
+}
+
+func (m *machines) filter(labels ...string) filters.Args {
+	f := filters.NewArgs(filters.Arg("label", labelEmulator+"="+m.home))
+	for _, label := range labels {
+		f.Add("label", label)
+	}
+	return f
+}
+
+// list returns the containers with the given labels ("k=v"), stopped ones too.
+func (m *machines) list(ctx context.Context, labels ...string) ([]container.Summary, error) {
+	return m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: m.filter(labels...)})
+}
+
+// lock keeps others, of this process or another, from making a network or taking
+// an address meanwhile: Docker itself would allow two networks of one name.
+func (m *machines) lock() (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(m.home, "network.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() { file.Close() }, nil
+}
+
+// network returns this checkout's network, making it if need be. The caller
+// holds the lock.
+func (m *machines) network(ctx context.Context) (network.Inspect, error) {
+	name := networkName(m.home)
+	found, err := m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
+	if err == nil || !errdefs.IsNotFound(err) {
+		return found, err
+	}
+	// Fixed addresses, which outlive a restart of the engine, are allowed only
+	// in a subnet that was asked for; the engine knows best which one is free.
+	// So: let it choose one, then ask for that.
+	options := network.CreateOptions{Driver: "bridge", Labels: map[string]string{labelEmulator: m.home}}
+	if _, err := m.docker.NetworkCreate(ctx, name, options); err != nil {
+		return network.Inspect{}, fmt.Errorf("create network %s: %w", name, err)
+	}
+	chosen, err := m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
+	if err != nil {
+		return network.Inspect{}, err
+	}
+	if err := m.docker.NetworkRemove(ctx, name); err != nil {
+		return network.Inspect{}, err
+	}
+	options.IPAM = &network.IPAM{Config: chosen.IPAM.Config[:1]}
+	if _, err := m.docker.NetworkCreate(ctx, name, options); err != nil {
+		return network.Inspect{}, fmt.Errorf("create network %s: %w", name, err)
+	}
+	return m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
+}
+
+// ranges splits a subnet: machines have its lower half, load balancers the upper.
+func ranges(subnet string) (machines netip.Addr, balancers netip.Prefix, err error) {
+	prefix, err := netip.ParsePrefix(subnet)
+	if err != nil || !prefix.Addr().Is4() || prefix.Bits() > 26 {
+		return netip.Addr{}, netip.Prefix{}, fmt.Errorf("network %s: want an IPv4 subnet of at least /26", subnet)
+	}
+	base := prefix.Masked().Addr().As4()
+	half := base
+	half[prefix.Bits()/8] |= 0x80 >> (prefix.Bits() % 8)
+	return netip.AddrFrom4(base), netip.PrefixFrom(netip.AddrFrom4(half), prefix.Bits()+1), nil
+}
+
+// machine is a container to be made.
+type machine struct {
+	name    string
+	image   string
+	command []string
+	env     []string
+	labels  map[string]string
+	// kernel: whether it needs what a Kubernetes node needs of the kernel.
+	kernel  bool
+	volumes []string
+	binds   []string
+	ports   nat.PortMap
+	files   map[string][]byte
+}
+
+// capabilities are those that make a node of a container where the engine itself
+// has no CAP_SYS_RESOURCE, so that --privileged fails; they do elsewhere too.
+var capabilities = strings.Fields(`AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE
+	LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST NET_RAW SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE
+	SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM MKNOD`)
+
+// start makes a container with an address of its own and starts it. A container
+// that cannot be started is removed again.
+func (m *machines) start(ctx context.Context, spec machine) (address string, err error) {
+	address, id, err := m.place(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	err = m.copyIn(ctx, id, spec.files)
+	if err == nil {
+		if err = m.docker.ContainerStart(ctx, id, container.StartOptions{}); err == nil {
+			return address, nil
+		}
+	}
+	return "", errors.Join(fmt.Errorf("start container %s: %w", spec.name, err), m.remove(context.WithoutCancel(ctx), id))
+}
+
+// place makes a container that holds an address from then on.
+func (m *machines) place(ctx context.Context, spec machine) (address, id string, err error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return "", "", err
+	}
+	defer unlock()
+	net, err := m.network(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	address, err = m.freeAddress(ctx, net.IPAM.Config[0].Subnet)
+	if err != nil {
+		return "", "", err
+	}
+	spec.labels[labelEmulator] = m.home
+	host := &container.HostConfig{
+		// After a restart of the engine or the machine everything comes back.
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
+		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m"}},
+		Binds:         append(spec.binds, filepath.Join(m.home, "bin")+":/opt/emulator:ro"),
+		PortBindings:  spec.ports,
+		Tmpfs:         map[string]string{"/run": "exec"},
+	}
+	for _, path := range spec.volumes {
+		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Target: path,
+			VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{labelEmulator: m.home}}})
+	}
+	if spec.kernel {
+		host.CapAdd = capabilities
+		host.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined"}
+		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
+		host.Binds = append(host.Binds, "/lib/modules:/lib/modules:ro")
+		host.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rw"}}
+	}
+	exposed := nat.PortSet{}
+	for port := range spec.ports {
+		exposed[port] = struct{}{}
+	}
+	created, err := m.docker.ContainerCreate(ctx,
+		&container.Config{Image: spec.image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
+		host,
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			net.Name: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address}}}},
+		nil, spec.name)
+	if err != nil {
+		return "", "", fmt.Errorf("create container %s: %w", spec.name, err)
+	}
+	return address, created.ID, nil
+}
+
+// freeAddress returns the lowest address that no container of the network has,
+// stopped ones included: theirs must be free when they start again.
+func (m *machines) freeAddress(ctx context.Context, subnet string) (string, error) {
+	first, balancers, err := ranges(subnet)
+	if err != nil {
+		return "", err
+	}
+	all, err := m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", networkName(m.home)))})
+	if err != nil {
+		return "", err
+	}
+	var taken []string
+	for _, c := range all {
+		if endpoint := c.NetworkSettings.Networks[networkName(m.home)]; endpoint != nil {
+			taken = append(taken, endpoint.IPAddress)
+			if endpoint.IPAMConfig != nil {
+				taken = append(taken, endpoint.IPAMConfig.IPv4Address)
+			}
+		}
+	}
+	// The subnet's own address and the bridge's come first.
+	for address := first.Next().Next(); !balancers.Contains(address); address = address.Next() {
+		if !slices.Contains(taken, address.String()) {
+			return address.String(), nil
+		}
+	}
+	return "", fmt.Errorf("network %s is full", subnet)
+}
+
+// remove ends containers and their volumes; when none is left, the network goes too.
+func (m *machines) remove(ctx context.Context, ids ...string) error {
+	var errs []error
+	for _, id := range ids {
+		err := m.docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+		if err != nil && !errdefs.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	unlock, err := m.lock()
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	defer unlock()
+	left, err := m.list(ctx)
+	if err == nil && len(left) == 0 {
+		if err = m.docker.NetworkRemove(ctx, networkName(m.home)); errdefs.IsNotFound(err) {
+			err = nil
+		}
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// exec runs a command in a container and returns what it printed on stdout; the
+// error carries its stderr.
+func (m *machines) exec(ctx context.Context, id string, command ...string) ([]byte, error) {
+	created, err := m.docker.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	if err != nil {
+		return nil, err
+	}
+	attached, err := m.docker.ContainerExecAttach(ctx, created.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer attached.Close()
+	var stdout, stderr bytes.Buffer
+	if _, err := stdcopy.StdCopy(&stdout, &stderr, attached.Reader); err != nil {
+		return nil, err
+	}
+	done, err := m.docker.ContainerExecInspect(ctx, created.ID)
+	if err == nil && done.ExitCode != 0 {
+		err = fmt.Errorf("%s: exit code %d: %s", strings.Join(command, " "), done.ExitCode, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.Bytes(), err
+}
+
+func (m *machines) copyIn(ctx context.Context, id string, files map[string][]byte) error {
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for path, content := range files {
+		if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o600, Size: int64(len(content))}); err != nil {
+			return err
+		}
+		if _, err := w.Write(content); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return m.docker.CopyToContainer(ctx, id, "/", &archive, container.CopyToContainerOptions{})
+}
+
+func (m *machines) copyOut(ctx context.Context, id, path string) ([]byte, error) {
+	archive, _, err := m.docker.CopyFromContainer(ctx, id, path)
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close()
+	r := tar.NewReader(archive)
+	if _, err := r.Next(); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// image is the node image's tag, left by the emulator's build.
+func (m *machines) image() (string, error) {
+	tag, err := os.ReadFile(filepath.Join(m.home, "node-image"))
+	if err != nil {
+		return "", fmt.Errorf("the emulator is not built (%w); run: make up", err)
+	}
+	return strings.TrimSpace(string(tag)), nil
+}

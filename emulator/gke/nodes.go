@@ -1,0 +1,266 @@
+package gke
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubectl/pkg/drain"
+
+	"hello-timber/emulator/home"
+)
+
+const (
+	caPath    = "/etc/kubernetes/pki/ca.crt"
+	proxyPath = "/etc/kubernetes/proxy.conf"
+)
+
+// joined is how long a node may take from its start to Ready, and drained how
+// long its pods may take to leave. GKE waits an hour for a disruption budget;
+// nobody wants to on their own machine.
+const (
+	joined  = 3 * time.Minute
+	drained = 5 * time.Minute
+)
+
+// Pool is a node pool as it should be.
+type Pool struct {
+	Cluster Cluster
+	Name    string
+	// Zones each hold NodesPerZone nodes.
+	Zones        []string
+	NodesPerZone int
+	MachineType  string
+	Labels       map[string]string
+	// ServiceAccount is the email the nodes show to the registry.
+	ServiceAccount string
+}
+
+// Resize makes a pool's nodes as many as they should be: missing ones are
+// created and waited for until Ready, surplus ones drained and removed.
+func Resize(ctx context.Context, p Pool, log func(string)) error {
+	m, err := connect()
+	if err != nil {
+		return err
+	}
+	endpoint, ok, err := m.endpoint(ctx, p.Cluster.Name)
+	if err != nil {
+		return err
+	}
+	if !ok && p.NodesPerZone == 0 {
+		return nil
+	}
+	if !ok {
+		return fmt.Errorf("cluster %s does not exist", p.Cluster.Name)
+	}
+	client, err := connectTo(endpoint)
+	if err != nil {
+		return err
+	}
+	nodes, err := m.list(ctx, labelRole+"=node", labelCluster+"="+p.Cluster.Name, labelPool+"="+p.Name)
+	if err != nil {
+		return err
+	}
+	byZone := map[string][]container.Summary{}
+	for _, node := range nodes {
+		byZone[node.Labels[labelZone]] = append(byZone[node.Labels[labelZone]], node)
+	}
+	var surplus []container.Summary
+	for zone, have := range byZone {
+		want := 0
+		if slices.Contains(p.Zones, zone) {
+			want = min(p.NodesPerZone, len(have))
+		}
+		surplus = append(surplus, have[want:]...)
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for _, zone := range p.Zones {
+		for range p.NodesPerZone - len(byZone[zone]) {
+			group.Go(func() {
+				if err := m.addNode(ctx, client, endpoint, p, zone, log); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					errs = append(errs, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	// One at a time, as Google does, so that pods find room on what is left.
+	for _, node := range surplus {
+		name := strings.TrimPrefix(node.Names[0], "/")
+		log("draining " + name)
+		if err := drainNode(ctx, client, name); err != nil {
+			return err
+		}
+		if err := m.removeNode(ctx, client, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zone string, log func(string)) error {
+	image, err := m.image()
+	if err != nil {
+		return err
+	}
+	token, err := home.Token()
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("gke-%.20s-%.20s-%04x", p.Cluster.Name, p.Name, rand.IntN(1<<16))
+	// The credential that lets this machine be this node and no other.
+	kubelet, err := m.exec(ctx, p.Cluster.Name, "kubeadm", "kubeconfig", "user",
+		"--client-name", "system:node:"+name, "--org", "system:nodes", "--config", "/etc/kubernetes/kubeadm.yaml")
+	if err != nil {
+		return fmt.Errorf("node %s: %w", name, err)
+	}
+	proxy, err := m.copyOut(ctx, p.Cluster.Name, proxyPath)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", name, err)
+	}
+	ca, err := m.copyOut(ctx, p.Cluster.Name, caPath)
+	if err != nil {
+		return fmt.Errorf("node %s: %w", name, err)
+	}
+	labels := maps.Clone(p.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, map[string]string{
+		"cloud.google.com/gke-nodepool":    p.Name,
+		"node.kubernetes.io/instance-type": p.MachineType,
+		"topology.kubernetes.io/region":    Region(p.Cluster.Location),
+		"topology.kubernetes.io/zone":      zone,
+	})
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, key+"="+labels[key])
+	}
+	log("starting " + name)
+	if _, err = m.start(ctx, machine{
+		name:    name,
+		image:   image,
+		command: []string{"kube-node"},
+		env: []string{
+			"NODE_NAME=" + name,
+			"NODE_LABELS=" + strings.Join(list, ","),
+			"CONTROL_PLANE=" + endpoint.Host,
+			// By name: a node may be older than the registry.
+			"REGISTRY=" + m.registryName() + ":5000",
+			"REGISTRY_NAME=" + Region(p.Cluster.Location) + "-docker.pkg.dev",
+			"REGISTRY_AUTHORIZATION=Basic " + base64.StdEncoding.EncodeToString([]byte(p.ServiceAccount+":"+token)),
+		},
+		labels:  map[string]string{labelRole: "node", labelCluster: p.Cluster.Name, labelPool: p.Name, labelZone: zone},
+		kernel:  true,
+		volumes: []string{"/var/lib/containerd", "/var/lib/kubelet"},
+		files: map[string][]byte{
+			"/etc/kubernetes/kubelet.conf": kubelet,
+			"/etc/kubernetes/proxy.conf":   proxy,
+			"/etc/kubernetes/ca.crt":       ca,
+		},
+	}); err != nil {
+		return err
+	}
+	if err := waitReady(ctx, client, name, log); err != nil {
+		// The caller's context may be over; cleaning up must still work.
+		return errors.Join(err, m.removeNode(context.WithoutCancel(ctx), client, name))
+	}
+	return nil
+}
+
+func (m *machines) removeNode(ctx context.Context, client *kubernetes.Clientset, name string) error {
+	if err := m.remove(ctx, name); err != nil {
+		return err
+	}
+	if err := client.CoreV1().Nodes().Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return nil
+}
+
+func waitReady(ctx context.Context, client *kubernetes.Clientset, name string, log func(string)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, joined, fmt.Errorf("node %s did not get ready in %s; its log: docker logs %s", name, joined, name))
+	defer cancel()
+	log("waiting for " + name)
+	for {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err == nil && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		}) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+func drainNode(ctx context.Context, client *kubernetes.Clientset, name string) error {
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	helper := &drain.Helper{
+		Ctx: ctx, Client: client, Force: true, IgnoreAllDaemonSets: true, DeleteEmptyDirData: true,
+		GracePeriodSeconds: -1, Timeout: drained, Out: io.Discard, ErrOut: io.Discard,
+	}
+	if err := drain.RunCordonOrUncordon(helper, node, true); err != nil {
+		return fmt.Errorf("cordon %s: %w", name, err)
+	}
+	if err := drain.RunNodeDrain(helper, name); err != nil {
+		return fmt.Errorf("drain %s: %w", name, err)
+	}
+	return nil
+}
+
+// Nodes counts a pool's running nodes by zone.
+func Nodes(ctx context.Context, cluster, pool string) (map[string]int, error) {
+	m, err := connect()
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := m.list(ctx, labelRole+"=node", labelCluster+"="+cluster, labelPool+"="+pool)
+	if err != nil {
+		return nil, err
+	}
+	count := map[string]int{}
+	for _, node := range nodes {
+		if node.State == container.StateRunning {
+			count[node.Labels[labelZone]]++
+		}
+	}
+	return count, nil
+}
+
+// Region returns the region of a zone or of itself: europe-west1 for europe-west1-d.
+func Region(location string) string {
+	if parts := strings.Split(location, "-"); len(parts) == 3 {
+		return parts[0] + "-" + parts[1]
+	}
+	return location
+}

@@ -1,0 +1,71 @@
+// Package home knows the one folder in which an emulator keeps everything it
+// has: binaries, plugins, state, records, credentials. Removing the folder
+// removes the emulator.
+package home
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Dir returns the absolute path of the emulator's folder: the one whose bin/
+// holds the running executable. Plugins and commands are links to that one
+// executable, so they agree on the folder without being told.
+func Dir() (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	executable, err = filepath.EvalSymlinks(executable)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(filepath.Dir(executable)), nil
+}
+
+// Token returns the access token that the emulated Google gives to whoever
+// owns this folder, making one at the first call. It does not expire; it is
+// worth nothing outside this machine.
+func Token() (string, error) {
+	dir, err := Dir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "google", "token")
+	token, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(token)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	fresh := "ya29.emulator-" + hex.EncodeToString(secret)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	// Several plugins may start at once: the first to link its token in wins.
+	temporary, err := os.CreateTemp(filepath.Dir(path), "token-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(temporary.Name())
+	if _, err := temporary.WriteString(fresh); err != nil {
+		return "", err
+	}
+	if err := temporary.Close(); err != nil {
+		return "", err
+	}
+	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("keep the access token: %w", err)
+	}
+	token, err = os.ReadFile(path)
+	return strings.TrimSpace(string(token)), err
+}

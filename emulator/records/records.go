@@ -1,0 +1,100 @@
+// Package records is what the emulated Google remembers of a project: one JSON
+// file a resource, so that a person can read, edit or delete what "someone did
+// in the console".
+package records
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Book is a folder of records.
+type Book struct {
+	// Dir is the folder; it need not exist before the first Put.
+	Dir string
+}
+
+// Record is one resource as Google would answer for it.
+type Record struct {
+	// ID is the resource's id as the provider gives it, such as
+	// projects/P/locations/L/clusters/N.
+	ID string `json:"id"`
+	// Properties are the resource's outputs, under their Pulumi names.
+	Properties map[string]any `json:"properties"`
+}
+
+var (
+	typeName = strings.NewReplacer(":", "-", "/", "-")
+	idName   = strings.NewReplacer("/", "~")
+)
+
+func (b Book) path(typ, id string) string {
+	return filepath.Join(b.Dir, typeName.Replace(typ), idName.Replace(id)+".json")
+}
+
+// Put writes a record, new or again.
+func (b Book) Put(typ string, record Record) error {
+	path := b.path(typ, record.ID)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(record, "", "  ")
+	if err != nil {
+		return err
+	}
+	// Readers must never see half a record: write beside it and move.
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// Get returns a record, or false when there is none.
+func (b Book) Get(typ, id string) (Record, bool, error) {
+	text, err := os.ReadFile(b.path(typ, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, false, nil
+	}
+	if err != nil {
+		return Record{}, false, err
+	}
+	var record Record
+	if err := json.Unmarshal(text, &record); err != nil {
+		return Record{}, false, fmt.Errorf("%s: %w", b.path(typ, id), err)
+	}
+	return record, true, nil
+}
+
+// Delete removes a record; one that is gone already is no error.
+func (b Book) Delete(typ, id string) error {
+	err := os.Remove(b.path(typ, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// List returns all records of a type.
+func (b Book) List(typ string) ([]Record, error) {
+	files, err := filepath.Glob(filepath.Join(b.Dir, typeName.Replace(typ), "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var list []Record
+	for _, file := range files {
+		id := strings.NewReplacer("~", "/").Replace(strings.TrimSuffix(filepath.Base(file), ".json"))
+		record, ok, err := b.Get(typ, id)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			list = append(list, record)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,163 @@
+//go:build linux
+
+// Command setup prepares this machine for the emulator: it checks what is
+// needed, builds what is missing, and makes the stack that stands for the cloud.
+// It uses the standard library only, so that it runs seconds after a clone.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+var commands = map[string]func(context.Context, checkout) error{
+	"answer": answer,
+	"build":  build,
+	"clean":  clean,
+	"doctor": doctor,
+	"env":    printEnv,
+	"gone":   gone,
+	"stack":  makeStack,
+}
+
+// checkout is one clone of the repository with the emulator's folder in it.
+type checkout struct {
+	// root is the absolute path of the clone.
+	root string
+	// path is the user's PATH, without the emulator's folder.
+	path string
+	// stack is the stack that a command is about, from the one whose config file it starts from.
+	stack, from string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := start(ctx, append(os.Args[1:], "", "", ""))
+	if ctx.Err() != nil {
+		err = errors.New("interrupted; the same command goes on where this one stopped")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func start(ctx context.Context, args []string) error {
+	command, ok := commands[args[0]]
+	if !ok {
+		return fmt.Errorf("usage: setup %s [STACK [FROM]]", strings.Join(slices.Sorted(maps.Keys(commands)), "|"))
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	for !exists(filepath.Join(root, "emulator", "go.mod")) {
+		if root == "/" {
+			return errors.New("this folder is in no clone of hello-timber: no emulator/go.mod here or above")
+		}
+		root = filepath.Dir(root)
+	}
+	c := checkout{root: root, stack: args[1], from: args[2]}
+	folders := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(f string) bool { return f == c.home("bin") })
+	c.path = strings.Join(folders, ":")
+	for name, value := range c.env() {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	// Would win over the passphrase's file.
+	if err := os.Unsetenv("PULUMI_CONFIG_PASSPHRASE"); err != nil {
+		return err
+	}
+	return command(ctx, c)
+}
+
+// home is a path inside the one folder that holds everything the emulator makes.
+func (c checkout) home(path ...string) string {
+	return filepath.Join(append([]string{c.root, ".emulator"}, path...)...)
+}
+
+// env is what makes the ordinary pulumi and kubectl meet the emulator.
+func (c checkout) env() map[string]string {
+	variables := map[string]string{
+		"PATH":                          c.home("bin") + ":" + c.path,
+		"PULUMI_HOME":                   c.home("pulumi"),
+		"PULUMI_BACKEND_URL":            "file://" + c.home("state"),
+		"PULUMI_CONFIG_PASSPHRASE_FILE": c.home("passphrase"),
+		"PULUMI_STACK":                  c.stack,
+		"PULUMI_SKIP_UPDATE_CHECK":      "true",
+		// A plugin that is missing is named at once, not looked for on the internet.
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"KUBECONFIG": c.home("kubeconfig"),
+		// No C compiler is needed, and the program shares compiled packages with the emulator.
+		"CGO_ENABLED": "0",
+	}
+	// The docker command knows contexts, libraries only this variable.
+	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
+	if text := strings.TrimSpace(string(host)); err == nil && text != "unix:///var/run/docker.sock" {
+		variables["DOCKER_HOST"] = text
+	}
+	return variables
+}
+
+// printEnv prints env for a shell: eval "$(make -s env)".
+func printEnv(_ context.Context, c checkout) error {
+	variables := c.env()
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		fmt.Printf("export %s='%s'\n", name, strings.ReplaceAll(variables[name], "'", `'\''`))
+	}
+	fmt.Println("unset PULUMI_CONFIG_PASSPHRASE")
+	return nil
+}
+
+// command is a command to run in a folder of the checkout. An interrupt reaches
+// it as the terminal's would.
+func (c checkout) command(ctx context.Context, folder, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = filepath.Join(c.root, folder)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	return cmd
+}
+
+// output runs a command to its end and returns what it printed; its error says
+// what it complained of.
+func (c checkout) output(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := c.command(ctx, "", name, args...).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), strings.TrimSpace(string(exit.Stderr)))
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// installed is where an executable is on the user's own PATH or in one more folder; empty if nowhere.
+func (c checkout) installed(name string, more ...string) string {
+	for _, folder := range append(filepath.SplitList(c.path), more...) {
+		if found, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
+			return found
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// replace writes a file whole or not at all.
+func replace(path, content string, mode os.FileMode) error {
+	if err := os.WriteFile(path+".new", []byte(content), mode); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

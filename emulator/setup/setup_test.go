@@ -1,0 +1,223 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func newCheckout(t *testing.T) checkout {
+	c := checkout{root: t.TempDir(), path: os.Getenv("PATH"), stack: "local", from: "dev"}
+	for _, folder := range []string{"bin", "logs", "stamps", "tmp"} {
+		if err := os.MkdirAll(c.home(folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLocalConfig(t *testing.T) {
+	const project = "config:\n  gcp:project: hello-timber-local\n"
+	for name, tt := range map[string]struct{ from, want string }{
+		"no project":      {"# c\nconfig:\n  a: 1\n", "# c\n" + project + "  a: 1\n"},
+		"another project": {"config:\n  gcp:project: my-own\n  a: 1\n", project + "  a: 1\n"},
+		"other keys":      {"secretsprovider: gcpkms://k\nencryptedkey: abc\nencryptionsalt: v1:x\nconfig:\n  a: 1\n", project + "  a: 1\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := localConfig(tt.from, "local"); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestModuleVersion(t *testing.T) {
+	gomod := filepath.Join(t.TempDir(), "go.mod")
+	write(t, gomod, "module m\n\nrequire (\n\tk8s.io/api v0.34.3\n\tk8s.io/kubernetes v1.34.3 // indirect\n)\nrequire a.b/c v1.0.0\n")
+	for module, want := range map[string]string{"k8s.io/kubernetes": "v1.34.3", "a.b/c": "v1.0.0", "a.b/d": ""} {
+		got, err := moduleVersion(gomod, module)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", module, got, err, want)
+		}
+	}
+}
+
+func TestFresh(t *testing.T) {
+	c := newCheckout(t)
+	p := &program{name: "p", output: c.home("bin", "p"), sources: []string{"src"}, flags: []string{"-x"}}
+	source := filepath.Join(c.root, "src", "a.go")
+	write(t, source, "package a")
+	path, digest, err := c.stamp(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, digest)
+	if c.fresh(p) {
+		t.Error("fresh without its binary")
+	}
+	write(t, p.output, "binary")
+	if !c.fresh(p) {
+		t.Error("not fresh right after it was built")
+	}
+	for what, change := range map[string]func(){
+		"another flag":    func() { p.flags = []string{"-y"} },
+		"another content": func() { write(t, source, "package b") },
+		"another file":    func() { write(t, source+"2", "") },
+		"executable":      func() { os.Chmod(source, 0o755) },
+	} {
+		_, before, _ := c.stamp(p)
+		change()
+		if _, after, _ := c.stamp(p); after == before {
+			t.Errorf("%s: still fresh", what)
+		}
+	}
+}
+
+func TestRunSteps(t *testing.T) {
+	c := newCheckout(t)
+	var mutex sync.Mutex
+	var order []string
+	note := func(name string) func(context.Context, *progress) error {
+		return func(context.Context, *progress) error {
+			mutex.Lock()
+			defer mutex.Unlock()
+			order = append(order, name)
+			return nil
+		}
+	}
+	steps := []step{
+		{name: "c", needs: []string{"b", "not a step of this build"}, run: note("c")},
+		{name: "b", needs: []string{"a"}, run: note("b")},
+		{name: "a", run: note("a")},
+	}
+	if err := runSteps(t.Context(), c, steps); err != nil || !slices.Equal(order, []string{"a", "b", "c"}) {
+		t.Errorf("ran %q with %v, want a, b, c", order, err)
+	}
+}
+
+func TestFailedStep(t *testing.T) {
+	c := newCheckout(t)
+	err := runSteps(t.Context(), c, []step{
+		{name: "slow", run: func(ctx context.Context, p *progress) error {
+			return p.run(c.command(ctx, "", "sleep", "60"), nil)
+		}},
+		{name: "never", needs: []string{"broken"}, run: func(context.Context, *progress) error {
+			t.Error("ran after what it needs failed")
+			return nil
+		}},
+		{name: "broken", run: func(ctx context.Context, p *progress) error {
+			return p.run(c.command(ctx, "", "sh", "-c", "echo what went wrong >&2; exit 3"), nil)
+		}},
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"broken", "exit status 3", "what went wrong", c.home("logs", "broken.log")} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+}
+
+func TestLink(t *testing.T) {
+	c := newCheckout(t)
+	c.path = "/nowhere"
+	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
+	for range 2 {
+		if err := c.link(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, c.home("bin", "emulator"), "the emulator")
+	for _, link := range []string{c.home("bin", "gcloud"), c.home("bin", "pulumi-language-go"), c.home("pulumi", "plugins", "resource-gcp-v7.38.0", "pulumi-resource-gcp")} {
+		if text, err := os.ReadFile(link); err != nil || string(text) != "the emulator" {
+			t.Errorf("%s leads to %q, %v", link, text, err)
+		}
+	}
+	if entries, err := os.ReadDir(c.home("pulumi", "plugins")); err != nil || len(entries) != 1 {
+		t.Errorf("plugins: %v, %v", entries, err)
+	}
+
+	// Once there is a CLI with its own language host, the emulator's steps aside.
+	installed := t.TempDir()
+	for _, name := range []string{"pulumi", "pulumi-language-go"} {
+		write(t, filepath.Join(installed, "real", name), "")
+		os.Chmod(filepath.Join(installed, "real", name), 0o755)
+	}
+	if err := os.Symlink("real/pulumi", filepath.Join(installed, "pulumi")); err != nil {
+		t.Fatal(err)
+	}
+	c.path = installed
+	if err := c.link(); err != nil || exists(c.home("bin", "pulumi-language-go")) {
+		t.Errorf("the emulator's language host is still linked, %v", err)
+	}
+}
+
+// A machine without Docker: apt-get brings it, the init script cannot start it
+// (as in a sandbox without all of root's rights), dockerd by itself can.
+func TestEnsureDocker(t *testing.T) {
+	if os.Geteuid() != 0 || !exists("/etc/debian_version") || exists("/run/systemd/system") {
+		t.Skip("only root on Debian without systemd gets Docker installed and started this way")
+	}
+	c := newCheckout(t)
+	fake := filepath.Join(c.root, "fake")
+	for name, script := range map[string]string{
+		"docker": `case "$1" in context) exit 1;; esac; if [ -e "$0.up" ]; then echo 20.10.24; else echo "Cannot connect" >&2; exit 1; fi`,
+		// What it installs is itself, under another name.
+		"apt-get": `case "$0" in *dockerd) touch "${0%/*}/docker.up"; exit;; esac
+[ "$*" = "install --yes --no-install-recommends docker.io containerd runc iptables" ] && ln -s "$0" "${0%/*}/dockerd"`,
+		"service": `echo "ulimit: Operation not permitted"; exit 1`,
+	} {
+		write(t, filepath.Join(fake, name), "#!/bin/sh\n"+script+"\n")
+		os.Chmod(filepath.Join(fake, name), 0o755)
+	}
+	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	t.Setenv("DOCKER_HOST", "")
+	c.path = fake
+	if f := c.engine(t.Context()); f.says != notInstalled {
+		t.Fatalf("before: %v", f)
+	}
+	if err := runSteps(t.Context(), c, []step{{name: "docker", run: c.ensureDocker}}); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.engine(t.Context()); f.mend != "" {
+		t.Errorf("after: %v", f)
+	}
+}
+
+// What printEnv prints survives a shell, whatever the folder is called.
+func TestPrintEnv(t *testing.T) {
+	c := checkout{root: filepath.Join(t.TempDir(), `it's $HOME "here"`), path: os.Getenv("PATH"), stack: "local"}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout := os.Stdout
+	os.Stdout = writer
+	err = errors.Join(printEnv(t.Context(), c), writer.Close())
+	os.Stdout = stdout
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("sh", "-c", `eval "$(cat)"; printf %s "$PULUMI_HOME"`)
+	shell.Stdin = reader
+	got, err := shell.Output()
+	if err != nil || string(got) != c.home("pulumi") {
+		t.Errorf("PULUMI_HOME is %q (%v), want %q", got, err, c.home("pulumi"))
+	}
+}

@@ -1,0 +1,188 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+var (
+	projectLine = regexp.MustCompile(`(?m)^(\s+)gcp:project:.*$`)
+	// keyLines say how a stack's secrets are encrypted.
+	keyLines = regexp.MustCompile(`(?m)^(encryptionsalt|encryptedkey|secretsprovider):.*\n?`)
+)
+
+// makeStack makes what pulumi needs before up: a passphrase, the stack, and its config file.
+func makeStack(ctx context.Context, c checkout) error {
+	config := filepath.Join(c.root, "Pulumi."+c.stack+".yaml")
+	if !exists(c.home("passphrase")) {
+		if err := os.MkdirAll(c.home("state"), 0o755); err != nil {
+			return err
+		}
+		if err := replace(c.home("passphrase"), rand.Text(), 0o600); err != nil {
+			return err
+		}
+		// A config file that outlived its emulator is salted for a passphrase that is gone.
+		if text, err := os.ReadFile(config); err == nil {
+			if err := replace(config, keyLines.ReplaceAllString(string(text), ""), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if !exists(config) {
+		text, err := os.ReadFile(filepath.Join(c.root, "Pulumi."+c.from+".yaml"))
+		if err != nil {
+			return err
+		}
+		if err := replace(config, localConfig(string(text), c.stack), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err := c.output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", c.stack)
+	return err
+}
+
+// localConfig is another stack's config made that of a stack on this machine.
+func localConfig(text, stack string) string {
+	text = keyLines.ReplaceAllString(text, "")
+	project := "gcp:project: hello-timber-" + stack
+	if projectLine.MatchString(text) {
+		return projectLine.ReplaceAllString(text, "${1}"+project)
+	}
+	return strings.Replace(text, "config:\n", "config:\n  "+project+"\n", 1)
+}
+
+// answer asks the stack's URL for the tutorial's page and prints what it said.
+func answer(ctx context.Context, c checkout) error {
+	url, err := c.output(ctx, "pulumi", "stack", "output", "url")
+	if err != nil {
+		return err
+	}
+	url += "/index"
+	client := &http.Client{Timeout: 5 * time.Second}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		response, err := client.Get(url)
+		if err == nil {
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			fmt.Printf("\n%s answers %s\n%s\n", url, response.Status, body)
+			return err
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf(`nothing answers: %w; look at the pods: eval "$(make -s env)" && kubectl get pods -A`, err)
+		}
+	}
+}
+
+// things are what a checkout makes with Docker, in the order in which it can be removed.
+var things = []struct {
+	kind         string
+	list, remove []string
+}{
+	{"container", []string{"ps", "--all", "--format={{.Names}}"}, []string{"rm", "--force", "--volumes"}},
+	{"network", []string{"network", "ls", "--format={{.Name}}"}, []string{"network", "rm"}},
+	{"volume", []string{"volume", "ls", "--format={{.Name}}"}, []string{"volume", "rm", "--force"}},
+	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm"}},
+}
+
+// leftovers lists what of a kind carries a label.
+func (c checkout) leftovers(ctx context.Context, list []string, label string) ([]string, error) {
+	names, err := c.output(ctx, "docker", append(list, "--filter=label="+label)...)
+	return strings.Fields(names), err
+}
+
+// label marks every container, network and volume of this checkout.
+func (c checkout) label() string { return "hello-timber.emulator=" + c.home() }
+
+// populated names the stacks that still have resources.
+func (c checkout) populated(ctx context.Context) ([]string, error) {
+	if !exists(c.home("state", ".pulumi")) {
+		return nil, nil
+	}
+	text, err := c.output(ctx, "pulumi", "stack", "ls", "--json")
+	if err != nil {
+		return nil, err
+	}
+	var stacks []struct {
+		Name          string
+		ResourceCount int
+	}
+	err = json.Unmarshal([]byte(text), &stacks)
+	var names []string
+	for _, s := range stacks {
+		if s.ResourceCount > 0 {
+			names = append(names, s.Name)
+		}
+	}
+	return names, err
+}
+
+// gone says after a destroy whether anything is left on this machine.
+func gone(ctx context.Context, c checkout) error {
+	stacks, err := c.populated(ctx)
+	if err != nil {
+		return err
+	}
+	if len(stacks) > 0 {
+		fmt.Println("still up:", strings.Join(stacks, ", "))
+		return nil
+	}
+	for _, thing := range things {
+		left, err := c.leftovers(ctx, thing.list, c.label())
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("left behind: %s %s; to mend: make clean", thing.kind, strings.Join(left, " "))
+		}
+	}
+	fmt.Println("nothing is left running")
+	return nil
+}
+
+// clean removes everything the emulator made: containers, networks, volumes,
+// images, the folder, and the config files of this machine's stacks.
+func clean(ctx context.Context, c checkout) error {
+	stacks, err := c.populated(ctx)
+	if err == nil && len(stacks) > 0 {
+		err = fmt.Errorf("still up: %s; to mend: make down STACK=%s", strings.Join(stacks, ", "), stacks[0])
+	}
+	if err != nil {
+		return err
+	}
+	for _, thing := range things {
+		label := c.label()
+		if thing.kind == "image" {
+			label = imageLabel
+		}
+		left, err := c.leftovers(ctx, thing.list, label)
+		if err != nil {
+			return err
+		}
+		for _, name := range left {
+			_, err := c.output(ctx, "docker", append(thing.remove, name)...)
+			if thing.kind == "image" && err != nil {
+				fmt.Println(err) // another checkout's cluster runs it
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	configs, err := filepath.Glob(filepath.Join(c.root, "Pulumi.local*.yaml"))
+	for _, path := range append(configs, filepath.Join(c.root, "bin"), c.home()) {
+		if err == nil {
+			err = os.RemoveAll(path)
+		}
+	}
+	return err
+}

@@ -1,0 +1,241 @@
+package stacks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
+	"gopkg.in/yaml.v3"
+)
+
+// Types that the tests name.
+const (
+	typeCluster    = "gcp:container/cluster:Cluster"
+	typeNodePool   = "gcp:container/nodePool:NodePool"
+	typeAccount    = "gcp:serviceaccount/account:Account"
+	typeIAMMember  = "gcp:projects/iAMMember:IAMMember"
+	typeAPI        = "gcp:projects/service:Service"
+	typeRepository = "gcp:artifactregistry/repository:Repository"
+	typeReader     = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+	typeImage      = "docker:index/image:Image"
+	typeProvider   = "pulumi:providers:kubernetes"
+	typeNamespace  = "kubernetes:core/v1:Namespace"
+	typeDeployment = "kubernetes:apps/v1:Deployment"
+	typeService    = "kubernetes:core/v1:Service"
+)
+
+const testDigest = "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
+
+// cloud stands for engine and providers: it records what is registered and
+// answers with what the providers would.
+type cloud struct {
+	outputs map[string]resource.PropertyMap // by type, in addition to the inputs
+	fail    string                          // type whose registration fails
+	preview bool                            // nothing exists yet, so only inputs are known
+
+	mu        sync.Mutex
+	resources []pulumi.MockResourceArgs
+}
+
+var errInjected = errors.New("injected failure")
+
+func newCloud() *cloud {
+	object := func(m map[string]any) resource.PropertyMap { return resource.NewPropertyMapFromMap(m) }
+	return &cloud{outputs: map[string]resource.PropertyMap{
+		typeAccount: object(map[string]any{
+			"email":  "hello-timber-dev@my-project.iam.gserviceaccount.com",
+			"member": "serviceAccount:hello-timber-dev@my-project.iam.gserviceaccount.com",
+		}),
+		typeCluster: object(map[string]any{
+			"name": "hello-timber-1a2b3c4", "endpoint": "192.0.2.1",
+			"masterAuth": map[string]any{"clusterCaCertificate": "Y2VydGlmaWNhdGU="},
+		}),
+		typeImage: object(map[string]any{"repoDigest": testDigest}),
+		typeService: object(map[string]any{
+			"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}},
+		}),
+	}}
+}
+
+func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if args.TypeToken == c.fail {
+		return "", nil, errInjected
+	}
+	c.resources = append(c.resources, args)
+	state := args.Inputs.Copy()
+	if !args.Custom {
+		return "", state, nil
+	}
+	if strings.HasPrefix(args.TypeToken, "kubernetes:") {
+		// The provider names what has no name, in previews too.
+		metadata := state["metadata"].ObjectValue().Copy()
+		if !metadata.HasValue("name") {
+			metadata["name"] = resource.NewProperty(args.Name + "-5d6e7f8")
+		}
+		state["metadata"] = resource.NewProperty(metadata)
+	}
+	if c.preview {
+		return "", state, nil
+	}
+	maps.Copy(state, c.outputs[args.TypeToken])
+	return args.Name + "-id", state, nil
+}
+
+func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if args.Token != "gcp:organizations/getClientConfig:getClientConfig" {
+		return nil, fmt.Errorf("unexpected call of %s", args.Token)
+	}
+	return resource.PropertyMap{"accessToken": resource.NewProperty("ya29.token")}, nil
+}
+
+// inputs returns the inputs of the one resource of a type, with the name if there are several.
+func (c *cloud) inputs(t *testing.T, typ string, name ...string) resource.PropertyMap {
+	t.Helper()
+	return c.find(t, typ, name...).Inputs
+}
+
+func (c *cloud) find(t *testing.T, typ string, name ...string) pulumi.MockResourceArgs {
+	t.Helper()
+	var found []pulumi.MockResourceArgs
+	for _, r := range c.resources {
+		if r.TypeToken == typ && (len(name) == 0 || r.Name == name[0]) {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d resources of type %s named %v registered, want 1", len(found), typ, name)
+	}
+	return found[0]
+}
+
+// dependencies returns type and name of all that a resource waits for.
+func (c *cloud) dependencies(t *testing.T, typ string) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for _, urn := range c.find(t, typ).RegisterRPC.Dependencies {
+		all[label(urn)] = true
+	}
+	return all
+}
+
+// label returns "TYPE NAME" of a URN.
+func label(urn string) string {
+	u := resource.URN(urn)
+	return string(u.Type()) + " " + u.Name()
+}
+
+// want checks a single value inside of inputs.
+func want(t *testing.T, inputs resource.PropertyMap, path string, value any) {
+	t.Helper()
+	p, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ok := p.Get(resource.NewProperty(inputs))
+	if !ok {
+		t.Errorf("%s is not set, want %v", path, value)
+	} else if text := fmt.Sprint(got.Mappable()); text != fmt.Sprint(value) {
+		t.Errorf("%s is %v, want %v", path, text, value)
+	}
+}
+
+// stackConfig returns what the CLI passes to the program: the stack's file over
+// the defaults of Pulumi.yaml, and a project as a user sets it.
+func stackConfig(t *testing.T, stack string) map[string]string {
+	t.Helper()
+	var project struct {
+		Config map[string]any
+	}
+	readYAML(t, "../Pulumi.yaml", &project)
+	var file struct {
+		Config map[string]any
+	}
+	readYAML(t, "../Pulumi."+stack+".yaml", &file)
+
+	values := map[string]string{"gcp:project": "my-project"}
+	for key, declared := range project.Config {
+		if declaration, ok := declared.(map[string]any); ok {
+			values["hello-timber:"+key] = fmt.Sprint(declaration["default"])
+		}
+	}
+	for key, value := range file.Config {
+		values[key] = fmt.Sprint(value)
+	}
+	return values
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// deploy runs the program as the language host does, on c, and returns the
+// stack's outputs that are known.
+func deploy(t *testing.T, c *cloud, stack string, config map[string]string) (map[string]any, error) {
+	t.Helper()
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(text))
+
+	outputs := map[string]any{}
+	program := func(ctx *pulumi.Context) error {
+		if err := Deploy(ctx); err != nil {
+			return err
+		}
+		for name, output := range ctx.GetCurrentExportMap() {
+			result, err := internals.UnsafeAwaitOutput(ctx.Context(), pulumi.ToOutput(output))
+			if err != nil {
+				return err
+			}
+			if result.Known {
+				outputs[name] = result.Value
+			}
+		}
+		return nil
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- pulumi.RunErr(program, pulumi.WithMocks("hello-timber", stack, c),
+			func(info *pulumi.RunInfo) { info.DryRun = c.preview })
+	}()
+	select {
+	case err := <-done:
+		return outputs, err
+	case <-time.After(time.Minute):
+		t.Fatal("the program hangs")
+		return nil, nil
+	}
+}
+
+// deployDev runs the program with the configuration of stack dev and changes to
+// it, and expects success.
+func deployDev(t *testing.T, changes map[string]string) (*cloud, map[string]any) {
+	t.Helper()
+	config := stackConfig(t, "dev")
+	maps.Copy(config, changes)
+	c := newCloud()
+	outputs, err := deploy(t, c, "dev", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, outputs
+}

@@ -1,0 +1,164 @@
+package stacks
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+)
+
+// Config is what can be chosen for a stack. Keys, types, defaults and
+// descriptions stand in Pulumi.yaml, the rules here.
+type Config struct {
+	// Project is the ID of the Google Cloud project (gcp:project).
+	Project string
+	// Location is where the cluster is: a zone (europe-west1-d), or a region
+	// (europe-west1), which spreads control plane and nodes over three zones.
+	Location string
+	// Region is Location, or the region that Location is a zone of.
+	Region string
+	// NodesPerZone is the number of nodes divided by the zones: GKE counts per zone.
+	NodesPerZone int
+	// MachineType is the Compute Engine machine type of the nodes.
+	MachineType string
+	// Replicas is the number of pods.
+	Replicas int
+	// ImageVersion is the image's tag and the version that the service reports.
+	ImageVersion string
+	// DeletionProtection refuses to delete or replace the cluster and the images.
+	DeletionProtection bool
+}
+
+// Upper limits that only a slip of the finger exceeds: thirty nodes cost some
+// eight hundred dollars a month.
+const (
+	maxNodes    = 30
+	maxReplicas = 100
+)
+
+// zonesPerRegion is how many of a region's zones GKE uses unless told which.
+const zonesPerRegion = 3
+
+// LoadConfig reads the configuration of ctx's stack. Its error names every
+// mistake at once: key, value, rule and the command that mends it.
+func LoadConfig(ctx *pulumi.Context) (Config, error) {
+	r := reader{ctx: ctx, known: map[string]bool{}}
+	c := Config{
+		Project:            r.text("gcp:project", isProjectID, "the ID (not name or number) of a Google Cloud project", "PROJECT_ID"),
+		Location:           r.text("location", isLocation, "a zone or region of Google Cloud (gcloud compute zones list)", "europe-west1-d"),
+		MachineType:        r.text("machineType", isX86Machine, "a machine type with x86 processors, which the image is built for", "e2-medium"),
+		Replicas:           r.number("replicas", maxReplicas, "3"),
+		ImageVersion:       r.text("imageVersion", isVersion, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", "v1"),
+		DeletionProtection: r.text("deletionProtection", isBoolean, "true or false", "true") == "true",
+	}
+	nodes := r.number("nodes", maxNodes, "3")
+	if zone := zoneSuffix.FindString(c.Location); zone != "" {
+		c.Region, c.NodesPerZone = strings.TrimSuffix(c.Location, zone), nodes
+	} else if c.Location != "" {
+		c.Region, c.NodesPerZone = c.Location, nodes/zonesPerRegion
+		if nodes%zonesPerRegion != 0 {
+			r.refuse("nodes", strconv.Itoa(nodes), "a multiple of 3 in a region, whose three zones get as many nodes each", "3")
+		}
+	}
+	if err := r.checkKeys(); err != nil {
+		return Config{}, err
+	}
+	if len(r.mistakes) > 0 {
+		return Config{}, fmt.Errorf("the configuration of stack %s is wrong, nothing was changed:\n  - %s",
+			ctx.Stack(), strings.Join(r.mistakes, "\n  - "))
+	}
+	return c, nil
+}
+
+var (
+	// IDs of a domain (example.com:project) are refused: image names have no place for them.
+	isProjectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`).MatchString
+
+	isLocation = regexp.MustCompile(`^(africa|asia|australia|europe|me|northamerica|southamerica|us)-` +
+		`(central|north|south|(north|south)?(east|west))[1-9][0-9]?(-[a-f])?$`).MatchString
+	zoneSuffix = regexp.MustCompile(`-[a-f]$`)
+
+	isMachine    = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*(-[a-z0-9]+)+$`).MatchString
+	isArmMachine = regexp.MustCompile(`^(a4x|c4a|n4a|t2a)-`).MatchString
+
+	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
+
+	// No sign, no exponent, and no leading zero, which YAML takes for octal.
+	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
+)
+
+func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
+
+// isVersion: a version is a tag of an image and the value of a label, which is the stricter.
+func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
+
+func isBoolean(s string) bool { return s == "true" || s == "false" }
+
+// reader reads values one by one and collects the mistakes. It does without the
+// typed getters of Pulumi's config package: GetInt makes 0 of "three" and 8 of "010".
+type reader struct {
+	ctx      *pulumi.Context
+	known    map[string]bool // the keys asked for
+	mistakes []string
+}
+
+// text returns the value of key, or "" after noting that it is missing or not ok.
+func (r *reader) text(key string, ok func(string) bool, rule, example string) string {
+	r.known[key] = true
+	value, err := config.Try(r.ctx, key)
+	if err != nil {
+		r.mistake("%s is not set, must be %s; to mend it: pulumi config set %s %s", key, rule, key, example)
+		return ""
+	}
+	if !ok(value) {
+		r.refuse(key, value, rule, example)
+		return ""
+	}
+	return value
+}
+
+// number returns the value of key, a whole number from 1 to limit, or 0 after noting that it is none.
+func (r *reader) number(key string, limit int, example string) int {
+	inRange := func(s string) bool {
+		n, err := strconv.Atoi(s)
+		return err == nil && n <= limit && isWholeNumber(s)
+	}
+	value := r.text(key, inRange, fmt.Sprintf("a whole number from 1 to %d", limit), example)
+	n, _ := strconv.Atoi(value) // "" has been noted, all else is a number
+	return n
+}
+
+func (r *reader) refuse(key, value, rule, example string) {
+	r.mistake("%s is %q, must be %s; to mend it: pulumi config set %s %s", key, value, rule, key, example)
+}
+
+func (r *reader) mistake(format string, args ...any) {
+	r.mistakes = append(r.mistakes, fmt.Sprintf(format, args...)+" --stack "+r.ctx.Stack())
+}
+
+// checkKeys notes every key of the project's namespace that has not been read:
+// a misspelt one would silently leave a default in force. The SDK has no list of
+// the keys, so it is taken from where the SDK takes the values.
+func (r *reader) checkKeys() error {
+	text := os.Getenv(pulumi.EnvConfig)
+	if text == "" {
+		return nil
+	}
+	var values map[string]string
+	if err := json.Unmarshal([]byte(text), &values); err != nil {
+		return fmt.Errorf("read the configuration from %s: %w", pulumi.EnvConfig, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if own, ok := strings.CutPrefix(key, r.ctx.Project()+":"); ok && !r.known[own] {
+			r.mistake("%s is not a key of this program, see the config section of Pulumi.yaml; to mend it: pulumi config rm %s", own, own)
+		}
+	}
+	return nil
+}

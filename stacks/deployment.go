@@ -1,0 +1,202 @@
+package stacks
+
+import (
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const (
+	portName      = "http"
+	containerPort = 8080
+
+	// workloadTimeout is how long Pulumi waits for pods and load balancer: a bad
+	// image is known after minutes, not after the default ten. Kubernetes gives up
+	// before (rolloutDeadline, in seconds), so that the error has its reason.
+	workloadTimeout = "5m"
+	rolloutDeadline = 240
+
+	// drainDelay is for how many seconds a pod that is to stop still takes new
+	// connections: until every node has heard that it should get no more.
+	drainDelay = 5
+	// gracePeriod is for how many seconds it may live in all: the delay, then up to
+	// 15 for the service's own draining (app/server.go), then some to spare.
+	gracePeriod = 30
+
+	// nonRootID is user and group of the process: the ID that images without a
+	// user database use by custom, beyond any ID of the node's own users.
+	nonRootID = 65532
+)
+
+// DeploymentArgs are the arguments of NewDeployment.
+type DeploymentArgs struct {
+	Namespace pulumi.StringInput // its name
+	Image     pulumi.StringInput // its name with the digest
+	Version   string             // shown as a label of the pods
+	Replicas  int                // number of pods
+	PullGrant pulumi.Resource    // the nodes' right to pull the image
+}
+
+// Deployment is the service's pods: how many, from which image, and how they are
+// replaced by those of another.
+type Deployment struct {
+	pulumi.ResourceState
+}
+
+// NewDeployment registers the Deployment and the pods' service account. It needs
+// a kubernetes provider among opts.
+func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts ...pulumi.ResourceOption) (*Deployment, error) {
+	d := &Deployment{}
+	if err := ctx.RegisterComponentResource("hello-timber:stacks:Deployment", name, d, opts...); err != nil {
+		return nil, err
+	}
+	// Names stay unset (Pulumi's have a random suffix): with a fixed one, a
+	// replacement would have to delete the old pods first.
+	meta := &metav1.ObjectMetaArgs{Namespace: args.Namespace, Labels: objectLabels(name)}
+
+	// An account of its own has no rights, whatever others may grant to the default one.
+	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
+		Metadata:                     meta,
+		AutomountServiceAccountToken: pulumi.Bool(false),
+	}, pulumi.Parent(d))
+	if err != nil {
+		return nil, err
+	}
+
+	podLabels := objectLabels(name)
+	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
+	podLabels["app.kubernetes.io/version"] = pulumi.String(args.Version)
+	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
+		Metadata: meta,
+		Spec: &appsv1.DeploymentSpecArgs{
+			Replicas: pulumi.Int(args.Replicas),
+			Selector: &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+			// Never fewer pods than wanted: one more first, then one less.
+			Strategy: &appsv1.DeploymentStrategyArgs{
+				Type: pulumi.String("RollingUpdate"),
+				RollingUpdate: &appsv1.RollingUpdateDeploymentArgs{
+					MaxSurge:       pulumi.Int(1),
+					MaxUnavailable: pulumi.Int(0),
+				},
+			},
+			// A pod that crashes right after its first answer stops the rollout.
+			MinReadySeconds:         pulumi.Int(2),
+			ProgressDeadlineSeconds: pulumi.Int(rolloutDeadline),
+			Template: &corev1.PodTemplateSpecArgs{
+				Metadata: &metav1.ObjectMetaArgs{Labels: podLabels},
+				Spec: &corev1.PodSpecArgs{
+					ServiceAccountName: account.Metadata.Name().Elem(),
+					// The service never calls the Kubernetes API, nor needs to know of other Services.
+					AutomountServiceAccountToken:  pulumi.Bool(false),
+					EnableServiceLinks:            pulumi.Bool(false),
+					TerminationGracePeriodSeconds: pulumi.Int(gracePeriod),
+					SecurityContext: &corev1.PodSecurityContextArgs{
+						RunAsNonRoot:   pulumi.Bool(true),
+						RunAsUser:      pulumi.Int(nonRootID),
+						RunAsGroup:     pulumi.Int(nonRootID),
+						SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+					},
+					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
+						spreadOver("kubernetes.io/hostname", name),
+						spreadOver("topology.kubernetes.io/zone", name),
+					},
+					Containers: corev1.ContainerArray{serviceContainer(name, args.Image)},
+				},
+			},
+		},
+	},
+		pulumi.Parent(d),
+		// Pods whose nodes may not pull yet back off for minutes; nothing of the grant is an input here.
+		pulumi.DependsOn([]pulumi.Resource{args.PullGrant}),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: workloadTimeout, Update: workloadTimeout}))
+	if err != nil {
+		return nil, err
+	}
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
+}
+
+// serviceContainer is the pod's one container.
+func serviceContainer(name string, image pulumi.StringInput) corev1.ContainerArgs {
+	return corev1.ContainerArgs{
+		Name:  pulumi.String(name),
+		Image: image,
+		// A digest is never outdated, and a restart should not need the registry.
+		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
+			Name:          pulumi.String(portName),
+			ContainerPort: pulumi.Int(containerPort),
+		}},
+		Resources: &corev1.ResourceRequirementsArgs{
+			// Of a small node's 940m, Google's own pods leave a few hundred.
+			Requests: pulumi.StringMap{
+				"cpu":               pulumi.String("50m"),
+				"memory":            pulumi.String("32Mi"),
+				"ephemeral-storage": pulumi.String("16Mi"),
+			},
+			// A whole processor, so that it is not throttled while a node has time to spare.
+			Limits: pulumi.StringMap{
+				"cpu":               pulumi.String("1"),
+				"memory":            pulumi.String("64Mi"),
+				"ephemeral-storage": pulumi.String("64Mi"),
+			},
+		},
+		// Half a minute to start; only then do the other two begin.
+		StartupProbe: probe("/livez", 1, 30),
+		// Out of the Service after two failures, within seconds.
+		ReadinessProbe: probe("/readyz", 2, 2),
+		// Restarted after half a minute without a sign of life; sooner would kill pods that are only busy.
+		LivenessProbe: probe("/livez", 10, 3),
+		// The kubelet sleeps, not a shell: the image has none.
+		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
+			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
+		}},
+		SecurityContext: &corev1.SecurityContextArgs{
+			AllowPrivilegeEscalation: pulumi.Bool(false),
+			ReadOnlyRootFilesystem:   pulumi.Bool(true),
+			Capabilities:             &corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+		},
+	}
+}
+
+// probe asks for path every period seconds; failures in a row count.
+func probe(path string, period, failures int) *corev1.ProbeArgs {
+	return &corev1.ProbeArgs{
+		HttpGet: &corev1.HTTPGetActionArgs{
+			Path: pulumi.String(path),
+			Port: pulumi.String(portName),
+		},
+		PeriodSeconds:    pulumi.Int(period),
+		FailureThreshold: pulumi.Int(failures),
+	}
+}
+
+// spreadOver asks for pods of one rollout on as many different hosts or zones as
+// there are. As a wish: a must would block the additional pod of a rollout when
+// there are as many replicas as hosts.
+func spreadOver(topologyKey, name string) corev1.TopologySpreadConstraintArgs {
+	return corev1.TopologySpreadConstraintArgs{
+		TopologyKey:       pulumi.String(topologyKey),
+		MaxSkew:           pulumi.Int(1),
+		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+		LabelSelector:     &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+		// Not the pods of the version that is going away.
+		MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+	}
+}
+
+// podSelector tells the service's pods from others of the namespace. A
+// Deployment's selector cannot be changed, so it is no more than that.
+func podSelector(name string) pulumi.StringMap {
+	return pulumi.StringMap{"app.kubernetes.io/name": pulumi.String(name)}
+}
+
+// objectLabels are the labels of every object of the service, as
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/ recommends.
+func objectLabels(name string) pulumi.StringMap {
+	return pulumi.StringMap{
+		"app.kubernetes.io/name":       pulumi.String(name),
+		"app.kubernetes.io/part-of":    pulumi.String(platform),
+		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
+	}
+}

@@ -1,0 +1,62 @@
+package stacks
+
+import (
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/artifactregistry"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// RegistryArgs are the arguments of NewRegistry.
+type RegistryArgs struct {
+	Project            string             // ID of the Google Cloud project
+	Region             string             // the cluster's, so that pulls are fast and free
+	StackName          string             // the repository's ID and label
+	DeletionProtection bool               // refuse to delete or replace it, and the images with it
+	Reader             pulumi.StringInput // IAM member that may pull: the nodes' account
+	APIs               *APIs
+}
+
+// Registry is a Docker repository of Artifact Registry, of this stack alone:
+// destroying the stack deletes its images.
+type Registry struct {
+	pulumi.ResourceState
+
+	Host        pulumi.StringOutput // REGION-docker.pkg.dev
+	URL         pulumi.StringOutput // HOST/PROJECT/REPOSITORY, what image names start with
+	ReaderGrant pulumi.Resource     // lets Reader pull; pods depend on it
+}
+
+// NewRegistry registers the repository and the right to read it.
+func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...pulumi.ResourceOption) (*Registry, error) {
+	r := &Registry{}
+	if err := ctx.RegisterComponentResource("hello-timber:stacks:Registry", name, r, opts...); err != nil {
+		return nil, err
+	}
+	repository, err := artifactregistry.NewRepository(ctx, name, &artifactregistry.RepositoryArgs{
+		Project:      pulumi.String(args.Project),
+		Location:     pulumi.String(args.Region),
+		RepositoryId: pulumi.String(args.StackName),
+		Format:       pulumi.String("DOCKER"),
+		Description:  pulumi.Sprintf("Images of %s", args.StackName),
+		Labels:       resourceLabels(args.StackName),
+	},
+		pulumi.Parent(r),
+		pulumi.DependsOn([]pulumi.Resource{args.APIs.ArtifactRegistry}),
+		pulumi.Protect(args.DeletionProtection))
+	if err != nil {
+		return nil, err
+	}
+	// On this repository, not on the project (CIS GKE 5.1.3).
+	r.ReaderGrant, err = artifactregistry.NewRepositoryIamMember(ctx, name, &artifactregistry.RepositoryIamMemberArgs{
+		Project:    repository.Project,
+		Location:   repository.Location,
+		Repository: repository.RepositoryId,
+		Role:       pulumi.String("roles/artifactregistry.reader"),
+		Member:     args.Reader,
+	}, pulumi.Parent(r))
+	if err != nil {
+		return nil, err
+	}
+	r.Host = pulumi.Sprintf("%s-docker.pkg.dev", repository.Location)
+	r.URL = pulumi.Sprintf("%s/%s/%s", r.Host, repository.Project, repository.RepositoryId)
+	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"url": r.URL})
+}
