@@ -32,6 +32,9 @@ const (
 	// less than readHeaderTimeout: Shutdown takes a connection for idle, and closes
 	// it, until the whole header of a request is there.
 	lingerTimeout = 5 * time.Second
+	// quietTime without any connection ends the lingering early. Zero of them at
+	// one moment would prove nothing: the kernel may hold some not yet accepted.
+	quietTime = time.Second
 	// shutdownTimeout is how long the requests then in flight have. Both together
 	// outlast the longest request (readHeaderTimeout + writeTimeout). The
 	// Deployment's terminationGracePeriodSeconds must be longer than its preStop
@@ -74,8 +77,11 @@ func newServer(version, pod string, log *slog.Logger) *server {
 // requests were cut off.
 func (s *server) drain() error {
 	s.handler.draining.Store(true)
-	for end := time.Now().Add(lingerTimeout); s.connections.count() > 0 && time.Now().Before(end); {
-		time.Sleep(10 * time.Millisecond)
+	begin := time.Now()
+	for busy := begin; time.Since(begin) < lingerTimeout && time.Since(busy) < quietTime; time.Sleep(10 * time.Millisecond) {
+		if s.connections.count() > 0 {
+			busy = time.Now()
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()

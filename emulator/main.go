@@ -4,9 +4,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/pkg/v3/resource/provider"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -32,9 +35,31 @@ var programs = map[string]func(args []string) error{
 func serve(newProvider func(*provider.HostClient) plugin.Provider) func([]string) error {
 	return func([]string) error {
 		return provider.Main("emulator", func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
-			return plugin.NewProviderServer(newProvider(host)), nil
+			return server{plugin.NewProviderServer(newProvider(host))}, nil
 		})
 	}
+}
+
+// server mends what the SDK's plugin server leaves out (pulumi/sdk 3.250): it
+// sends a detailed diff without the flag that says so, and paths where the engine
+// wants the names of properties; the engine would then show a changed resource
+// without what has changed.
+type server struct {
+	pulumirpc.ResourceProviderServer
+}
+
+func (s server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	response, err := s.ResourceProviderServer.Diff(ctx, request)
+	if err != nil || len(response.DetailedDiff) == 0 {
+		return response, err
+	}
+	response.HasDetailedDiff = true
+	for i, path := range response.Diffs {
+		response.Diffs[i] = path[:strings.IndexAny(path+".", ".[")]
+	}
+	slices.Sort(response.Diffs)
+	response.Diffs = slices.Compact(response.Diffs)
+	return response, nil
 }
 
 func main() {

@@ -46,7 +46,7 @@ func newStack(t *testing.T, name string) *stack {
 	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
 	remove := func() {
 		for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
-			if _, err := s.start(context.Background(), root, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack named") {
+			if _, err := s.start(context.Background(), root, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack selected") {
 				t.Error(err)
 			}
 		}

@@ -171,7 +171,7 @@ func (c *cluster) delete(ctx context.Context, obj *unstructured.Unstructured, sa
 	if err := client.Delete(ctx, obj.GetName(), metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil && !apierrors.IsNotFound(err) {
 		return oneLine(err)
 	}
-	waiting := "it is being deleted"
+	waiting, shown := "it is being deleted", ""
 	for {
 		live, err := client.Get(ctx, obj.GetName(), metav1.GetOptions{})
 		// One that is not being deleted is somebody's new one of the same name.
@@ -184,7 +184,10 @@ func (c *cluster) delete(ctx context.Context, obj *unstructured.Unstructured, sa
 		} else if ctx.Err() == nil {
 			waiting = "the API server does not answer: " + oneLine(err).Error()
 		}
-		say(waiting)
+		if waiting != shown {
+			shown = waiting
+			say(waiting)
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("it is not gone yet: %s", waiting)

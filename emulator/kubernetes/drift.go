@@ -1,6 +1,9 @@
 package kubernetes
 
 import (
+	"encoding/base64"
+	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -53,6 +56,22 @@ func project(live, inputs any, quantities bool) any {
 func isEmpty(value any) bool {
 	v := reflect.ValueOf(value)
 	return !v.IsValid() || v.IsZero() || (v.Kind() == reflect.Map || v.Kind() == reflect.Slice) && v.Len() == 0
+}
+
+// readable gives a Secret back the stringData that the server turns into data.
+func readable(live *unstructured.Unstructured, inputs map[string]any) map[string]any {
+	data, ok := live.Object["data"].(map[string]any)
+	if live.GetKind() != "Secret" || inputs["stringData"] == nil || !ok {
+		return live.Object
+	}
+	result, plain := maps.Clone(live.Object), map[string]any{}
+	for key, value := range data {
+		if text, err := base64.StdEncoding.DecodeString(fmt.Sprint(value)); err == nil {
+			plain[key] = string(text)
+		}
+	}
+	result["stringData"] = plain
+	return result
 }
 
 // imported is what a program would have to say to get live.

@@ -33,6 +33,14 @@ func TestProject(t *testing.T) {
 	}
 }
 
+func TestReadable(t *testing.T) {
+	live := &unstructured.Unstructured{Object: map[string]any{"kind": "Secret", "data": map[string]any{"k": "aHVzaA=="}}}
+	inputs := map[string]any{"kind": "Secret", "stringData": map[string]any{"k": "hush"}}
+	if got := project(readable(live, inputs), inputs, false); !reflect.DeepEqual(got, inputs) {
+		t.Errorf("%v; want %v", got, inputs)
+	}
+}
+
 func TestImported(t *testing.T) {
 	live := &unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "status": map[string]any{}, "spec": map[string]any{"replicas": int64(1)},
 		"metadata": map[string]any{"name": "timber", "uid": "u", "resourceVersion": "1", "generation": int64(1), "creationTimestamp": "now",

@@ -213,7 +213,8 @@ func (p *kubernetes) Read(ctx context.Context, req plugin.ReadRequest) (plugin.R
 	}
 	inputs, written := imported(live), live.DeepCopy()
 	if len(req.Inputs) > 0 {
-		inputs = project(live.Object, req.Inputs.Mappable(), false).(map[string]any)
+		wanted := req.Inputs.Mappable()
+		inputs = project(readable(live, wanted), wanted, false).(map[string]any)
 	}
 	manager, properties := text(req.State, fieldManager), resource.NewPropertyMapFromMap(inputs)
 	// Without this, refresh would forget that a rollout failed, and the next up would call it done.

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestConfig(t *testing.T) {
+	for _, test := range []struct {
+		port, level string
+		wantPort    string
+		wantLevel   slog.Level
+		wantErr     string
+	}{
+		{"", "", "8080", slog.LevelInfo, ""},
+		{"9000", "debug", "9000", slog.LevelDebug, ""},
+		{"0", "WARN", "0", slog.LevelWarn, ""},
+		{"65535", "error", "65535", slog.LevelError, ""},
+		{"65536", "", "", 0, `PORT is "65536": want a number`},
+		{"-1", "", "", 0, `PORT is "-1"`},
+		{"http", "", "", 0, `PORT is "http"`},
+		{"8080 ", "", "", 0, `PORT is "8080 "`},
+		{"", "loud", "", 0, `LOG_LEVEL is "loud": want debug, info, warn or error`},
+	} {
+		env := map[string]string{"PORT": test.port, "LOG_LEVEL": test.level}
+		port, level, err := config(func(name string) string { return env[name] })
+		if test.wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), test.wantErr) {
+				t.Errorf("%v: error %v, want %s", env, err, test.wantErr)
+			}
+			continue
+		}
+		if err != nil || port != test.wantPort || level != test.wantLevel {
+			t.Errorf("%v: %s, %s, %v", env, port, level, err)
+		}
+	}
+}
+
+func TestLogSpeaksCloudLogging(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelDebug: "DEBUG", slog.LevelInfo: "INFO", slog.LevelWarn: "WARNING", slog.LevelError: "ERROR",
+	} {
+		var log bytes.Buffer
+		newLog(&log, slog.LevelDebug).Log(t.Context(), level, "timber", "n", 1)
+		if line := logLine(t, &log); line["severity"] != want || line["message"] != "timber" || line["n"] != 1.0 || line["time"] == "" {
+			t.Errorf("%s", &log)
+		}
+	}
+}
+
+// build makes the binary as the Dockerfile does, and returns its path.
+func build(t *testing.T, version string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "timber")
+	command := exec.Command("go", "build", "-buildvcs=false", "-tags", "nethttpomithttp2",
+		"-ldflags", "-s -w -buildid= -X 'main.version="+version+"'", "-o", path, ".")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// process is a running timber.
+type process struct {
+	*exec.Cmd
+	address string
+	log     *bufio.Scanner
+}
+
+// start runs the binary and waits until it listens.
+func start(t *testing.T, binary string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(binary)}
+	p.Env = []string{"PORT=0"}
+	p.Stderr = os.Stderr
+	stdout, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	p.log = bufio.NewScanner(stdout)
+	_, port, err := net.SplitHostPort(p.line(t, "listening")["address"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.address = net.JoinHostPort("127.0.0.1", port)
+	return p
+}
+
+// line reads the next line of the log, which must have the message.
+func (p *process) line(t *testing.T, message string) map[string]any {
+	t.Helper()
+	var line map[string]any
+	if !p.log.Scan() || json.Unmarshal(p.log.Bytes(), &line) != nil || line["message"] != message {
+		t.Fatalf("log says %q, want %q", p.log.Text(), message)
+	}
+	return line
+}
+
+// exit waits for the process to end and returns its exit code.
+func (p *process) exit(t *testing.T) int {
+	t.Helper()
+	timer := time.AfterFunc(10*time.Second, func() { p.Process.Kill() })
+	defer timer.Stop()
+	var failed *exec.ExitError
+	if err := p.Wait(); err != nil && !errors.As(err, &failed) {
+		t.Fatal(err)
+	}
+	return p.ProcessState.ExitCode()
+}
+
+func (p *process) begin(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, get[:20]); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestBinary(t *testing.T) {
+	v1Binary, v2Binary := build(t, "v1.0"), build(t, "v2")
+
+	t.Run("is small", func(t *testing.T) {
+		info, err := os.Stat(v1Binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The image holds nothing else. An upgrade of Go may need more, up to 8.
+		if info.Size() > 6e6 {
+			t.Errorf("%.1f MB", float64(info.Size())/1e6)
+		}
+	})
+
+	t.Run("knows its version", func(t *testing.T) {
+		for binary, want := range map[string]string{v1Binary: v1, v2Binary: v2} {
+			response, err := http.Get("http://" + start(t, binary).address + "/index")
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(response.Body)
+			if err != nil || string(body) != want {
+				t.Errorf("%q, %v; want %q", body, err, want)
+			}
+		}
+	})
+
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run("answers requests in flight at "+signal.String(), func(t *testing.T) {
+			t.Parallel()
+			p := start(t, v1Binary)
+			conn := p.begin(t)
+			p.Process.Signal(signal)
+			p.line(t, "draining")
+			response, err := http.Get("http://" + p.address + "/readyz")
+			if err != nil || response.StatusCode != 503 {
+				t.Fatal("/readyz while draining: ", response, err)
+			}
+			if status, closes := send(t, conn, get[20:]); status != 200 || !closes {
+				t.Errorf("%d, closes: %t", status, closes)
+			}
+			p.line(t, "drained")
+			if code := p.exit(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+
+	t.Run("a second signal stops it at once", func(t *testing.T) {
+		p := start(t, v1Binary)
+		p.begin(t)
+		p.Process.Signal(syscall.SIGTERM)
+		p.line(t, "draining")
+		begin := time.Now()
+		p.Process.Signal(syscall.SIGINT)
+		if code := p.exit(t); code != 1 {
+			t.Errorf("exit code %d", code)
+		}
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+
+	t.Run("says in one line why it does not start", func(t *testing.T) {
+		taken, err := net.Listen("tcp", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		_, port, err := net.SplitHostPort(taken.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for env, want := range map[string]string{
+			"PORT=eighty":     `timber: PORT is "eighty": want a number from 0 to 65535`,
+			"LOG_LEVEL=shout": `timber: LOG_LEVEL is "shout": want debug`,
+			"PORT=" + port:    "timber: listen tcp :" + port + ": bind: address already in use",
+		} {
+			var stdout, stderr bytes.Buffer
+			command := exec.Command(v1Binary)
+			command.Env, command.Stdout, command.Stderr = []string{env}, &stdout, &stderr
+			var failed *exec.ExitError
+			if err := command.Run(); !errors.As(err, &failed) || failed.ExitCode() != 1 {
+				t.Errorf("%s: %v", env, err)
+			}
+			if got := stderr.String(); !strings.HasPrefix(got, want) || strings.Count(got, "\n") != 1 || stdout.Len() > 0 {
+				t.Errorf("%s: says %q and %q", env, got, stdout.String())
+			}
+		}
+	})
+}

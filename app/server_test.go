@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener whose connections live in memory, where a test can let
+// the server's own timeouts pass in no time.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.IPAddr{} }
+
+func (p pipes) dial() net.Conn {
+	client, server := net.Pipe()
+	p <- server
+	return client
+}
+
+// inMemory runs a test with a server in a time of its own.
+func inMemory(t *testing.T, test func(t *testing.T, s *server, listener pipes)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s, listener := newServer("v1", "pod", slog.New(slog.DiscardHandler)), make(pipes)
+		served := make(chan error)
+		go func() { served <- s.http.Serve(listener) }()
+		test(t, s, listener)
+		s.http.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+// send writes to a connection and returns the answer's status, or 0 if there is
+// none, and whether the server closes the connection after it.
+func send(t *testing.T, conn net.Conn, request string) (status int, closes bool) {
+	t.Helper()
+	go io.WriteString(conn, request) // the server may answer, or close, before it is read
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return 0, true
+	}
+	defer response.Body.Close()
+	if _, err := io.ReadAll(response.Body); err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode, response.Close
+}
+
+const get = "GET /index HTTP/1.1\r\nHost: timber\r\n\r\n"
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		begin string
+		every string // sent each second
+		after time.Duration
+	}{
+		{"silent", "", "", readHeaderTimeout},
+		{"half a header", "GET /index HT", "", readHeaderTimeout},
+		{"slowloris", "GET /index HTTP/1.1\r\nHost: timber\r\n", "X-A: b\r\n", readHeaderTimeout},
+		{"idle after an answer", get, "", idleTimeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, s *server, listener pipes) {
+				conn, start := listener.dial(), time.Now()
+				sent := make(chan struct{})
+				go func() {
+					defer close(sent)
+					_, err := io.WriteString(conn, test.begin)
+					for err == nil && test.every != "" {
+						time.Sleep(time.Second)
+						_, err = io.WriteString(conn, test.every)
+					}
+				}()
+				io.Copy(io.Discard, conn)
+				if got := time.Since(start); got != test.after {
+					t.Errorf("cut off after %s, want %s", got, test.after)
+				}
+				<-sent
+				synctest.Wait()
+				if open := s.connections.count(); open != 0 {
+					t.Errorf("%d connections counted as open", open)
+				}
+			})
+		})
+	}
+}
+
+func TestHostileRequests(t *testing.T) {
+	for _, test := range []struct {
+		name, request string
+		want          int // 0: the connection is closed without an answer
+	}{
+		{"8 KiB of header", "GET /index HTTP/1.1\r\nHost: timber\r\nX-A: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", 431},
+		{"many small lines", "GET /index HTTP/1.1\r\nHost: timber\r\n" + strings.Repeat("a:b\r\n", 9<<10/5) + "\r\n", 431},
+		{"long path", "GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\nHost: timber\r\n\r\n", 431},
+		{"no host", "GET /index HTTP/1.1\r\n\r\n", 400},
+		{"garbage", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400},
+		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+		{"OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: timber\r\n\r\n", 400},
+		{"two lengths", "GET /index HTTP/1.1\r\nHost: timber\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
+		{"body that never comes", "POST /index HTTP/1.1\r\nHost: timber\r\nContent-Length: 100\r\n\r\n", 405},
+		{"endless body", "POST /index HTTP/1.1\r\nHost: timber\r\nTransfer-Encoding: chunked\r\n\r\n", 405},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, s *server, listener pipes) {
+				start := time.Now()
+				status, closes := send(t, listener.dial(), test.request)
+				if status != test.want || !closes {
+					t.Errorf("%d, closes the connection: %t; want %d, true", status, closes, test.want)
+				}
+				// After some refusals net/http lingers that long, for the client to read them.
+				if took := time.Since(start); took > 500*time.Millisecond {
+					t.Errorf("took %s", took)
+				}
+				if status, _ := send(t, listener.dial(), get); status != 200 {
+					t.Errorf("the next client gets %d", status)
+				}
+			})
+		})
+	}
+}
+
+func TestDrain(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		// clients does what clients do while the server drains.
+		clients func(t *testing.T, listener pipes, drain func())
+		takes   time.Duration
+	}{
+		{"without clients", func(t *testing.T, _ pipes, drain func()) { drain() }, quietTime},
+		{"client in the middle of a header", func(t *testing.T, listener pipes, drain func()) {
+			conn := listener.dial()
+			io.WriteString(conn, get[:20])
+			drain()
+			time.Sleep(3 * time.Second)
+			if status, closes := send(t, conn, get[20:]); status != 200 || !closes {
+				t.Errorf("%d, closes: %t", status, closes)
+			}
+		}, 3*time.Second + quietTime},
+		{"client in the middle of its second header", func(t *testing.T, listener pipes, drain func()) {
+			conn := listener.dial()
+			if status, closes := send(t, conn, get); status != 200 || closes {
+				t.Errorf("%d, closes: %t", status, closes)
+			}
+			io.WriteString(conn, get[:20])
+			drain()
+			time.Sleep(3 * time.Second)
+			if status, closes := send(t, conn, get[20:]); status != 200 || !closes {
+				t.Errorf("%d, closes: %t", status, closes)
+			}
+		}, 3*time.Second + quietTime},
+		{"client that comes back", func(t *testing.T, listener pipes, drain func()) {
+			conn := listener.dial()
+			send(t, conn, get)
+			drain()
+			time.Sleep(2 * time.Second)
+			if status, closes := send(t, conn, get); status != 200 || !closes {
+				t.Errorf("%d, closes: %t", status, closes)
+			}
+		}, 2*time.Second + quietTime},
+		{"client that stays idle", func(t *testing.T, listener pipes, drain func()) {
+			send(t, listener.dial(), get)
+			drain()
+		}, lingerTimeout},
+		{"client that reads no answer", func(t *testing.T, listener pipes, drain func()) {
+			conn := listener.dial()
+			io.WriteString(conn, get)
+			drain()
+		}, writeTimeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, s *server, listener pipes) {
+				drained, start := make(chan error, 1), time.Now()
+				test.clients(t, listener, func() {
+					synctest.Wait()
+					start = time.Now()
+					go func() { drained <- s.drain() }()
+					synctest.Wait()
+				})
+				if err := <-drained; err != nil {
+					t.Error(err)
+				}
+				// Shutdown looks twice a second.
+				if took := time.Since(start).Truncate(time.Second); took != test.takes {
+					t.Errorf("took %s, want %s", took, test.takes)
+				}
+			})
+		})
+	}
+}
+
+func TestDrainTellsOfRequestsCutOff(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *server, listener pipes) {
+		stuck := make(chan struct{})
+		s.handler.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck })
+		io.WriteString(listener.dial(), get)
+		start := time.Now()
+		err := s.drain()
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(err), "1 connections still busy 15s after") {
+			t.Error(err)
+		}
+		if took := time.Since(start).Round(time.Second); took != lingerTimeout+shutdownTimeout {
+			t.Errorf("took %s", took)
+		}
+		close(stuck)
+	})
+}
+
+func TestIdleClientsCannotLockOutOthers(t *testing.T) {
+	goroutines := runtime.NumGoroutine()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer("v1", "pod", slog.New(slog.DiscardHandler))
+	const limit = 20
+	s.connections.max = limit
+	go s.http.Serve(listener)
+
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	faithful := dial()
+	var idle []net.Conn
+	for range 3 * limit {
+		idle = append(idle, dial())
+		if status, _ := send(t, faithful, get); status != 200 {
+			t.Fatalf("a busy client is cut off after %d idle ones came", len(idle))
+		}
+	}
+	if open := s.connections.count(); open != limit {
+		t.Errorf("%d connections open, want %d", open, limit)
+	}
+	idle[0].SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := idle[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the first idle client is not cut off: %v", err)
+	}
+	if status, _ := send(t, idle[len(idle)-1], get); status != 200 {
+		t.Error("the last idle client is cut off")
+	}
+
+	if err := s.http.Close(); err != nil {
+		t.Error(err)
+	}
+	for end := time.Now().Add(2 * time.Second); runtime.NumGoroutine() > goroutines || s.connections.count() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines left of %d, %d connections", runtime.NumGoroutine(), goroutines, s.connections.count())
+		}
+	}
+}
