@@ -26,7 +26,8 @@ preview: build ## What `make up` would change
 	@$(WITH_EMULATOR) pulumi preview --diff
 
 down: setup ## Destroy everything that `make up` made
-	@$(WITH_EMULATOR) pulumi destroy --yes --skip-preview
+	@# With its preview, which stops at a protected resource before anything is deleted.
+	@$(WITH_EMULATOR) pulumi destroy --yes
 	@$(SETUP) gone
 
 env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"

@@ -106,6 +106,10 @@ func (p *dockerProvider) Configure(ctx context.Context, req plugin.ConfigureRequ
 	return done, nil
 }
 
+func (p *dockerProvider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	return plugin.InvokeResponse{}, fmt.Errorf("the emulator has no %s", req.Tok)
+}
+
 func (p *dockerProvider) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	if req.URN.Type() != imageType {
 		return plugin.CheckResponse{}, fmt.Errorf("the emulator has no %s", req.URN.Type())

@@ -75,23 +75,25 @@ func get(client *http.Client, url string) (pod, body string, err error) {
 	return response.Header.Get("X-Pod"), string(text), err
 }
 
+// fresh makes a new connection for each request: one that is kept leads to the
+// same pod for as long as that lives, also while it drains.
+var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+
 // answers asserts the exact bytes that /index answers.
 func answers(t *testing.T, url, want string) {
 	t.Helper()
-	_, body, err := get(&http.Client{Timeout: 5 * time.Second}, url)
-	if err != nil || body != want {
+	if _, body, err := get(fresh, url); err != nil || body != want {
 		t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
 	}
 }
 
-// podsAnswering names the pods that answer requests over new connections. With
-// three pods, that a hundred requests miss one has a chance of 10^-17.
+// podsAnswering names the pods that answer. With three pods, that a hundred
+// requests miss one has a chance of 10^-17.
 func podsAnswering(t *testing.T, url string) []string {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	seen := map[string]bool{}
 	for range 100 {
-		pod, _, err := get(client, url)
+		pod, _, err := get(fresh, url)
 		if err != nil {
 			t.Fatal(err)
 		}

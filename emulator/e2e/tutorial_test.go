@@ -120,20 +120,19 @@ func TestTutorial(t *testing.T) {
 	})
 	row("9 the state holds no secret in clear text", s.stateHoldsNoSecret)
 
-	row("10 a protected cluster refuses to be destroyed", func(t *testing.T) {
-		s.pulumi(t, "config", "set", "deletionProtection", "true")
-		s.pulumi(t, "up", "--yes", "--skip-preview")
-		_, err := s.try("pulumi", "destroy", "--yes", "--skip-preview")
-		if err == nil || !strings.Contains(err.Error(), "deletion_protection") {
-			t.Errorf("destroy of a protected cluster ended with %v", err)
+	row("10 a protected stack refuses to be destroyed and keeps answering", func(t *testing.T) {
+		protect := func(on string) {
+			s.pulumi(t, "config", "set", "deletionProtection", on)
+			s.pulumi(t, "up", "--yes", "--skip-preview")
 		}
+		protect("true")
+		defer protect("false")
+		if _, err := s.try("pulumi", "destroy", "--yes"); err == nil || !strings.Contains(err.Error(), "protect") {
+			t.Errorf("destroy ended with %v", err)
+		}
+		answers(t, url, v2)
 	})
-	row("10 unprotected again, up mends what the refused destroy took", func(t *testing.T) {
-		s.pulumi(t, "config", "set", "deletionProtection", "false")
-		s.pulumi(t, "up", "--yes", "--skip-preview")
-		answers(t, s.pulumi(t, "stack", "output", "url"), v2)
-	})
-	row("10 destroy", func(t *testing.T) { s.pulumi(t, "destroy", "--yes", "--skip-preview") })
+	row("10 destroy", func(t *testing.T) { s.pulumi(t, "destroy", "--yes") })
 	row("10 nothing is left: no container, network, volume or address", func(t *testing.T) {
 		for _, thing := range s.onThisMachine(t) {
 			if !slices.Contains(before, thing) {

@@ -26,6 +26,8 @@ import (
 const (
 	caPath    = "/etc/kubernetes/pki/ca.crt"
 	proxyPath = "/etc/kubernetes/proxy.conf"
+
+	labelNodePool = "cloud.google.com/gke-nodepool" // of a Node, as on GKE
 )
 
 // joined is how long a node may take from its start to Ready, and drained how
@@ -74,6 +76,9 @@ func Resize(ctx context.Context, p Pool, log func(string)) error {
 	if err != nil {
 		return err
 	}
+	if err := forgetLost(ctx, client, p.Name, nodes); err != nil {
+		return err
+	}
 	byZone := map[string][]container.Summary{}
 	for _, node := range nodes {
 		byZone[node.Labels[labelZone]] = append(byZone[node.Labels[labelZone]], node)
@@ -118,6 +123,24 @@ func Resize(ctx context.Context, p Pool, log func(string)) error {
 	return nil
 }
 
+// forgetLost deletes the Nodes of machines that somebody removed, so that their
+// pods are not waited for; Google's cloud does it for deleted instances.
+func forgetLost(ctx context.Context, client *kubernetes.Clientset, pool string, machines []container.Summary) error {
+	known, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: labelNodePool + "=" + pool})
+	if err != nil {
+		return err
+	}
+	for _, node := range known.Items {
+		if slices.ContainsFunc(machines, func(c container.Summary) bool { return c.Names[0] == "/"+node.Name }) {
+			continue
+		}
+		if err := client.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zone string, log func(string)) error {
 	image, err := m.image()
 	if err != nil {
@@ -147,7 +170,7 @@ func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, en
 		labels = map[string]string{}
 	}
 	maps.Copy(labels, map[string]string{
-		"cloud.google.com/gke-nodepool":    p.Name,
+		labelNodePool:                      p.Name,
 		"node.kubernetes.io/instance-type": p.MachineType,
 		"topology.kubernetes.io/region":    Region(p.Cluster.Location),
 		"topology.kubernetes.io/zone":      zone,
