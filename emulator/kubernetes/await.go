@@ -61,6 +61,10 @@ func (c *cluster) watch(ctx context.Context, namespace string, kinds ...schema.G
 		}
 	}
 	factory.Start(ctx.Done())
+	// What changes before the watch stands would be missed; but who may not watch need not wait for ever.
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	factory.WaitForCacheSync(soon.Done())
 	return changed, nil
 }
 
