@@ -88,7 +88,11 @@ func (c *cluster) await(ctx context.Context, written *unstructured.Unstructured,
 		} else if ctx.Err() == nil {
 			now = progress{summary: "no word from the API server", reasons: []string{oneLine(err).Error()}}
 		}
-		if line := strings.Join(append([]string{now.summary}, now.reasons...), ": "); line != shown && ctx.Err() == nil {
+		line := now.summary
+		if len(now.reasons) > 0 {
+			line += ": " + strings.Join(now.reasons, "; ")
+		}
+		if line != shown && ctx.Err() == nil {
 			shown = line
 			say(line)
 		}

@@ -62,8 +62,9 @@ func (p *kubernetes) limit(ctx context.Context, seconds float64, obj *unstructur
 type change struct {
 	urn      resource.URN
 	inputs   resource.PropertyMap
-	manager  string  // the one that wrote it before, if any
-	seconds  float64 // of patience, 0 for the default
+	manager  string   // the one that wrote it before, if any
+	ignored  []string // paths that keep their live value
+	seconds  float64  // of patience, 0 for the default
 	update   bool
 	previews bool
 }
@@ -75,7 +76,7 @@ func (p *kubernetes) Create(ctx context.Context, req plugin.CreateRequest) (plug
 
 func (p *kubernetes) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
 	_, outputs, err := p.write(ctx, change{urn: req.URN, inputs: req.NewInputs, manager: text(req.OldOutputs, fieldManager),
-		seconds: req.Timeout, previews: req.Preview, update: true})
+		ignored: req.IgnoreChanges, seconds: req.Timeout, previews: req.Preview, update: true})
 	return plugin.UpdateResponse{Properties: outputs}, err
 }
 
@@ -115,6 +116,9 @@ func (p *kubernetes) write(ctx context.Context, w change) (string, resource.Prop
 		if err != nil {
 			return "", nil, err
 		}
+		if err := keep(obj, live, w.ignored); err != nil {
+			return "", nil, err
+		}
 		if w.previews {
 			force = force || handEdits(live).Len() > 0
 		} else if err := takeBack(ctx, client, live, w.manager); err != nil {
@@ -148,6 +152,24 @@ func (p *kubernetes) write(ctx context.Context, w change) (string, resource.Prop
 		return "", nil, initError(live, nil, w.manager, reasons)
 	}
 	return id(live), outputs(live, w.manager), nil
+}
+
+// keep gives obj the live values of the paths that the program ignores, so that
+// an autoscaler's number is neither changed nor fought over.
+func keep(obj, live *unstructured.Unstructured, ignored []string) error {
+	inputs, current := resource.NewPropertyValue(obj.Object), resource.NewPropertyValue(live.Object)
+	for _, text := range ignored {
+		path, err := resource.ParsePropertyPath(text)
+		if err != nil {
+			return fmt.Errorf("ignoreChanges: %w", err)
+		}
+		_, ours := path.Get(inputs)
+		if value, ok := path.Get(current); ok && ours {
+			path.Set(inputs, value)
+		}
+	}
+	obj.Object = inputs.ObjectValue().Mappable()
+	return nil
 }
 
 // initError says why an object that exists does not work. It carries the

@@ -240,6 +240,20 @@ func TestHandEdit(t *testing.T) {
 	}
 }
 
+func TestKeep(t *testing.T) {
+	obj := &unstructured.Unstructured{Object: deployment("spec/replicas", 1.0)}
+	live := &unstructured.Unstructured{Object: deployment("spec/replicas", 7.0, "spec/paused", true)}
+	if err := keep(obj, live, []string{"spec.replicas", "spec.paused", "spec.nothing"}); err != nil {
+		t.Fatal(err)
+	}
+	if want := deployment("spec/replicas", 7.0); !reflect.DeepEqual(obj.Object, want) {
+		t.Errorf("%v; want %v", obj.Object, want)
+	}
+	if err := keep(obj, live, []string{"a["}); err == nil {
+		t.Error("accepted a[")
+	}
+}
+
 func TestSecretStaysSecret(t *testing.T) {
 	secret := map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "a", "namespace": "shop"}, "data": map[string]any{"k": "dg=="}}
 	created, err := fake(t).Create(context.Background(), plugin.CreateRequest{URN: urn("core/v1:Secret", "a"), Properties: properties(secret)})

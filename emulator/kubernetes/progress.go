@@ -40,7 +40,10 @@ func lookAtDeployment(ctx context.Context, c *cluster, written *unstructured.Uns
 	}
 	p.summary = fmt.Sprintf("[1/2] %d of %d new pods are there", s.UpdatedReplicas, want)
 	if s.UpdatedReplicas == want {
-		p.summary = fmt.Sprintf("[2/2] %d of %d pods available, %d old ones left", min(s.AvailableReplicas, want), want, s.Replicas-want)
+		p.summary = fmt.Sprintf("[2/2] %d of %d pods available", min(s.AvailableReplicas, want), want)
+	}
+	if s.UpdatedReplicas == want && s.AvailableReplicas >= want {
+		p.summary = fmt.Sprintf("[2/2] %d old pods left", s.Replicas-want)
 	}
 	if p.reasons, p.crashed, err = c.podReasons(ctx, d); err != nil {
 		return progress{}, err
@@ -50,7 +53,8 @@ func lookAtDeployment(ctx context.Context, c *cluster, written *unstructured.Uns
 	}
 	// The official provider sits out its timeout, but when Kubernetes' own deadline has passed the reasons are as good as
 	// they get. A verdict from before the write says nothing about it.
-	if rollout.Reason == "ProgressDeadlineExceeded" && rollout.LastUpdateTime != condition(&before, appsv1.DeploymentProgressing).LastUpdateTime {
+	verdict := condition(&before, appsv1.DeploymentProgressing).LastUpdateTime
+	if rollout.Reason == "ProgressDeadlineExceeded" && !rollout.LastUpdateTime.Equal(&verdict) {
 		p.failed = true
 		p.reasons = append(p.reasons, "ProgressDeadlineExceeded: "+rollout.Message)
 	}

@@ -168,6 +168,41 @@ func TestLink(t *testing.T) {
 	}
 }
 
+// What stands in the way of the engine is told apart, each with its own way out.
+func TestEngine(t *testing.T) {
+	const answers = `case "$1" in version) echo "$VERSION";; info) echo "$INFO";; esac`
+	for name, tt := range map[string]struct{ docker, dockerd, version, info, host, says, mend string }{
+		"fine":            {docker: answers, version: "28.5.2", info: "Debian [name=seccomp]", says: "engine 28.5.2"},
+		"oldest":          {docker: answers, version: "20.10.24+dfsg1", says: "engine 20.10.24+dfsg1"},
+		"old":             {docker: answers, version: "19.03.1", mend: "install Docker Engine 20.10"},
+		"desktop":         {docker: answers, version: "28.5.2", info: "Docker Desktop []", mend: "install Docker Engine in this Linux"},
+		"rootless":        {docker: answers, version: "28.5.2", info: "Debian [name=rootless]", mend: "docker context use default"},
+		"another machine": {docker: answers, version: "28.5.2", host: "ssh://there", mend: "unset DOCKER_HOST"},
+		"no right":        {docker: `echo "permission denied while trying to connect" >&2; exit 1`, dockerd: "exit", mend: "usermod -aG docker"},
+		"stopped":         {docker: `echo "Cannot connect" >&2; exit 1`, dockerd: "exit", says: notRunning, mend: "service docker start"},
+		"command only":    {docker: `echo "Cannot connect" >&2; exit 1`, says: notInstalled, mend: "docs.docker.com"},
+		"nothing":         {says: notInstalled, mend: "docs.docker.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := checkout{root: "/", path: t.TempDir()}
+			for command, script := range map[string]string{"docker": tt.docker, "dockerd": tt.dockerd} {
+				if script != "" {
+					write(t, filepath.Join(c.path, command), "#!/bin/sh\n"+script+"\n")
+					os.Chmod(filepath.Join(c.path, command), 0o755)
+				}
+			}
+			t.Setenv("PATH", c.path)
+			t.Setenv("VERSION", tt.version)
+			t.Setenv("INFO", tt.info)
+			t.Setenv("DOCKER_HOST", tt.host)
+			f := c.engine(t.Context())
+			if !strings.Contains(f.says, tt.says) || !strings.Contains(f.mend, tt.mend) || (f.mend == "") != (tt.mend == "") {
+				t.Errorf("got %+v, want %q, mend %q", f, tt.says, tt.mend)
+			}
+		})
+	}
+}
+
 // A machine without Docker: apt-get brings it, the init script cannot start it
 // (as in a sandbox without all of root's rights), dockerd by itself can.
 func TestEnsureDocker(t *testing.T) {

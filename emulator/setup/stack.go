@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -97,8 +98,10 @@ var things = []struct {
 
 // leftovers lists what of a kind carries a label.
 func (c checkout) leftovers(ctx context.Context, list []string, label string) ([]string, error) {
-	names, err := c.output(ctx, "docker", append(list, "--filter=label="+label)...)
-	return strings.Fields(names), err
+	text, err := c.output(ctx, "docker", append(list, "--filter=label="+label)...)
+	names := strings.Fields(text)
+	slices.Sort(names)
+	return slices.Compact(names), err // an image is listed once for each of its tags
 }
 
 // label marks every container, network and volume of this checkout.
