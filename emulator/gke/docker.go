@@ -21,6 +21,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/docker/go-connections/nat"
@@ -237,7 +238,7 @@ func (m *machines) freeAddress(ctx context.Context, subnet string) (string, erro
 	return "", fmt.Errorf("network %s is full", subnet)
 }
 
-// remove ends containers and their volumes; when none is left, the network goes too.
+// remove ends containers and their volumes; when none is left, the rest goes too.
 func (m *machines) remove(ctx context.Context, ids ...string) error {
 	var errs []error
 	for _, id := range ids {
@@ -253,11 +254,26 @@ func (m *machines) remove(ctx context.Context, ids ...string) error {
 	defer unlock()
 	left, err := m.list(ctx)
 	if err == nil && len(left) == 0 {
-		if err = m.docker.NetworkRemove(ctx, networkName(m.home)); errdefs.IsNotFound(err) {
-			err = nil
-		}
+		err = m.clear(ctx)
 	}
 	return errors.Join(append(errs, err)...)
+}
+
+// clear removes the network, and the volumes of containers that somebody removed by hand.
+func (m *machines) clear(ctx context.Context) error {
+	volumes, err := m.docker.VolumeList(ctx, volume.ListOptions{Filters: m.filter()})
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes.Volumes {
+		if err := m.docker.VolumeRemove(ctx, v.Name, false); err != nil && !errdefs.IsNotFound(err) {
+			return err
+		}
+	}
+	if err := m.docker.NetworkRemove(ctx, networkName(m.home)); err != nil && !errdefs.IsNotFound(err) {
+		return err
+	}
+	return nil
 }
 
 // exec runs a command in a container and returns what it printed on stdout; the

@@ -93,19 +93,19 @@ var things = []struct {
 	{"container", []string{"ps", "--all", "--format={{.Names}}"}, []string{"rm", "--force", "--volumes"}},
 	{"network", []string{"network", "ls", "--format={{.Name}}"}, []string{"network", "rm"}},
 	{"volume", []string{"volume", "ls", "--format={{.Name}}"}, []string{"volume", "rm", "--force"}},
-	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm"}},
+	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
 }
 
-// leftovers lists what of a kind carries a label.
-func (c checkout) leftovers(ctx context.Context, list []string, label string) ([]string, error) {
-	text, err := c.output(ctx, "docker", append(list, "--filter=label="+label)...)
+// leftovers lists what of a kind passes a filter.
+func (c checkout) leftovers(ctx context.Context, list []string, filter string) ([]string, error) {
+	text, err := c.output(ctx, "docker", append(list, "--filter="+filter)...)
 	names := strings.Fields(text)
 	slices.Sort(names)
 	return slices.Compact(names), err // an image is listed once for each of its tags
 }
 
 // label marks every container, network and volume of this checkout.
-func (c checkout) label() string { return "hello-timber.emulator=" + c.home() }
+func (c checkout) label() string { return "label=hello-timber.emulator=" + c.home() }
 
 // populated names the stacks that still have resources.
 func (c checkout) populated(ctx context.Context) ([]string, error) {
@@ -164,18 +164,23 @@ func clean(ctx context.Context, c checkout) error {
 		return err
 	}
 	for _, thing := range things {
-		label := c.label()
+		filters := []string{c.label()}
 		if thing.kind == "image" {
-			label = imageLabel
+			// The engine keeps what it built for the emulated projects (named as their stacks are).
+			filters = []string{"label=" + imageLabel, "reference=*-docker.pkg.dev/hello-timber-*/*/*"}
 		}
-		left, err := c.leftovers(ctx, thing.list, label)
-		if err != nil {
-			return err
+		var left []string
+		for _, filter := range filters {
+			found, err := c.leftovers(ctx, thing.list, filter)
+			if err != nil {
+				return err
+			}
+			left = append(left, found...)
 		}
 		for _, name := range left {
 			_, err := c.output(ctx, "docker", append(thing.remove, name)...)
 			if thing.kind == "image" && err != nil {
-				fmt.Println(err) // another checkout's cluster runs it
+				fmt.Println(err) // another checkout's containers run it
 			} else if err != nil {
 				return err
 			}
