@@ -135,6 +135,9 @@ func podReason(pod *corev1.Pod, warnings []corev1.Event) (reason string, crash b
 	// A probe that fails or a volume that does not mount is told by events alone.
 	newest := time.Time{}
 	for _, e := range warnings {
+		if e.Reason == "MissingClusterDNS" {
+			continue // true of every pod: the emulator's clusters have no DNS
+		}
 		at := e.LastTimestamp.Time
 		if at.IsZero() {
 			at = e.EventTime.Time
