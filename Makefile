@@ -60,5 +60,8 @@ build: setup
 
 setup:
 	@command -v go > /dev/null || { echo "Go is missing; to mend: install Go 1.26 or newer from https://go.dev/dl"; exit 1; }
-	@[ -x $(SETUP) ] || echo "compiling emulator/setup (a quarter of a minute, once)"
-	@cd emulator && go build -buildvcs=false -o ../$(SETUP) ./setup
+	@if [ ! -x $(SETUP) ]; then \
+		echo "compiling emulator/setup (half a minute at most, once)" >&2; \
+		while sleep 5; do echo "compiling emulator/setup" >&2; done & trap "kill $$!" EXIT; \
+	fi; \
+	cd emulator && go build -buildvcs=false -o ../$(SETUP) ./setup
