@@ -37,6 +37,7 @@ const (
 	labelCluster  = "hello-timber.cluster"
 	labelPool     = "hello-timber.pool"
 	labelZone     = "hello-timber.zone"
+	labelSpec     = "hello-timber.spec" // what the node was made as
 )
 
 // machines makes and finds this checkout's containers.

@@ -2,7 +2,9 @@ package gke
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -51,8 +53,15 @@ type Pool struct {
 	ServiceAccount string
 }
 
-// Resize makes a pool's nodes as many as they should be: missing ones are
-// created and waited for until Ready, surplus ones drained and removed.
+// spec tells nodes made to one specification from those made to another.
+func (p Pool) spec() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v %s", p.MachineType, p.Labels, p.ServiceAccount))
+	return hex.EncodeToString(sum[:4])
+}
+
+// Resize makes a pool's nodes as many, and such, as they should be: missing ones
+// are created and waited for until Ready, surplus ones drained and removed, and
+// those of another specification renewed one by one.
 func Resize(ctx context.Context, p Pool, log func(string)) error {
 	m, err := connect()
 	if err != nil {
@@ -83,13 +92,15 @@ func Resize(ctx context.Context, p Pool, log func(string)) error {
 	for _, node := range nodes {
 		byZone[node.Labels[labelZone]] = append(byZone[node.Labels[labelZone]], node)
 	}
-	var surplus []container.Summary
+	var surplus, outdated []container.Summary
 	for zone, have := range byZone {
 		want := 0
 		if slices.Contains(p.Zones, zone) {
 			want = min(p.NodesPerZone, len(have))
 		}
+		have = slices.Concat(pick(have, p, true), pick(have, p, false)) // outdated ones go first
 		surplus = append(surplus, have[want:]...)
+		outdated = append(outdated, pick(have[:want], p, false)...)
 	}
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -109,18 +120,39 @@ func Resize(ctx context.Context, p Pool, log func(string)) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	// One at a time, as Google does, so that pods find room on what is left.
+	// One at a time, so that pods find room on what is left; a renewed one after
+	// its successor is ready: Google's surge of one, none unavailable.
 	for _, node := range surplus {
-		name := strings.TrimPrefix(node.Names[0], "/")
-		log("draining " + name)
-		if err := drainNode(ctx, client, name); err != nil {
+		if err := m.retire(ctx, client, node, log); err != nil {
 			return err
 		}
-		if err := m.removeNode(ctx, client, name); err != nil {
+	}
+	for _, node := range outdated {
+		if err := m.addNode(ctx, client, endpoint, p, node.Labels[labelZone], log); err != nil {
+			return err
+		}
+		if err := m.retire(ctx, client, node, log); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pick picks the nodes that were made as the pool is now, or those that were not.
+func pick(nodes []container.Summary, p Pool, current bool) []container.Summary {
+	return slices.DeleteFunc(slices.Clone(nodes), func(c container.Summary) bool {
+		return (c.Labels[labelSpec] == p.spec()) != current
+	})
+}
+
+// retire drains and removes a node.
+func (m *machines) retire(ctx context.Context, client *kubernetes.Clientset, node container.Summary, log func(string)) error {
+	name := strings.TrimPrefix(node.Names[0], "/")
+	log("draining " + name)
+	if err := drainNode(ctx, client, name); err != nil {
+		return err
+	}
+	return m.removeNode(ctx, client, name)
 }
 
 // forgetLost deletes the Nodes of machines that somebody removed, so that their
@@ -193,7 +225,7 @@ func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, en
 			"REGISTRY_NAME=" + Region(p.Cluster.Location) + "-docker.pkg.dev",
 			"REGISTRY_AUTHORIZATION=Basic " + base64.StdEncoding.EncodeToString([]byte(p.ServiceAccount+":"+token)),
 		},
-		labels:  map[string]string{labelRole: "node", labelCluster: p.Cluster.Name, labelPool: p.Name, labelZone: zone},
+		labels:  map[string]string{labelRole: "node", labelCluster: p.Cluster.Name, labelPool: p.Name, labelZone: zone, labelSpec: p.spec()},
 		kernel:  true,
 		volumes: []string{"/var/lib/containerd", "/var/lib/kubelet"},
 		files: map[string][]byte{
