@@ -31,6 +31,8 @@ const (
 	typeNamespace  = "kubernetes:core/v1:Namespace"
 	typeDeployment = "kubernetes:apps/v1:Deployment"
 	typeService    = "kubernetes:core/v1:Service"
+	typeBudget     = "kubernetes:policy/v1:PodDisruptionBudget"
+	typePolicy     = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 )
 
 const testDigest = "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
@@ -44,6 +46,7 @@ type cloud struct {
 
 	mu        sync.Mutex
 	resources []pulumi.MockResourceArgs
+	calls     int // of functions, as opposed to resources
 }
 
 var errInjected = errors.New("injected failure")
@@ -96,6 +99,9 @@ func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	if args.Token != "gcp:organizations/getClientConfig:getClientConfig" {
 		return nil, fmt.Errorf("unexpected call of %s", args.Token)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
 	return resource.PropertyMap{"accessToken": resource.NewProperty("ya29.token")}, nil
 }
 
@@ -151,7 +157,7 @@ func want(t *testing.T, inputs resource.PropertyMap, path string, value any) {
 }
 
 // stackConfig returns what the CLI passes to the program: the stack's file over
-// the defaults of Pulumi.yaml, and a project as a user sets it.
+// the defaults of Pulumi.yaml, and what only its user knows.
 func stackConfig(t *testing.T, stack string) map[string]string {
 	t.Helper()
 	var project struct {
@@ -169,6 +175,7 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 			values["hello-timber:"+key] = fmt.Sprint(declaration["default"])
 		}
 	}
+	values["hello-timber:authorizedNetworks"] = "203.0.113.0/24"
 	for key, value := range file.Config {
 		values[key] = fmt.Sprint(value)
 	}
@@ -230,10 +237,15 @@ func deploy(t *testing.T, c *cloud, stack string, config map[string]string) (map
 // it, and expects success.
 func deployDev(t *testing.T, changes map[string]string) (*cloud, map[string]any) {
 	t.Helper()
-	config := stackConfig(t, "dev")
+	return deployStack(t, "dev", changes)
+}
+
+func deployStack(t *testing.T, stack string, changes map[string]string) (*cloud, map[string]any) {
+	t.Helper()
+	config := stackConfig(t, stack)
 	maps.Copy(config, changes)
 	c := newCloud()
-	outputs, err := deploy(t, c, "dev", config)
+	outputs, err := deploy(t, c, stack, config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,10 @@ import (
 type ClusterArgs struct {
 	Project            string // ID of the Google Cloud project
 	Location           string // zone, or region for a control plane in three zones; a change replaces the cluster
-	StackName          string // name of the node account, label of the cluster
-	DeletionProtection bool   // refuse to delete or replace it
+	StackName          string // name of the node account
+	Labels             pulumi.StringMap
+	AuthorizedNetworks []string // IPv4 networks that may reach the control plane
+	DeletionProtection bool     // refuse to delete or replace it
 	APIs               *APIs
 }
 
@@ -58,11 +60,15 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 		return nil, err
 	}
 
+	var networks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
+	for _, network := range args.AuthorizedNetworks {
+		networks = append(networks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(network)})
+	}
 	cluster, err := container.NewCluster(ctx, name, &container.ClusterArgs{
 		Project:            pulumi.String(args.Project),
 		Location:           pulumi.String(args.Location),
 		DeletionProtection: pulumi.Bool(args.DeletionProtection),
-		ResourceLabels:     resourceLabels(args.StackName),
+		ResourceLabels:     args.Labels,
 
 		// The node pool that a cluster is created with cannot be changed without
 		// replacing the cluster; so it goes at once, and NewNodePool makes the real
@@ -74,6 +80,13 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 		// Versions stay unset: Google upgrades within the channel (5.5.4), and a
 		// pinned version would fight that.
 		ReleaseChannel: &container.ClusterReleaseChannelArgs{Channel: pulumi.String("REGULAR")},
+		// When it upgrades: weekend nights. The dates give the hours only; in another
+		// form than this, Google's answer would be a change in every preview.
+		MaintenancePolicy: &container.ClusterMaintenancePolicyArgs{RecurringWindow: &container.ClusterMaintenancePolicyRecurringWindowArgs{
+			StartTime:  pulumi.String("2026-01-03T00:00:00Z"),
+			EndTime:    pulumi.String("2026-01-03T08:00:00Z"), // Google asks for 48 hours in 32 days
+			Recurrence: pulumi.String("FREQ=WEEKLY;BYDAY=SA,SU"),
+		}},
 
 		// Pods have addresses of the VPC (5.6.2). The stack type, though the default,
 		// keeps the block from being empty: the provider drops an empty one.
@@ -88,6 +101,13 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 			EnablePrivateNodes:    pulumi.Bool(true),
 			EnablePrivateEndpoint: pulumi.Bool(false),
 			MasterIpv4CidrBlock:   pulumi.String(controlPlaneRange(args.StackName)),
+		},
+
+		// Of those that have its address, only these are heard (5.6.3); not, for one, any
+		// machine that somebody rents from Google.
+		MasterAuthorizedNetworksConfig: &container.ClusterMasterAuthorizedNetworksConfigArgs{
+			CidrBlocks:                  networks,
+			GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
 		},
 
 		// Pods authenticate to Google as themselves, never as their node (5.2.2).

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -28,12 +29,23 @@ type Config struct {
 	NodesPerZone int
 	// MachineType is the Compute Engine machine type of the nodes.
 	MachineType string
+	// Spot nodes are cheaper, and Google may take them away at any time.
+	Spot bool
+	// AuthorizedNetworks are the IPv4 networks, such as 203.0.113.0/24, that may
+	// reach the control plane; at least one, sorted.
+	AuthorizedNetworks []string
 	// Replicas is the number of pods.
 	Replicas int
 	// ImageVersion is the image's tag and the version that the service reports.
 	ImageVersion string
+	// Image is the image to run, one that exists; nil to build it from app/.
+	Image *ImageName
+	// ImmutableTags refuses to push another image under a tag that exists.
+	ImmutableTags bool
 	// DeletionProtection refuses to delete or replace the cluster and the images.
 	DeletionProtection bool
+	// Owner is who answers for the stack, as the value of a label; may be empty.
+	Owner string
 }
 
 // Upper limits that only a slip of the finger exceeds: thirty nodes cost some
@@ -54,9 +66,15 @@ func LoadConfig(ctx *pulumi.Context) (Config, error) {
 		Project:            r.text("gcp:project", isProjectID, "the ID (not name or number) of a Google Cloud project", "PROJECT_ID"),
 		Location:           r.text("location", isLocation, "a zone or region of Google Cloud (gcloud compute zones list)", "europe-west1-d"),
 		MachineType:        r.text("machineType", isX86Machine, "a machine type with x86 processors, which the image is built for", "e2-medium"),
+		Spot:               r.boolean("spot", "false"),
+		AuthorizedNetworks: parseNetworks(r.text("authorizedNetworks", isNetworks, "IPv4 networks, separated by commas; 0.0.0.0/0 is everybody", "203.0.113.0/24,198.51.100.7/32")),
 		Replicas:           r.number("replicas", maxReplicas, "3"),
 		ImageVersion:       r.text("imageVersion", isVersion, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", "v1"),
-		DeletionProtection: r.text("deletionProtection", isBoolean, "true or false", "true") == "true",
+		Image: parseImage(r.text("image", isImageOrEmpty, "empty, to build the image from app/, or the name of one that exists in Artifact Registry by its digest, "+
+			"REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX (pulumi stack output image)", `""`)),
+		ImmutableTags:      r.boolean("immutableTags", "true"),
+		DeletionProtection: r.boolean("deletionProtection", "true"),
+		Owner:              r.text("owner", isOwner, "empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another", "team-timber"),
 	}
 	nodes := r.number("nodes", maxNodes, "3")
 	if zone := zoneSuffix.FindString(c.Location); zone != "" {
@@ -90,6 +108,8 @@ var (
 
 	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
 
+	owner = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
+
 	// No sign, no exponent, and no leading zero, which YAML takes for octal.
 	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
 )
@@ -98,6 +118,29 @@ func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
 
 // isVersion: a version is a tag of an image and the value of a label, which is the stricter.
 func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
+
+// isNetworks: an empty list is none. GKE takes it for nobody, but the provider for
+// a setting that is off, which is everybody; that must be asked for by its name.
+func isNetworks(s string) bool {
+	for _, network := range strings.Split(s, ",") {
+		prefix, err := netip.ParsePrefix(network)
+		if err != nil || !prefix.Addr().Is4() || prefix != prefix.Masked() {
+			return false
+		}
+	}
+	return true
+}
+
+// parseNetworks returns networks in the order of their text, so that another
+// order in the config is no change.
+func parseNetworks(s string) []string {
+	networks := strings.Split(s, ",")
+	slices.Sort(networks)
+	return slices.Compact(networks)
+}
+
+// isOwner: Google's labels have no upper case, Kubernetes' start and end with a letter or digit.
+func isOwner(s string) bool { return s == "" || owner.MatchString(s) }
 
 func isBoolean(s string) bool { return s == "true" || s == "false" }
 
@@ -133,6 +176,11 @@ func (r *reader) number(key string, limit int, example string) int {
 	value := r.text(key, inRange, fmt.Sprintf("a whole number from 1 to %d", limit), example)
 	n, _ := strconv.Atoi(value) // "" has been noted, all else is a number
 	return n
+}
+
+// boolean returns the value of key, or false after noting that it is none.
+func (r *reader) boolean(key, example string) bool {
+	return r.text(key, isBoolean, "true or false", example) == "true"
 }
 
 func (r *reader) refuse(key, value, rule, example string) {

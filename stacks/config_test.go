@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,7 +19,15 @@ func TestConfigRefused(t *testing.T) {
 		project  = "must be the ID (not name or number) of a Google Cloud project; to mend it: pulumi config set gcp:project PROJECT_ID --stack dev"
 		location = "must be a zone or region of Google Cloud (gcloud compute zones list); to mend it: pulumi config set location europe-west1-d --stack dev"
 		machine  = "must be a machine type with x86 processors, which the image is built for; to mend it: pulumi config set machineType e2-medium --stack dev"
-		protect  = "must be true or false; to mend it: pulumi config set deletionProtection true --stack dev"
+		networks = "must be IPv4 networks, separated by commas; 0.0.0.0/0 is everybody; to mend it: pulumi config set authorizedNetworks 203.0.113.0/24,198.51.100.7/32 --stack dev"
+		image    = "must be empty, to build the image from app/, or the name of one that exists in Artifact Registry by its digest, " +
+			"REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX (pulumi stack output image); to mend it: pulumi config set image \"\" --stack dev"
+		owner   = "must be empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another; to mend it: pulumi config set owner team-timber --stack dev"
+		protect = "must be true or false; to mend it: pulumi config set deletionProtection true --stack dev"
+		tags    = "must be true or false; to mend it: pulumi config set immutableTags true --stack dev"
+		spot    = "must be true or false; to mend it: pulumi config set spot false --stack dev"
+
+		digest = "@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
 	)
 	for _, test := range []struct{ key, value, rule string }{
 		{"hello-timber:replicas", "three", replicas},
@@ -83,12 +92,43 @@ func TestConfigRefused(t *testing.T) {
 		{"hello-timber:deletionProtection", "yes", protect},
 		{"hello-timber:deletionProtection", "True", protect},
 		{"hello-timber:deletionProtection", "1", protect},
+		{"hello-timber:immutableTags", "on", tags},
+		{"hello-timber:spot", "no", spot},
+
+		{"hello-timber:authorizedNetworks", "", networks}, // nobody? everybody? neither unsaid
+		{"hello-timber:authorizedNetworks", "[]", networks},
+		{"hello-timber:authorizedNetworks", `["0.0.0.0/0"]`, networks},
+		{"hello-timber:authorizedNetworks", "203.0.113.7", networks},
+		{"hello-timber:authorizedNetworks", "203.0.113.7/24", networks}, // GKE would answer 203.0.113.0/24
+		{"hello-timber:authorizedNetworks", "203.0.113.0/33", networks},
+		{"hello-timber:authorizedNetworks", "203.0.113.0/24,", networks},
+		{"hello-timber:authorizedNetworks", "203.0.113.0/24, 198.51.100.0/24", networks},
+		{"hello-timber:authorizedNetworks", "2001:db8::/32", networks},
+		{"hello-timber:authorizedNetworks", "office", networks},
+
+		{"hello-timber:image", "timber-tutorial:v1", image},
+		{"hello-timber:image", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1", image},
+		{"hello-timber:image", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1" + digest, image},
+		{"hello-timber:image", digest, image},
+		{"hello-timber:image", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial" + digest[:40], image},
+		{"hello-timber:image", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial" + strings.ToUpper(digest), image},
+		{"hello-timber:image", "europe-west1-docker.pkg.dev/my-project/timber-tutorial" + digest, image},
+		{"hello-timber:image", "docker.io/library/my-project/hello-timber-dev/timber-tutorial" + digest, image},
+		{"hello-timber:image", "gcr.io/my-project/timber-tutorial" + digest, image},
+		{"hello-timber:image", " " + testDigest, image},
+
+		{"hello-timber:owner", "Timber", owner},
+		{"hello-timber:owner", "team timber", owner},
+		{"hello-timber:owner", "-timber", owner},
+		{"hello-timber:owner", "timber_", owner},
+		{"hello-timber:owner", "timber@example.com", owner},
+		{"hello-timber:owner", strings.Repeat("a", 64), owner},
 	} {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			config := stackConfig(t, "dev")
 			config[test.key] = test.value
 			key := strings.TrimPrefix(test.key, "hello-timber:")
-			value := `"` + strings.ReplaceAll(test.value, "\n", `\n`) + `"`
+			value := fmt.Sprintf("%q", test.value)
 			refused(t, config, key+" is "+value+", "+test.rule)
 
 			delete(config, test.key)
@@ -134,7 +174,8 @@ func TestConfigMistakesTogether(t *testing.T) {
 func TestConfigAccepted(t *testing.T) {
 	zonal := Config{
 		Project: "my-project", Location: "europe-west1-d", Region: "europe-west1", NodesPerZone: 3,
-		MachineType: "n1-standard-1", Replicas: 1, ImageVersion: "v1", DeletionProtection: false,
+		MachineType: "n1-standard-1", Spot: true, AuthorizedNetworks: []string{"0.0.0.0/0"},
+		Replicas: 1, ImageVersion: "v1", ImmutableTags: false, DeletionProtection: false,
 	}
 	for _, test := range []struct {
 		name    string
@@ -157,6 +198,19 @@ func TestConfigAccepted(t *testing.T) {
 		}},
 		{"custom machine", map[string]string{"machineType": "e2-custom-2-4096"}, func(c *Config) { c.MachineType = "e2-custom-2-4096" }},
 		{"AMD machine", map[string]string{"machineType": "t2d-standard-1"}, func(c *Config) { c.MachineType = "t2d-standard-1" }},
+		{"one network", map[string]string{"authorizedNetworks": "203.0.113.0/24"}, func(c *Config) { c.AuthorizedNetworks = []string{"203.0.113.0/24"} }},
+		{"networks in any order", map[string]string{"authorizedNetworks": "203.0.113.0/24,198.51.100.7/32,203.0.113.0/24"}, func(c *Config) {
+			c.AuthorizedNetworks = []string{"198.51.100.7/32", "203.0.113.0/24"}
+		}},
+		{"an image of this stack", map[string]string{"image": testDigest}, func(c *Config) {
+			c.Image = &ImageName{"europe-west1", "my-project", "hello-timber-dev", "timber-tutorial", strings.Split(testDigest, "@")[1]}
+		}},
+		{"an image in a folder, stored in several regions", map[string]string{"image": "europe-docker.pkg.dev/other-project/images/team/timber@sha256:" + strings.Repeat("a", 64)}, func(c *Config) {
+			c.Image = &ImageName{"europe", "other-project", "images", "team/timber", "sha256:" + strings.Repeat("a", 64)}
+		}},
+		{"immutable tags", map[string]string{"immutableTags": "true"}, func(c *Config) { c.ImmutableTags = true }},
+		{"nodes that stay", map[string]string{"spot": "false"}, func(c *Config) { c.Spot = false }},
+		{"owned", map[string]string{"owner": "team_timber-1"}, func(c *Config) { c.Owner = "team_timber-1" }},
 		{"protected", map[string]string{"deletionProtection": "true"}, func(c *Config) { c.DeletionProtection = true }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -173,14 +227,18 @@ func TestConfigAccepted(t *testing.T) {
 			}
 			err := pulumi.RunErr(load, pulumi.WithMocks("hello-timber", "dev", newCloud()),
 				func(info *pulumi.RunInfo) { info.Config = values })
-			if err != nil || got != want {
+			if got.Image != nil && got.Image.String() != test.changes["image"] {
+				t.Errorf("image %s is taken for %s", test.changes["image"], got.Image)
+			}
+			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("LoadConfig = %+v, %v, want %+v", got, err, want)
 			}
 		})
 	}
 }
 
-// TestConfigDefaults: a stack that chooses nothing but its project is right, and safe.
+// TestConfigDefaults: a stack that chooses nothing but its project, and who may
+// reach it, is right, and safe.
 func TestConfigDefaults(t *testing.T) {
 	config := stackConfig(t, "dev")
 	var project struct{ Config map[string]any }
@@ -197,11 +255,16 @@ func TestConfigDefaults(t *testing.T) {
 		}
 		config["hello-timber:"+key] = fmt.Sprint(declaration["default"])
 	}
+	refused(t, config, `authorizedNetworks is "", must be IPv4 networks, separated by commas; 0.0.0.0/0 is everybody; `+
+		"to mend it: pulumi config set authorizedNetworks 203.0.113.0/24,198.51.100.7/32 --stack dev")
+	config["hello-timber:authorizedNetworks"] = "203.0.113.0/24"
 	c := newCloud()
 	if _, err := deploy(t, c, "dev", config); err != nil {
 		t.Fatal(err)
 	}
 	want(t, c.inputs(t, typeCluster), "deletionProtection", true)
+	want(t, c.inputs(t, typeRepository), "dockerConfig.immutableTags", true)
+	want(t, c.inputs(t, typeNodePool), "nodeConfig.spot", false)
 	want(t, c.inputs(t, typeDeployment), "spec.replicas", 3)
 
 	// The engine reads this, not the program.
@@ -228,6 +291,8 @@ func FuzzConfig(f *testing.F) {
 		f.Add("hello-timber:replicas", seed)
 		f.Add("hello-timber:imageVersion", seed)
 		f.Add("hello-timber:location", seed)
+		f.Add("hello-timber:authorizedNetworks", seed)
+		f.Add("hello-timber:image", seed)
 		f.Add("gcp:project", seed)
 		f.Add("hello-timber:"+seed, seed)
 	}

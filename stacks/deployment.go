@@ -1,9 +1,12 @@
 package stacks
 
 import (
+	"maps"
+
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	policyv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/policy/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -32,10 +35,12 @@ const (
 // DeploymentArgs are the arguments of NewDeployment.
 type DeploymentArgs struct {
 	Namespace pulumi.StringInput // its name
+	Labels    pulumi.StringMap
 	Image     pulumi.StringInput // its name with the digest
 	Version   string             // shown as a label of the pods
 	Replicas  int                // number of pods
 	PullGrant pulumi.Resource    // the nodes' right to pull the image
+	Policy    *NetworkPolicy     // whom the pods may talk to
 }
 
 // Deployment is the service's pods: how many, from which image, and how they are
@@ -53,7 +58,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 	}
 	// Names stay unset (Pulumi's have a random suffix): with a fixed one, a
 	// replacement would have to delete the old pods first.
-	meta := &metav1.ObjectMetaArgs{Namespace: args.Namespace, Labels: objectLabels(name)}
+	meta := &metav1.ObjectMetaArgs{Namespace: args.Namespace, Labels: args.Labels}
 
 	// An account of its own has no rights, whatever others may grant to the default one.
 	account, err := corev1.NewServiceAccount(ctx, name, &corev1.ServiceAccountArgs{
@@ -64,7 +69,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		return nil, err
 	}
 
-	podLabels := objectLabels(name)
+	podLabels := maps.Clone(args.Labels)
 	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
 	podLabels["app.kubernetes.io/version"] = pulumi.String(args.Version)
 	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
@@ -97,6 +102,9 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 						RunAsGroup:     pulumi.Int(nonRootID),
 						SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
 					},
+					Affinity: &corev1.AffinityArgs{PodAntiAffinity: &corev1.PodAntiAffinityArgs{
+						PreferredDuringSchedulingIgnoredDuringExecution: corev1.WeightedPodAffinityTermArray{apartBy("kubernetes.io/hostname", name)},
+					}},
 					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
 						spreadOver("kubernetes.io/hostname", name),
 						spreadOver("topology.kubernetes.io/zone", name),
@@ -107,11 +115,27 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		},
 	},
 		pulumi.Parent(d),
-		// Pods whose nodes may not pull yet back off for minutes; nothing of the grant is an input here.
-		pulumi.DependsOn([]pulumi.Resource{args.PullGrant}),
+		// Pods whose nodes may not pull yet back off for minutes, and no pod should run
+		// before its policy; nothing of either is an input here.
+		pulumi.DependsOn([]pulumi.Resource{args.PullGrant, args.Policy}),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: workloadTimeout, Update: workloadTimeout}))
 	if err != nil {
 		return nil, err
+	}
+	// With a single pod, a budget would either keep its node from being drained or be none.
+	if args.Replicas > 1 {
+		_, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
+			Metadata: meta,
+			Spec: &policyv1.PodDisruptionBudgetSpecArgs{
+				MaxUnavailable: pulumi.Int(1),
+				Selector:       &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+				// Pods that never get ready must not hold up an upgrade of the nodes.
+				UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+			},
+		}, pulumi.Parent(d))
+		if err != nil {
+			return nil, err
+		}
 	}
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
 }
@@ -171,6 +195,19 @@ func probe(path string, period, failures int) *corev1.ProbeArgs {
 	}
 }
 
+// apartBy asks for no two pods of one rollout on the same host, as spreadOver does
+// in general; this is what the scheduler and cluster tools have known for longest.
+func apartBy(topologyKey, name string) corev1.WeightedPodAffinityTermArgs {
+	return corev1.WeightedPodAffinityTermArgs{
+		Weight: pulumi.Int(100),
+		PodAffinityTerm: &corev1.PodAffinityTermArgs{
+			TopologyKey:    pulumi.String(topologyKey),
+			LabelSelector:  &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+			MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+		},
+	}
+}
+
 // spreadOver asks for pods of one rollout on as many different hosts or zones as
 // there are. As a wish: a must would block the additional pod of a rollout when
 // there are as many replicas as hosts.
@@ -192,11 +229,12 @@ func podSelector(name string) pulumi.StringMap {
 }
 
 // objectLabels are the labels of every object of the service, as
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/ recommends.
-func objectLabels(name string) pulumi.StringMap {
-	return pulumi.StringMap{
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+// recommends, and its owner if there is one.
+func objectLabels(name, owner string) pulumi.StringMap {
+	return owned(pulumi.StringMap{
 		"app.kubernetes.io/name":       pulumi.String(name),
 		"app.kubernetes.io/part-of":    pulumi.String(platform),
 		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
-	}
+	}, owner)
 }

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -25,7 +26,7 @@ func TestPodsRunTheDigest(t *testing.T) {
 // TestSelectors: the Deployment's is in its pods' labels, has nothing that ever
 // changes (it cannot be changed), and is the Service's too.
 func TestSelectors(t *testing.T) {
-	c, _ := deployDev(t, nil)
+	c, _ := deployStack(t, "prod", nil)
 	spec := c.inputs(t, typeDeployment)["spec"].ObjectValue()
 	selector := spec["selector"].ObjectValue()["matchLabels"].ObjectValue()
 	if len(selector) != 1 || selector["app.kubernetes.io/name"].StringValue() != "timber-tutorial" {
@@ -37,8 +38,78 @@ func TestSelectors(t *testing.T) {
 			t.Errorf("pods have %s=%v, selected is %v", key, labels[key], value)
 		}
 	}
-	if service := c.inputs(t, typeService)["spec"].ObjectValue()["selector"]; !service.DeepEquals(resource.NewProperty(selector)) {
-		t.Errorf("the Service selects %v, the Deployment %v", service, selector)
+	pod := spec["template"].ObjectValue()["spec"].ObjectValue()
+	podLabels := func(v resource.PropertyValue) resource.PropertyValue {
+		return v.ObjectValue()["labelSelector"].ObjectValue()["matchLabels"]
+	}
+	antiAffinity := pod["affinity"].ObjectValue()["podAntiAffinity"].ObjectValue()
+	for what, got := range map[string]resource.PropertyValue{
+		"the Service":           c.inputs(t, typeService)["spec"].ObjectValue()["selector"],
+		"the disruption budget": c.inputs(t, typeBudget)["spec"].ObjectValue()["selector"].ObjectValue()["matchLabels"],
+		"the network policy":    c.inputs(t, typePolicy, "timber-tutorial")["spec"].ObjectValue()["podSelector"].ObjectValue()["matchLabels"],
+		"the spread over hosts": podLabels(pod["topologySpreadConstraints"].ArrayValue()[0]),
+		"the spread over zones": podLabels(pod["topologySpreadConstraints"].ArrayValue()[1]),
+		"the anti-affinity":     podLabels(antiAffinity["preferredDuringSchedulingIgnoredDuringExecution"].ArrayValue()[0].ObjectValue()["podAffinityTerm"]),
+	} {
+		if !got.DeepEquals(resource.NewProperty(selector)) {
+			t.Errorf("%s selects %v, the Deployment %v", what, got, selector)
+		}
+	}
+}
+
+// TestNothingBlocksARollout: with as many replicas as hosts, a must would leave the
+// additional pod without a place.
+func TestNothingBlocksARollout(t *testing.T) {
+	c, _ := deployStack(t, "prod", nil)
+	inputs := c.inputs(t, typeDeployment)
+	pod := inputs["spec"].ObjectValue()["template"].ObjectValue()["spec"].ObjectValue()
+	for _, constraint := range pod["topologySpreadConstraints"].ArrayValue() {
+		want(t, constraint.ObjectValue(), "whenUnsatisfiable", "ScheduleAnyway")
+	}
+	if antiAffinity := pod["affinity"].ObjectValue()["podAntiAffinity"].ObjectValue(); antiAffinity.HasValue("requiredDuringSchedulingIgnoredDuringExecution") {
+		t.Error("the anti-affinity is a must")
+	}
+	want(t, inputs, "spec.strategy.rollingUpdate.maxUnavailable", 0)
+	want(t, inputs, "spec.strategy.rollingUpdate.maxSurge", 1)
+}
+
+// TestDisruptionBudget: with several pods, one at a time may be evicted; a single
+// pod has no budget, which would keep its node from being drained.
+func TestDisruptionBudget(t *testing.T) {
+	for _, replicas := range []string{"2", "3", "100"} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:replicas": replicas})
+		budget := c.inputs(t, typeBudget)
+		want(t, budget, "spec.maxUnavailable", 1)
+		want(t, budget, "spec.unhealthyPodEvictionPolicy", "AlwaysAllow")
+	}
+	c, _ := deployDev(t, map[string]string{"hello-timber:replicas": "1"})
+	for _, r := range c.resources {
+		if r.TypeToken == typeBudget {
+			t.Error("a single pod has a disruption budget")
+		}
+	}
+}
+
+// TestNetworkPolicy: all is denied but calls of the service's port, and in an order
+// that never cuts off pods that run.
+func TestNetworkPolicy(t *testing.T) {
+	c, _ := deployDev(t, nil)
+	deny := c.inputs(t, typePolicy, "default-deny")
+	want(t, deny, "spec.podSelector", "map[]") // every pod
+	want(t, deny, "spec.policyTypes", "[Ingress Egress]")
+	for _, rules := range []resource.PropertyKey{"ingress", "egress"} {
+		if deny["spec"].ObjectValue().HasValue(rules) {
+			t.Errorf("the default has %s rules", rules)
+		}
+	}
+	allow := c.inputs(t, typePolicy, "timber-tutorial")
+	want(t, allow, "spec.policyTypes", "[Ingress]")
+	want(t, allow, "spec.ingress", "[map[ports:[map[port:8080 protocol:TCP]]]]")
+	if waits := c.find(t, typePolicy, "default-deny").RegisterRPC.Dependencies; !slices.ContainsFunc(waits, func(urn string) bool { return label(urn) == typePolicy+" timber-tutorial" }) {
+		t.Errorf("the default waits for %v", waits)
+	}
+	if !c.dependencies(t, typeDeployment)[typePolicy+" default-deny"] {
+		t.Error("pods may start before their policy")
 	}
 }
 

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -12,10 +13,11 @@ import (
 // ImageArgs are the arguments of NewImage.
 type ImageArgs struct {
 	Registry *Registry
-	Version  string // the image's tag, and the build argument VERSION
+	Version  string     // the image's tag, and the build argument VERSION
+	Existing *ImageName // the image to use instead of building one, or nil
 }
 
-// Image is the service's image, built from app/ and pushed.
+// Image is the service's image: built from app/ and pushed, or one that exists.
 type Image struct {
 	pulumi.ResourceState
 
@@ -23,15 +25,48 @@ type Image struct {
 	// changes when and only when the image does; pods run by it. Unknown in a
 	// preview that would build.
 	Digest pulumi.StringOutput
+	// Version tells it from others, as a label: the version it was built as, or the
+	// start of its digest when it was built elsewhere.
+	Version string
 }
 
-// NewImage registers the image as REGISTRY/NAME:VERSION. How it is
-// made is known here only.
+// ImageName is the name of an image of Artifact Registry, by its digest.
+type ImageName struct {
+	Region, Project, Repository string // where it is
+	Name, Digest                string // such as timber-tutorial and sha256:HEX
+}
+
+// String returns the full name, as container runtimes take it.
+func (n ImageName) String() string {
+	return fmt.Sprintf("%s-docker.pkg.dev/%s/%s/%s@%s", n.Region, n.Project, n.Repository, n.Name, n.Digest)
+}
+
+var imageName = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/([a-z][a-z0-9-]{4,28}[a-z0-9])/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)/([a-z0-9][a-z0-9._/-]*)@(sha256:[0-9a-f]{64})$`)
+
+func isImageOrEmpty(s string) bool { return s == "" || imageName.MatchString(s) }
+
+// parseImage returns the parts of a name, or nil if it is none.
+func parseImage(s string) *ImageName {
+	parts := imageName.FindStringSubmatch(s)
+	if parts == nil {
+		return nil
+	}
+	return &ImageName{Region: parts[1], Project: parts[2], Repository: parts[3], Name: parts[4], Digest: parts[5]}
+}
+
+// NewImage registers the image as REGISTRY/NAME:VERSION, unless it exists. How it
+// is made is known here only.
 func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.ResourceOption) (*Image, error) {
 	i := &Image{}
 	if err := ctx.RegisterComponentResource("hello-timber:stacks:Image", name, i, opts...); err != nil {
 		return nil, err
 	}
+	if args.Existing != nil {
+		i.Digest = pulumi.String(args.Existing.String()).ToStringOutput()
+		i.Version = strings.Replace(args.Existing.Digest, ":", "-", 1)[:len("sha256-")+12]
+		return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"digest": i.Digest})
+	}
+	i.Version = args.Version
 	client := organizations.GetClientConfigOutput(ctx, pulumi.Parent(i))
 	image, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s/%s:%s", args.Registry.URL, name, args.Version),

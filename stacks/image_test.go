@@ -30,6 +30,30 @@ func TestRegistryTokenIsSecret(t *testing.T) {
 	}
 }
 
+// promoted is an image that another stack has built.
+const promoted = "europe-west4-docker.pkg.dev/staging-project/hello-timber-staging/timber-tutorial@sha256:1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcdef01"
+
+// TestExistingImage: a rollback and a promotion build nothing, need neither Docker
+// nor a token for a registry, and run exactly the digest.
+func TestExistingImage(t *testing.T) {
+	c, outputs := deployDev(t, map[string]string{"hello-timber:image": promoted, "hello-timber:imageVersion": "v9"})
+	for _, r := range c.resources {
+		if strings.HasPrefix(r.TypeToken, "docker:") {
+			t.Errorf("%s is registered", r.TypeToken)
+		}
+	}
+	if c.calls > 0 {
+		t.Error("a token is asked for")
+	}
+	deployment := c.inputs(t, typeDeployment)
+	want(t, deployment, "spec.template.spec.containers[0].image", promoted)
+	// Of another build than imageVersion says, so that it must not say v9.
+	want(t, deployment, `spec.template.metadata.labels["app.kubernetes.io/version"]`, "sha256-1b2c3d4e5f60")
+	if outputs["image"] != promoted {
+		t.Errorf("output image is %v", outputs["image"])
+	}
+}
+
 func TestImageWithoutDigest(t *testing.T) {
 	for _, digest := range []string{"", "<none>@<none>", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1"} {
 		c := newCloud()

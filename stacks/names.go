@@ -48,10 +48,20 @@ func controlPlaneRange(stackName string) string {
 	return fmt.Sprintf("172.16.%d.%d/28", sum[0], sum[1]&0xf0)
 }
 
-// resourceLabels lets bills and searches in the cloud console be split by stack.
-func resourceLabels(stackName string) pulumi.StringMap {
-	return pulumi.StringMap{
+// resourceLabels lets bills and searches in the cloud console be split by stack,
+// and by owner if there is one.
+func resourceLabels(project, stackName, owner string) pulumi.StringMap {
+	return owned(pulumi.StringMap{
 		"managed-by": pulumi.String("pulumi"),
+		"project":    pulumi.String(project),
 		"stack":      pulumi.String(stackName),
+	}, owner)
+}
+
+// owned adds the label owner, unless it is empty.
+func owned(labels pulumi.StringMap, owner string) pulumi.StringMap {
+	if owner != "" {
+		labels["owner"] = pulumi.String(owner)
 	}
+	return labels
 }

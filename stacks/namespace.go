@@ -14,7 +14,8 @@ const podSecurityVersion = "v1.34"
 
 // NamespaceArgs are the arguments of NewNamespace.
 type NamespaceArgs struct {
-	Name string // not left to Pulumi, since people type it
+	Name  string // not left to Pulumi, since people type it
+	Owner string // a label, unless empty
 }
 
 // Namespace is where the service lives, under Kubernetes' strictest rules for pods.
@@ -30,7 +31,7 @@ func NewNamespace(ctx *pulumi.Context, name string, args *NamespaceArgs, opts ..
 	if err := ctx.RegisterComponentResource("hello-timber:stacks:Namespace", name, n, opts...); err != nil {
 		return nil, err
 	}
-	labels := pulumi.StringMap{"app.kubernetes.io/managed-by": pulumi.String("pulumi")}
+	labels := owned(pulumi.StringMap{"app.kubernetes.io/managed-by": pulumi.String("pulumi")}, args.Owner)
 	for _, mode := range []string{"enforce", "audit", "warn"} {
 		labels["pod-security.kubernetes.io/"+mode] = pulumi.String("restricted")
 		labels["pod-security.kubernetes.io/"+mode+"-version"] = pulumi.String(podSecurityVersion)

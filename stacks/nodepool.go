@@ -11,6 +11,7 @@ type NodePoolArgs struct {
 	Location     string // the cluster's zone or region
 	NodesPerZone int    // in a region, a third of all nodes
 	MachineType  string // a change renews the nodes one by one
+	Spot         bool   // cheaper, and Google may take them away; a change replaces the pool
 	Cluster      *Cluster
 }
 
@@ -42,6 +43,7 @@ func NewNodePool(ctx *pulumi.Context, name string, args *NodePoolArgs, opts ...p
 		},
 		NodeConfig: &container.NodePoolNodeConfigArgs{
 			MachineType: pulumi.String(args.MachineType),
+			Spot:        pulumi.Bool(args.Spot),
 			// The default, 100 GB of pd-balanced, costs eight times as much, and counts
 			// against the small quota for SSDs of a new project.
 			DiskType:       pulumi.String("pd-standard"),

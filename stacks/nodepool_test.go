@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -34,6 +35,13 @@ func TestNodePoolIgnoresWhatGoogleSets(t *testing.T) {
 		if nodeConfig.HasValue(resource.PropertyKey(key)) {
 			t.Errorf("nodeConfig.%s is set, but its changes are ignored", key)
 		}
+	}
+}
+
+func TestSpot(t *testing.T) {
+	for _, spot := range []bool{true, false} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:spot": fmt.Sprint(spot)})
+		want(t, c.inputs(t, typeNodePool), "nodeConfig.spot", spot)
 	}
 }
 

@@ -7,11 +7,14 @@ import (
 
 // RegistryArgs are the arguments of NewRegistry.
 type RegistryArgs struct {
-	Project            string             // ID of the Google Cloud project
-	Region             string             // the cluster's, so that pulls are fast and free
-	StackName          string             // the repository's ID and label
+	Project            string // ID of the Google Cloud project
+	Region             string // the cluster's, so that pulls are fast and free
+	StackName          string // the repository's ID
+	Labels             pulumi.StringMap
+	ImmutableTags      bool               // refuse to push another image under a tag that exists
 	DeletionProtection bool               // refuse to delete or replace it, and the images with it
 	Reader             pulumi.StringInput // IAM member that may pull: the nodes' account
+	Existing           *ImageName         // an image to pull from its own repository, maybe another stack's; or nil
 	APIs               *APIs
 }
 
@@ -37,7 +40,28 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 		RepositoryId: pulumi.String(args.StackName),
 		Format:       pulumi.String("DOCKER"),
 		Description:  pulumi.Sprintf("Images of %s", args.StackName),
-		Labels:       resourceLabels(args.StackName),
+		Labels:       args.Labels,
+		DockerConfig: &artifactregistry.RepositoryDockerConfigArgs{ImmutableTags: pulumi.Bool(args.ImmutableTags)},
+		// What may run is never deleted. What is tagged stays: pods of this stack, or of
+		// others that were given its digest, may run it, and a release takes a few
+		// megabytes. Without a tag is only what was pushed again under the same one;
+		// of that, the last few stay for a rollback, because keeping wins over deleting.
+		CleanupPolicyDryRun: pulumi.Bool(false),
+		CleanupPolicies: artifactregistry.RepositoryCleanupPolicyArray{
+			artifactregistry.RepositoryCleanupPolicyArgs{
+				Id:     pulumi.String("delete-untagged"),
+				Action: pulumi.String("DELETE"),
+				Condition: &artifactregistry.RepositoryCleanupPolicyConditionArgs{
+					TagState:  pulumi.String("UNTAGGED"),
+					OlderThan: pulumi.String("2592000s"), // 30 days, as Google answers it
+				},
+			},
+			artifactregistry.RepositoryCleanupPolicyArgs{
+				Id:                 pulumi.String("keep-recent"),
+				Action:             pulumi.String("KEEP"),
+				MostRecentVersions: &artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{KeepCount: pulumi.Int(10)},
+			},
+		},
 	},
 		pulumi.Parent(r),
 		pulumi.DependsOn([]pulumi.Resource{args.APIs.ArtifactRegistry}),
@@ -45,14 +69,18 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	// On this repository, not on the project (CIS GKE 5.1.3).
-	r.ReaderGrant, err = artifactregistry.NewRepositoryIamMember(ctx, name, &artifactregistry.RepositoryIamMemberArgs{
+	// On the one repository that is pulled from, not on the project (CIS GKE 5.1.3).
+	reader := &artifactregistry.RepositoryIamMemberArgs{
 		Project:    repository.Project,
 		Location:   repository.Location,
 		Repository: repository.RepositoryId,
 		Role:       pulumi.String("roles/artifactregistry.reader"),
 		Member:     args.Reader,
-	}, pulumi.Parent(r))
+	}
+	if from := args.Existing; from != nil {
+		reader.Project, reader.Location, reader.Repository = pulumi.String(from.Project), pulumi.String(from.Region), pulumi.String(from.Repository)
+	}
+	r.ReaderGrant, err = artifactregistry.NewRepositoryIamMember(ctx, name, reader, pulumi.Parent(r), pulumi.DependsOn([]pulumi.Resource{repository}))
 	if err != nil {
 		return nil, err
 	}

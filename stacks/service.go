@@ -9,6 +9,7 @@ import (
 // ServiceArgs are the arguments of NewService.
 type ServiceArgs struct {
 	Namespace pulumi.StringInput // its name
+	Labels    pulumi.StringMap
 }
 
 // Service is the load balancer in front of the pods.
@@ -30,7 +31,7 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 	service, err := corev1.NewService(ctx, name, &corev1.ServiceArgs{
 		Metadata: &metav1.ObjectMetaArgs{
 			Namespace: args.Namespace,
-			Labels:    objectLabels(name),
+			Labels:    args.Labels,
 			// A load balancer of today's kind, not the one of target pools that GKE makes
 			// by default; a later change would change the address.
 			Annotations: pulumi.StringMap{"cloud.google.com/l4-rbs": pulumi.String("enabled")},

@@ -28,33 +28,35 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	name := StackName(ctx.Project(), ctx.Stack())
+	labels := resourceLabels(ctx.Project(), name, cfg.Owner)
 
 	apis, err := NewAPIs(ctx, platform, &APIsArgs{Project: cfg.Project})
 	if err != nil {
 		return err
 	}
 	cluster, err := NewCluster(ctx, platform, &ClusterArgs{
-		Project: cfg.Project, Location: cfg.Location, StackName: name, DeletionProtection: cfg.DeletionProtection,
-		APIs: apis,
+		Project: cfg.Project, Location: cfg.Location, StackName: name, Labels: labels,
+		AuthorizedNetworks: cfg.AuthorizedNetworks, DeletionProtection: cfg.DeletionProtection, APIs: apis,
 	})
 	if err != nil {
 		return err
 	}
 	nodes, err := NewNodePool(ctx, platform, &NodePoolArgs{
-		Project: cfg.Project, Location: cfg.Location, NodesPerZone: cfg.NodesPerZone, MachineType: cfg.MachineType,
+		Project: cfg.Project, Location: cfg.Location, NodesPerZone: cfg.NodesPerZone, MachineType: cfg.MachineType, Spot: cfg.Spot,
 		Cluster: cluster,
 	})
 	if err != nil {
 		return err
 	}
 	registry, err := NewRegistry(ctx, platform, &RegistryArgs{
-		Project: cfg.Project, Region: cfg.Region, StackName: name, DeletionProtection: cfg.DeletionProtection,
-		Reader: cluster.NodeAccount.Member, APIs: apis,
+		Project: cfg.Project, Region: cfg.Region, StackName: name, Labels: labels,
+		ImmutableTags: cfg.ImmutableTags, DeletionProtection: cfg.DeletionProtection,
+		Reader: cluster.NodeAccount.Member, Existing: cfg.Image, APIs: apis,
 	})
 	if err != nil {
 		return err
 	}
-	image, err := NewImage(ctx, app, &ImageArgs{Registry: registry, Version: cfg.ImageVersion})
+	image, err := NewImage(ctx, app, &ImageArgs{Registry: registry, Version: cfg.ImageVersion, Existing: cfg.Image})
 	if err != nil {
 		return err
 	}
@@ -63,17 +65,22 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	onCluster := pulumi.Provider(kubernetes.Provider)
-	namespace, err := NewNamespace(ctx, platform, &NamespaceArgs{Name: name}, onCluster)
+	namespace, err := NewNamespace(ctx, platform, &NamespaceArgs{Name: name, Owner: cfg.Owner}, onCluster)
+	if err != nil {
+		return err
+	}
+	objects := objectLabels(app, cfg.Owner)
+	policy, err := NewNetworkPolicy(ctx, app, &NetworkPolicyArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
 	if err != nil {
 		return err
 	}
 	if _, err := NewDeployment(ctx, app, &DeploymentArgs{
-		Namespace: namespace.Name, Image: image.Digest, Version: cfg.ImageVersion, Replicas: cfg.Replicas,
-		PullGrant: registry.ReaderGrant,
+		Namespace: namespace.Name, Labels: objects, Image: image.Digest, Version: image.Version, Replicas: cfg.Replicas,
+		PullGrant: registry.ReaderGrant, Policy: policy,
 	}, onCluster); err != nil {
 		return err
 	}
-	service, err := NewService(ctx, app, &ServiceArgs{Namespace: namespace.Name}, onCluster)
+	service, err := NewService(ctx, app, &ServiceArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata/")
 
+// environments are the stacks whose configuration is in the repository.
+var environments = []string{"dev", "staging", "prod"}
+
 // TestGolden shows in review what a change of the program changes on each stack.
 func TestGolden(t *testing.T) {
-	for _, stack := range []string{"dev"} {
+	for _, stack := range environments {
 		t.Run(stack, func(t *testing.T) {
 			c := newCloud()
 			if _, err := deploy(t, c, stack, stackConfig(t, stack)); err != nil {
@@ -181,40 +184,80 @@ func TestOutputs(t *testing.T) {
 // TestPreview runs the program as the first preview does, when nothing is known of
 // what does not exist yet.
 func TestPreview(t *testing.T) {
-	c := newCloud()
-	c.preview = true
-	outputs, err := deploy(t, c, "dev", stackConfig(t, "dev"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(outputs) != 0 {
-		t.Errorf("outputs %v are known before anything exists", outputs)
-	}
-	full, _ := deployDev(t, nil)
-	if len(c.resources) != len(full.resources) {
-		t.Errorf("the preview registers %d resources, the update %d", len(c.resources), len(full.resources))
+	for _, stack := range environments {
+		c := newCloud()
+		c.preview = true
+		outputs, err := deploy(t, c, stack, stackConfig(t, stack))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(outputs) != 0 {
+			t.Errorf("outputs %v are known before anything exists", outputs)
+		}
+		full, _ := deployStack(t, stack, nil)
+		if len(c.resources) != len(full.resources) {
+			t.Errorf("the preview registers %d resources, the update %d", len(c.resources), len(full.resources))
+		}
 	}
 }
 
-// TestFailures lets the registration of each type fail in turn.
+// TestFailures lets the registration of each type fail in turn, with an image that
+// is built and with one that exists.
 func TestFailures(t *testing.T) {
-	full, _ := deployDev(t, nil)
-	types := map[string]bool{}
-	for _, r := range full.resources {
-		types[r.TypeToken] = true
+	for _, image := range []string{"", promoted} {
+		config := stackConfig(t, "prod")
+		config["hello-timber:image"] = image
+		full, _ := deployStack(t, "prod", config)
+		types := map[string]bool{}
+		for _, r := range full.resources {
+			types[r.TypeToken] = true
+		}
+		if len(types) < 23 {
+			t.Fatalf("only %d types are registered", len(types))
+		}
+		for _, typ := range slices.Sorted(maps.Keys(types)) {
+			t.Run(typ, func(t *testing.T) {
+				c := newCloud()
+				c.fail = typ
+				_, err := deploy(t, c, "prod", config)
+				if err == nil || !strings.Contains(err.Error(), errInjected.Error()) {
+					t.Errorf("error is %v, want %v", err, errInjected)
+				}
+			})
+		}
 	}
-	if len(types) < 20 {
-		t.Fatalf("only %d types are registered", len(types))
-	}
-	for _, typ := range slices.Sorted(maps.Keys(types)) {
-		t.Run(typ, func(t *testing.T) {
-			c := newCloud()
-			c.fail = typ
-			_, err := deploy(t, c, "dev", stackConfig(t, "dev"))
-			if err == nil || !strings.Contains(err.Error(), errInjected.Error()) {
-				t.Errorf("error is %v, want %v", err, errInjected)
-			}
-		})
+}
+
+// TestEnvironments: what must hold whatever else the files in the repository choose.
+func TestEnvironments(t *testing.T) {
+	for _, stack := range environments {
+		c, _ := deployStack(t, stack, nil)
+		cluster, pool := c.inputs(t, typeCluster), c.inputs(t, typeNodePool)
+		perZone := 3.0
+		if stack == "prod" {
+			perZone = 1
+			want(t, cluster, "location", "europe-west1")
+			want(t, c.inputs(t, typeDeployment), "spec.replicas", 3)
+		}
+		if got := pool["nodeCount"].NumberValue(); got != perZone {
+			t.Errorf("%s has %v nodes in a zone, want three in all", stack, got)
+		}
+		if stack == "dev" {
+			continue // a trial
+		}
+		want(t, cluster, "deletionProtection", true)
+		want(t, pool, "nodeConfig.spot", false)
+		want(t, c.inputs(t, typeRepository), "dockerConfig.immutableTags", true)
+		c.inputs(t, typeBudget)
+
+		// Who may reach the control plane is never a default of the repository's.
+		text, err := os.ReadFile("../Pulumi." + stack + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "hello-timber:authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
+			t.Errorf("Pulumi.%s.yaml says who may reach the control plane", stack)
+		}
 	}
 }
 

@@ -1,0 +1,62 @@
+package stacks
+
+import (
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	networkingv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/networking/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// NetworkPolicyArgs are the arguments of NewNetworkPolicy.
+type NetworkPolicyArgs struct {
+	Namespace pulumi.StringInput // its name
+	Labels    pulumi.StringMap
+}
+
+// NetworkPolicy is who may talk to whom: the service may be called on its port,
+// and nothing in the namespace may talk to anybody besides. GKE's Dataplane V2
+// enforces it; the kubelet's probes come from the node and are always let in.
+type NetworkPolicy struct {
+	pulumi.ResourceState
+}
+
+// NewNetworkPolicy registers the policies for the namespace and for the pods that
+// NewDeployment makes under the same name. It needs a kubernetes provider among opts.
+func NewNetworkPolicy(ctx *pulumi.Context, name string, args *NetworkPolicyArgs, opts ...pulumi.ResourceOption) (*NetworkPolicy, error) {
+	n := &NetworkPolicy{}
+	if err := ctx.RegisterComponentResource("hello-timber:stacks:NetworkPolicy", name, n, opts...); err != nil {
+		return nil, err
+	}
+	meta := &metav1.ObjectMetaArgs{Namespace: args.Namespace, Labels: args.Labels}
+	port, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
+		Metadata: meta,
+		Spec: &networkingv1.NetworkPolicySpecArgs{
+			PodSelector: &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+			// From anywhere: with externalTrafficPolicy Cluster, what comes through another
+			// node has that node's address instead of the client's.
+			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+				Ports: networkingv1.NetworkPolicyPortArray{networkingv1.NetworkPolicyPortArgs{
+					Protocol: pulumi.String("TCP"),
+					Port:     pulumi.Int(containerPort),
+				}},
+			}},
+		},
+	}, pulumi.Parent(n))
+	if err != nil {
+		return nil, err
+	}
+	_, err = networkingv1.NewNetworkPolicy(ctx, "default-deny", &networkingv1.NetworkPolicyArgs{
+		Metadata: meta,
+		Spec: &networkingv1.NetworkPolicySpecArgs{
+			PodSelector: &metav1.LabelSelectorArgs{},
+			PolicyTypes: pulumi.ToStringArray([]string{"Ingress", "Egress"}),
+		},
+	},
+		pulumi.Parent(n),
+		// The other way round, pods that run already would be cut off for a moment.
+		pulumi.DependsOn([]pulumi.Resource{port}))
+	if err != nil {
+		return nil, err
+	}
+	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{})
+}
