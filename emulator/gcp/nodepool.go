@@ -28,8 +28,14 @@ func poolOf(properties map[string]any) gke.Pool {
 	for key, value := range object(config, "labels") {
 		pool.Labels[key] = fmt.Sprint(value)
 	}
+	if spot, _ := config["spot"].(bool); spot {
+		pool.Labels[spotLabel] = "true"
+	}
 	return pool
 }
+
+// spotLabel is what GKE labels spot nodes with, for workloads to choose or avoid.
+const spotLabel = "cloud.google.com/gke-spot"
 
 // What today's GKE adds to every node pool's nodeConfig: see diffServerSet.
 const (

@@ -240,12 +240,18 @@ func TestCheck(t *testing.T) {
 		{clusterType, with(cluster, props{"removeDefaultNodePool": false}), "no default node pool"},
 		{clusterType, with(cluster, props{"initialNodeCount": 0}), "must be at least 1"},
 		{clusterType, with(cluster, props{"name": "Hello"}), `"Hello" is no name`},
+		{clusterType, with(cluster, props{"maintenancePolicy": props{"recurringWindow": props{"startTime": "2026-01-03T00:00:00Z", "endTime": "2026-01-03T08:00:00Z", "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU"}}}), ""},
+		{clusterType, with(cluster, props{"maintenancePolicy": props{"recurringWindow": props{"startTime": "2026-01-03T00:00:00Z"}}}), "Missing required property 'maintenancePolicy.recurringWindow.endTime'"},
 		{nodePoolType, pool, ""},
 		{nodePoolType, with(pool, props{"nodeConfig.gpu": 1}), "has no property nodeConfig.gpu"},
 		{accountType, account, ""},
 		{accountType, props{"accountId": "short"}, `"short" is no accountId: 6 to 30`},
 		{accountType, props{"accountId": strings.Repeat("a", 31)}, "is no accountId"},
 		{repositoryType, with(repository, props{"repositoryId": "Hello_timber"}), `"Hello_timber" is no repositoryId`},
+		{repositoryType, with(repository, props{"dockerConfig": props{"immutableTags": true}, "cleanupPolicyDryRun": false, "cleanupPolicies": []any{
+			props{"id": "delete-untagged", "action": "DELETE", "condition": props{"tagState": "UNTAGGED", "olderThan": "2592000s"}},
+			props{"id": "keep-recent", "action": "KEEP", "mostRecentVersions": props{"keepCount": 10}}}}), ""},
+		{repositoryType, with(repository, props{"cleanupPolicies": []any{props{"action": "KEEP"}}}), "Missing required property 'cleanupPolicies[0].id'"},
 		{repositoryType, with(repository, props{"format": "NPM"}), "the emulator's repositories are DOCKER"},
 		{iamMemberType, props{"project": "timber-project", "role": "viewer", "member": "someone"}, `"someone" is no member: such as serviceAccount:EMAIL; "viewer" is no role: such as roles/`},
 		{iamMemberType, props{"role": "roles/viewer", "member": "user:a@b.c"}, "Missing required property 'project'"},
@@ -505,6 +511,9 @@ func TestNodePool(t *testing.T) {
 		if !strings.HasSuffix(last(), test.did) {
 			t.Errorf("%s: did %q, want %q", test.name, last(), test.did)
 		}
+	}
+	if labels := poolOf(pool).Labels; !reflect.DeepEqual(labels, map[string]string{"a": "b", spotLabel: "true"}) {
+		t.Errorf("nodes are labelled %v", labels)
 	}
 	for name, test := range map[string]struct {
 		changes props
