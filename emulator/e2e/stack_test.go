@@ -34,6 +34,12 @@ type stack struct {
 // newStack makes an empty stack with the config of stack dev, and destroys and removes it at the end.
 func newStack(t *testing.T, name string) *stack {
 	t.Helper()
+	return newStackFrom(t, name, "dev")
+}
+
+// newStackFrom does so with the config of any stack.
+func newStackFrom(t *testing.T, name, from string) *stack {
+	t.Helper()
 	if !strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") {
 		t.Skip("`make test` runs this, with the emulator built")
 	}
@@ -52,7 +58,7 @@ func newStack(t *testing.T, name string) *stack {
 		}
 	}
 	remove() // what a killed run left
-	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, "dev")
+	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, from)
 	t.Cleanup(remove)
 	return s
 }
