@@ -122,20 +122,19 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 	if err != nil {
 		return nil, err
 	}
-	// With a single pod, a budget would either keep its node from being drained or be none.
-	if args.Replicas > 1 {
-		_, err := policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
-			Metadata: meta,
-			Spec: &policyv1.PodDisruptionBudgetSpecArgs{
-				MaxUnavailable: pulumi.Int(1),
-				Selector:       &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
-				// Pods that never get ready must not hold up an upgrade of the nodes.
-				UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
-			},
-		}, pulumi.Parent(d))
-		if err != nil {
-			return nil, err
-		}
+	// What drains nodes takes one pod after the other. Never as a number that must be
+	// left, which with a single pod would keep its node from being drained at all.
+	_, err = policyv1.NewPodDisruptionBudget(ctx, name, &policyv1.PodDisruptionBudgetArgs{
+		Metadata: meta,
+		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
+			MaxUnavailable: pulumi.Int(1),
+			Selector:       &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
+			// Pods that never get ready must not hold up an upgrade of the nodes.
+			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
+		},
+	}, pulumi.Parent(d))
+	if err != nil {
+		return nil, err
 	}
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{})
 }

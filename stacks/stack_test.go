@@ -248,7 +248,6 @@ func TestEnvironments(t *testing.T) {
 		want(t, cluster, "deletionProtection", true)
 		want(t, pool, "nodeConfig.spot", false)
 		want(t, c.inputs(t, typeRepository), "dockerConfig.immutableTags", true)
-		c.inputs(t, typeBudget)
 
 		// Who may reach the control plane is never a default of the repository's.
 		text, err := os.ReadFile("../Pulumi." + stack + ".yaml")
