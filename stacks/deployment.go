@@ -117,7 +117,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		pulumi.Parent(d),
 		// Pods whose nodes may not pull yet back off for minutes, and no pod should run
 		// before its policy; nothing of either is an input here.
-		pulumi.DependsOn([]pulumi.Resource{args.PullGrant, args.Policy}),
+		pulumi.DependsOn([]pulumi.Resource{args.PullGrant, args.Policy.DefaultDeny}),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: workloadTimeout, Update: workloadTimeout}))
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func NewKubernetes(ctx *pulumi.Context, name string, args *KubernetesArgs, opts 
 		pulumi.Parent(k),
 		// Pods need nodes to start on; and when all is destroyed, the nodes must outlive
 		// the Service, whose load balancer the cluster takes down.
-		pulumi.DependsOn([]pulumi.Resource{args.Nodes}))
+		pulumi.DependsOn([]pulumi.Resource{args.Nodes.Nodes}))
 	if err != nil {
 		return nil, err
 	}

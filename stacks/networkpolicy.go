@@ -17,6 +17,8 @@ type NetworkPolicyArgs struct {
 // enforces it; the kubelet's probes come from the node and are always let in.
 type NetworkPolicy struct {
 	pulumi.ResourceState
+
+	DefaultDeny pulumi.Resource // registered last: what waits for it waits for all
 }
 
 // NewNetworkPolicy registers the policies for the namespace and for the pods that
@@ -45,7 +47,7 @@ func NewNetworkPolicy(ctx *pulumi.Context, name string, args *NetworkPolicyArgs,
 	if err != nil {
 		return nil, err
 	}
-	_, err = networkingv1.NewNetworkPolicy(ctx, "default-deny", &networkingv1.NetworkPolicyArgs{
+	deny, err := networkingv1.NewNetworkPolicy(ctx, "default-deny", &networkingv1.NetworkPolicyArgs{
 		Metadata: meta,
 		Spec: &networkingv1.NetworkPolicySpecArgs{
 			PodSelector: &metav1.LabelSelectorArgs{},
@@ -58,5 +60,6 @@ func NewNetworkPolicy(ctx *pulumi.Context, name string, args *NetworkPolicyArgs,
 	if err != nil {
 		return nil, err
 	}
+	n.DefaultDeny = deny
 	return n, ctx.RegisterResourceOutputs(n, pulumi.Map{})
 }

@@ -18,6 +18,10 @@ type NodePoolArgs struct {
 // NodePool is the cluster's machines, all alike.
 type NodePool struct {
 	pulumi.ResourceState
+
+	// Nodes is what to depend on, rather than the NodePool: of a component, the SDK
+	// passes on only those children that have got their turn already.
+	Nodes pulumi.Resource
 }
 
 // NewNodePool registers the nodes.
@@ -26,7 +30,7 @@ func NewNodePool(ctx *pulumi.Context, name string, args *NodePoolArgs, opts ...p
 	if err := ctx.RegisterComponentResource("hello-timber:stacks:NodePool", name, p, opts...); err != nil {
 		return nil, err
 	}
-	_, err := container.NewNodePool(ctx, name, &container.NodePoolArgs{
+	nodes, err := container.NewNodePool(ctx, name, &container.NodePoolArgs{
 		Project:  pulumi.String(args.Project),
 		Location: pulumi.String(args.Location),
 		Cluster:  args.Cluster.Name,
@@ -81,5 +85,6 @@ func NewNodePool(ctx *pulumi.Context, name string, args *NodePoolArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
+	p.Nodes = nodes
 	return p, ctx.RegisterResourceOutputs(p, pulumi.Map{})
 }
