@@ -25,7 +25,7 @@ import (
 )
 
 // cloud is what the emulated cloud gives a cluster from outside: addresses for
-// LoadBalancer Services and routes to the nodes' pods. It runs in the control
+// LoadBalancer Services, routes to the nodes' pods, and word of lost machines. It runs in the control
 // plane's container, which no user's node shares, so that an address outlives
 // every node, as a Google load balancer does.
 type cloud struct {
@@ -49,7 +49,7 @@ func newCloudControllerManagerCommand() *cobra.Command {
 	cloudprovider.RegisterCloudProvider("emulator", newCloud)
 	controllers := maps.Clone(app.DefaultInitFuncConstructors)
 	maps.DeleteFunc(controllers, func(name string, _ app.ControllerInitFuncConstructor) bool {
-		return name != names.ServiceLBController && name != names.NodeRouteController
+		return name != names.ServiceLBController && name != names.NodeRouteController && name != names.CloudNodeLifecycleController
 	})
 	initialize := func(c *config.CompletedConfig) cloudprovider.Interface {
 		cloud, err := cloudprovider.InitCloudProvider("emulator", "")
@@ -76,7 +76,7 @@ func newCloud(io.Reader) (cloudprovider.Interface, error) {
 func (c *cloud) Initialize(cloudprovider.ControllerClientBuilder, <-chan struct{}) {}
 func (c *cloud) LoadBalancer() (cloudprovider.LoadBalancer, bool)                  { return c, true }
 func (c *cloud) Instances() (cloudprovider.Instances, bool)                        { return nil, false }
-func (c *cloud) InstancesV2() (cloudprovider.InstancesV2, bool)                    { return nil, false }
+func (c *cloud) InstancesV2() (cloudprovider.InstancesV2, bool)                    { return c, true }
 func (c *cloud) Zones() (cloudprovider.Zones, bool)                                { return nil, false }
 func (c *cloud) Clusters() (cloudprovider.Clusters, bool)                          { return nil, false }
 func (c *cloud) Routes() (cloudprovider.Routes, bool)                              { return c, true }
@@ -113,7 +113,7 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 		}
 		// Other clusters of this network draw from the same range: ask the wire
 		// who has the address (RFC 5227) instead of keeping a common book.
-		if err := exec.CommandContext(ctx, "arping", "-D", "-q", "-c", "1", "-w", "1", "-I", "eth0", ip.String()).Run(); err != nil {
+		if answers(ctx, ip.String()) {
 			continue
 		}
 		if err := c.claim(ctx, ip); err != nil {
@@ -122,6 +122,11 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 		return &v1.LoadBalancerStatus{Ingress: []v1.LoadBalancerIngress{{IP: ip.String()}}}, nil
 	}
 	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
+}
+
+// answers tells whether a machine on the wire has an address.
+func answers(ctx context.Context, address string) bool {
+	return exec.CommandContext(ctx, "arping", "-D", "-q", "-c", "1", "-w", "1", "-I", "eth0", address).Run() != nil
 }
 
 func (c *cloud) claim(ctx context.Context, ip net.IP) error {
@@ -204,6 +209,26 @@ func (c *cloud) DeleteRoute(_ context.Context, _ string, route *cloudprovider.Ro
 	defer c.mu.Unlock()
 	delete(c.routes, route.DestinationCIDR)
 	return nil
+}
+
+// InstanceExists is asked about nodes that are not ready. One that does not even
+// answer on the wire is stopped or removed: its Node goes, and its pods start
+// elsewhere at once. One that is started again registers itself anew.
+func (c *cloud) InstanceExists(ctx context.Context, node *v1.Node) (bool, error) {
+	for _, address := range node.Status.Addresses {
+		if address.Type == v1.NodeInternalIP {
+			return answers(ctx, address.Address), nil
+		}
+	}
+	return true, nil // still to register its address
+}
+
+// InstanceShutdown is always false: a machine that is off does not exist.
+func (c *cloud) InstanceShutdown(context.Context, *v1.Node) (bool, error) { return false, nil }
+
+// InstanceMetadata is not asked for: nodes label themselves.
+func (c *cloud) InstanceMetadata(context.Context, *v1.Node) (*cloudprovider.InstanceMetadata, error) {
+	return nil, cloudprovider.NotImplemented
 }
 
 func next(ip net.IP) net.IP {
