@@ -1,8 +1,14 @@
 # Targets have the same names here, in the README and in CI; `make help` lists them.
 
-# The stack on this machine, and the stack whose config file a new one starts from.
+# The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
 FROM ?= dev
+# The stacks, where there may be several: make drift STACKS="staging prod"
+STACKS ?= $(STACK)
+# The image to run, by its digest, or "deployed" for the one that the stack runs
+# now. Without, the stack's config decides, which builds app/ unless it says otherwise.
+IMAGE ?=
+export STACK IMAGE CONFIRM
 
 # Nothing here needs a C compiler, and one setting lets all modules share what is compiled.
 export CGO_ENABLED = 0
@@ -10,8 +16,20 @@ export CGO_ENABLED = 0
 SETUP = .emulator/bin/setup
 WITH_EMULATOR = eval "$$($(SETUP) env $(STACK))" &&
 
+# Stacks named local… and e2e… are on this machine, where the emulator stands in for
+# Google. All others are where the environment's own pulumi finds them.
+LOCAL = local% e2e%
+EMULATOR = $(if $(filter $(LOCAL),$(STACKS)),build)
+# What the pulumi commands about one stack need before them: $(call in,STACK)
+in = $(if $(filter $(LOCAL),$(1)),$(SETUP) stack $(1) $(FROM) && eval "$$($(SETUP) env $(1))",export PULUMI_STACK=$(1)) &&
+# A copy of its config, because what a stack is given to run is no change of its file.
+config = mkdir -p bin/config && cp Pulumi.$(1).yaml bin/config/$(1).yaml &&
+# A stack that was never deployed runs no image: its first preview builds.
+image = $(if $(IMAGE),$(config)) $(if $(filter deployed,$(IMAGE)),IMAGE=$$(pulumi stack output image 2> /dev/null || true) &&)
+with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE")
+
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env doctor lint unit test clean setup build
+.PHONY: help up preview down env deploy image destroy summary comment drift issue doctor lint unit test clean setup build FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
@@ -21,9 +39,8 @@ up: build ## From source code to an answering URL, on this machine
 	@$(WITH_EMULATOR) pulumi up --yes --skip-preview
 	@$(SETUP) answer $(STACK)
 
-preview: build ## What `make up` would change
-	@$(SETUP) stack $(STACK) $(FROM)
-	@$(WITH_EMULATOR) pulumi preview --diff
+preview: $(EMULATOR) ## What `make up` would change, or `make deploy` with its STACK and IMAGE
+	@$(call in,$(STACK)) $(call image,$(STACK)) pulumi preview --diff $(call with,$(STACK))
 
 down: setup ## Destroy everything that `make up` made
 	@# With its preview, which stops at a protected resource before anything is deleted.
@@ -33,11 +50,51 @@ down: setup ## Destroy everything that `make up` made
 env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"
 	@$(SETUP) env $(STACK)
 
+# What pipelines do, and people may. With STACK=local or another local name all of
+# it happens on this machine.
+
+deploy: $(EMULATOR) ## Update STACK, to IMAGE if given; a preview right after must show no change
+	@$(call in,$(STACK)) $(call image,$(STACK)) pulumi up --yes $(call with,$(STACK)) && \
+	pulumi preview --expect-no-changes --diff $(call with,$(STACK))
+
+image: $(EMULATOR) ## Name the image that STACK runs, by its digest
+	@$(call in,$(STACK)) pulumi stack output image
+
+destroy: $(EMULATOR) ## Destroy STACK, if CONFIRM is its name once more
+	@[ "$$CONFIRM" = "$$STACK" ] || { echo "this destroys stack $$STACK; to confirm: make destroy STACK=$$STACK CONFIRM=$$STACK" >&2; exit 1; }
+	@# With its preview, which stops at a protected resource before anything is deleted.
+	@$(call in,$(STACK)) pulumi destroy --yes
+
+summary: $(STACKS:%=bin/preview/%.json) ## What deploying STACKS would change, as text for a pull request
+	@go run ./pipelines preview $^
+
+comment: ## The last summary of STACKS, as the one comment on PULL_REQUEST
+	@go run ./pipelines comment $(STACKS:%=bin/preview/%.json)
+
+drift: $(STACKS:%=bin/drift/%.json) ## Fail if STACKS are not as they were deployed, and say what differs
+	@go run ./pipelines drift $^
+
+issue: ## The last drift of STACKS, as the one open issue; closed if there is none
+	@go run ./pipelines issue $(STACKS:%=bin/drift/%.json)
+
+# A preview that fails is told as such by what reads it, together with the others.
+bin/preview/%.json: $(EMULATOR) FORCE
+	@mkdir -p $(@D) && echo "preview of $*" >&2
+	@$(call in,$*) $(call image,$*) pulumi preview --json $(call with,$*) > $@ || echo "the preview of $* failed" >&2
+
+# Against the config of the last deployment: what waits to be deployed is no drift.
+bin/drift/%.json: $(EMULATOR) FORCE
+	@mkdir -p $(@D) && rm -f $@ && touch $@ && echo "preview of $*" >&2
+	@$(call in,$*) $(call config,$*) pulumi config refresh --force --config-file bin/config/$*.yaml >&2 && \
+	pulumi preview --refresh --json --config-file bin/config/$*.yaml > $@ || echo "the preview of $* failed" >&2
+
+FORCE:
+
 doctor: setup ## Check what this machine needs
 	@$(SETUP) doctor
 
 lint: ## Check formatting and vet all modules
-	@unformatted=$$(gofmt -l main.go stacks app emulator); \
+	@unformatted=$$(gofmt -l main.go stacks pipelines app emulator); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, to mend: gofmt -w" $$unformatted; exit 1; fi
 	go vet ./...
 	cd app && go vet ./...
