@@ -20,6 +20,7 @@ WITH_EMULATOR = eval "$$($(SETUP) env $(STACK))" &&
 # Google. All others are where the environment's own pulumi finds them.
 LOCAL = local% e2e%
 EMULATOR = $(if $(filter $(LOCAL),$(STACKS)),build)
+local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…; to mend: make $(1) STACK=$(STACK)))
 # What the pulumi commands about one stack need before them: $(call in,STACK)
 in = $(if $(filter $(LOCAL),$(1)),$(SETUP) stack $(1) $(FROM) && eval "$$($(SETUP) env $(1))",export PULUMI_STACK=$(1)) &&
 # A copy of its config, because what a stack is given to run is no change of its file.
@@ -35,6 +36,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
 
 up: build ## From source code to an answering URL, on this machine
+	@$(call local,deploy)
 	@$(SETUP) stack $(STACK) $(FROM)
 	@$(WITH_EMULATOR) pulumi up --yes --skip-preview
 	@$(SETUP) answer $(STACK)
@@ -43,6 +45,7 @@ preview: $(EMULATOR) ## What `make up` would change, or `make deploy` with its S
 	@$(call in,$(STACK)) $(call image,$(STACK)) pulumi preview --diff $(call with,$(STACK))
 
 down: setup ## Destroy everything that `make up` made
+	@$(call local,destroy)
 	@# With its preview, which stops at a protected resource before anything is deleted.
 	@$(WITH_EMULATOR) pulumi destroy --yes
 	@$(SETUP) gone

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestPipeline takes a change from a pull request to prod, and back, with the
+// targets that the pipelines call, as docs/pipelines.md describes it.
+func TestPipeline(t *testing.T) {
+	hub := newGitHub(t)
+	dev, staging, prod := newStackFrom(t, "e2e-dev", "dev"), newStackFrom(t, "e2e-staging", "staging"), newStackFrom(t, "e2e-prod", "prod")
+	for _, s := range []*stack{staging, prod} {
+		s.pulumi(t, "config", "set", "authorizedNetworks", "203.0.113.0/24")
+		s.pulumi(t, "config", "set", "deletionProtection", "false") // or the end of the test could not destroy it
+	}
+	step := func(what string, do func(t *testing.T)) {
+		if !t.Run(what, do) {
+			t.FailNow()
+		}
+	}
+	// merge deploys a change of the config to dev, and what dev built to the others.
+	merge := func(t *testing.T, answer string) (image string) {
+		dev.make(t, "deploy")
+		image = dev.make(t, "image")
+		for _, s := range []*stack{dev, staging, prod} {
+			if s != dev {
+				s.make(t, "deploy", "IMAGE="+image)
+			}
+			if got := s.make(t, "image"); got != image || !strings.Contains(got, "/hello-timber-e2e-dev/timber-tutorial@sha256:") {
+				t.Errorf("%s runs %s, want %s, which dev built", s.name, got, image)
+			}
+			answers(t, s.pulumi(t, "stack", "output", "url"), answer)
+		}
+		return image
+	}
+
+	var first, second string
+	step("a merge reaches dev, staging and prod as one image", func(t *testing.T) { first = merge(t, v1) })
+	step("a pull request gets one comment, which is updated", func(t *testing.T) {
+		dev.pulumi(t, "config", "set", "imageVersion", "v2")
+		dev.pulumi(t, "config", "set", "replicas", "2")
+		prod.pulumi(t, "config", "set", "spot", "true")
+		summarize := func() {
+			dev.make(t, "summary")
+			dev.make(t, "summary", "STACKS=e2e-staging e2e-prod", "IMAGE=deployed")
+			dev.make(t, "comment", "STACKS=e2e-dev e2e-staging e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
+		}
+		summarize()
+		hub.golden(t, dev, "comment.golden.md")
+
+		prod.pulumi(t, "config", "set", "spot", "false")
+		summarize()
+		if want := []string{"POST /issues/7/comments", "PATCH /issues/comments/1"}; fmt.Sprint(hub.writes) != fmt.Sprint(want) {
+			t.Errorf("GitHub was asked to %q, want %q", hub.writes, want)
+		}
+		if strings.Contains(hub.body, "CAUTION") {
+			t.Errorf("the comment still warns:\n%s", hub.body)
+		}
+	})
+	step("its merge rolls v2 through the three", func(t *testing.T) { second = merge(t, v2) })
+	if first == second {
+		t.Errorf("both versions are %s", first)
+	}
+	step("a change by hand is found and told, and not undone", func(t *testing.T) {
+		hub.writes = nil
+		staging.run(t, "sh", "-c", staging.pulumi(t, "stack", "output", "kubectl"))
+		scale := func(to string) {
+			staging.kubectl(t, "--namespace=hello-timber-e2e-staging", "scale", "deployments", "--all", "--replicas="+to)
+		}
+		both := "STACKS=e2e-staging e2e-prod"
+		scale("1")
+		if out, err := staging.try("make", "-s", "drift", both); err == nil || !strings.Contains(out, "- spec.replicas: 1\n+ spec.replicas: 2\n") || !strings.HasSuffix(out, "### e2e-prod\n\nas it was deployed") {
+			t.Errorf("drift ended with %v and said\n%s", err, out)
+		}
+		staging.make(t, "issue", both)
+		if !strings.Contains(hub.body, "kubernetes:apps/v1:Deployment timber-tutorial") {
+			t.Errorf("the issue says\n%s", hub.body)
+		}
+		scale("2")
+		staging.make(t, "drift", both)
+		staging.make(t, "issue", both)
+		if want := []string{"POST /issues", "PATCH /issues/1 closed"}; fmt.Sprint(hub.writes) != fmt.Sprint(want) {
+			t.Errorf("GitHub was asked to %q, want %q", hub.writes, want)
+		}
+	})
+	step("a rollback of prod is the deployment of an earlier image", func(t *testing.T) {
+		prod.make(t, "deploy", "IMAGE="+first)
+		answers(t, prod.pulumi(t, "stack", "output", "url"), v1)
+		answers(t, staging.pulumi(t, "stack", "output", "url"), v2)
+		prod.make(t, "drift")
+	})
+	step("destroy wants the name of the stack twice", func(t *testing.T) {
+		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(err.Error(), "CONFIRM=e2e-prod") {
+			t.Errorf("destroy ended with %v", err)
+		}
+		prod.make(t, "destroy", "CONFIRM=e2e-prod")
+	})
+}
+
+// make runs a target for the stack and returns what it printed.
+func (s *stack) make(t *testing.T, target string, variables ...string) string {
+	t.Helper()
+	return s.run(t, "make", append([]string{"-s", target, "STACK=" + s.name}, variables...)...)
+}
+
+// gitHub remembers what is posted to it.
+type gitHub struct {
+	body   string
+	writes []string
+}
+
+// newGitHub is GitHub for every command that the tests start.
+func newGitHub(t *testing.T) *gitHub {
+	g := &gitHub{}
+	var open []map[string]any
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			json.NewEncoder(w).Encode(open)
+			return
+		}
+		var now struct{ Body, State string }
+		if err := json.NewDecoder(r.Body).Decode(&now); err != nil {
+			t.Error(err)
+		}
+		g.body = now.Body
+		g.writes = append(g.writes, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.Path, "/repos/owner/repository")+" "+now.State))
+		open = append(open, map[string]any{"id": 1, "number": 1, "body": now.Body})
+		json.NewEncoder(w).Encode(open[0])
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("GITHUB_API_URL", server.URL)
+	t.Setenv("GITHUB_REPOSITORY", "owner/repository")
+	t.Setenv("GITHUB_TOKEN", "token")
+	return g
+}
+
+var (
+	anyDigest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+	anySuffix = regexp.MustCompile(`-[0-9a-f]{7,8}\b`)
+)
+
+// golden asserts what was posted last, without what differs each time, and that
+// it holds no secret.
+func (g *gitHub) golden(t *testing.T, s *stack, name string) {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(s.home, "google", "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(g.body, strings.TrimSpace(string(token))) {
+		t.Error("the access token is posted")
+	}
+	got := anySuffix.ReplaceAllString(anyDigest.ReplaceAllString(g.body, "sha256:DIGEST"), "-SUFFIX")
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant %s", got, path)
+	}
+}
