@@ -29,11 +29,14 @@ config = mkdir -p bin/config && cp Pulumi.$(1).yaml bin/config/$(1).yaml &&
 image = $(if $(IMAGE),$(config)) $(if $(filter deployed,$(IMAGE)),IMAGE=$$(pulumi stack output image 2> /dev/null || true) &&)
 with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE")
 
+# Tools of a module of their own, so that the program does not depend on them.
+TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
+
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue doctor lint unit test clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify doctor lint vulnerabilities unit test clean setup build FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
 
 up: build ## From source code to an answering URL, on this machine
 	@$(call local,deploy)
@@ -62,6 +65,10 @@ deploy: $(EMULATOR) ## Update STACK, to IMAGE if given; a preview right after mu
 
 image: $(EMULATOR) ## Name the image that STACK runs, by its digest
 	@$(call in,$(STACK)) pulumi stack output image
+
+verify: ## Check that IMAGE was built by this repository's deploy workflow
+	@gcloud auth configure-docker "$${IMAGE%%/*}" --quiet
+	@gh attestation verify "oci://$$IMAGE" --repo "$$GITHUB_REPOSITORY" --signer-workflow "$$GITHUB_REPOSITORY/.github/workflows/deploy.yml"
 
 destroy: $(EMULATOR) ## Destroy STACK, if CONFIRM is its name once more
 	@[ "$$CONFIRM" = "$$STACK" ] || { echo "this destroys stack $$STACK; to confirm: make destroy STACK=$$STACK CONFIRM=$$STACK" >&2; exit 1; }
@@ -96,13 +103,19 @@ FORCE:
 doctor: setup ## Check what this machine needs
 	@$(SETUP) doctor
 
-lint: ## Check formatting and vet all modules
+lint: ## Check formatting, vet all modules, check the workflows
 	@unformatted=$$(gofmt -l main.go stacks pipelines app emulator); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, to mend: gofmt -w" $$unformatted; exit 1; fi
 	go vet ./...
 	cd app && go vet ./...
 	cd emulator && go vet ./...
 	cd emulator/hyperkube && go vet ./...
+	$(TOOL) actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
+
+vulnerabilities: ## Known vulnerabilities that the modules' code can reach
+	$(TOOL) govulncheck ./...
+	cd app && $(TOOL) govulncheck ./...
+	cd emulator && $(TOOL) govulncheck ./...
 
 unit: lint ## Checks and unit tests of all modules
 	go test ./...
