@@ -8,6 +8,9 @@ STACKS ?= $(STACK)
 # The image to run, by its digest, or "deployed" for the one that the stack runs
 # now. Without, the stack's config decides, which builds app/ unless it says otherwise.
 IMAGE ?=
+# Where states are kept: this and the stack's name, gs://acme-timber- is gs://acme-timber-prod
+# for prod. Without, where pulumi is logged in.
+BACKEND ?=
 export STACK IMAGE CONFIRM
 
 # Nothing here needs a C compiler, and one setting lets all modules share what is compiled.
@@ -22,7 +25,7 @@ LOCAL = local% e2e%
 EMULATOR = $(if $(filter $(LOCAL),$(STACKS)),build)
 local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…; to mend: make $(1) STACK=$(STACK)))
 # What the pulumi commands about one stack need before them: $(call in,STACK)
-in = $(if $(filter $(LOCAL),$(1)),$(SETUP) stack $(1) $(FROM) && eval "$$($(SETUP) env $(1))",export PULUMI_STACK=$(1)) &&
+in = $(if $(filter $(LOCAL),$(1)),$(SETUP) stack $(1) $(FROM) && eval "$$($(SETUP) env $(1))",export PULUMI_STACK=$(1) $(if $(BACKEND),PULUMI_BACKEND_URL=$(BACKEND)$(1))) &&
 # A copy of its config, because what a stack is given to run is no change of its file.
 config = mkdir -p bin/config && cp Pulumi.$(1).yaml bin/config/$(1).yaml &&
 # A stack that was never deployed runs no image: its first preview builds.

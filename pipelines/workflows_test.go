@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -417,6 +418,51 @@ func checkDrone(text []byte) []string {
 		}
 		if len(p.Steps) == 0 {
 			complain("no steps")
+		}
+	}
+}
+
+// A stack of this machine meets the emulator and no other, any other meets what
+// the environment says.
+func TestMake(t *testing.T) {
+	for _, tt := range []struct {
+		args       string
+		want, lack []string
+	}{
+		{"deploy STACK=prod BACKEND=gs://acme- IMAGE=x@sha256:1", []string{"PULUMI_STACK=prod PULUMI_BACKEND_URL=gs://acme-prod", "cp Pulumi.prod.yaml", "pulumi up --yes --config-file bin/config/prod.yaml", "--expect-no-changes"}, []string{".emulator"}},
+		{"deploy STACK=dev", []string{"PULUMI_STACK=dev", "pulumi up --yes"}, []string{".emulator", "BACKEND", "--config"}},
+		{"deploy", []string{".emulator/bin/setup build", ".emulator/bin/setup env local"}, []string{"PULUMI_STACK="}},
+		{"drift STACKS=staging_prod", []string{"PULUMI_STACK=staging", "PULUMI_STACK=prod", "--refresh", "pulumi config refresh"}, []string{".emulator", "pulumi up", "pulumi refresh"}},
+		{"summary STACKS=staging_local-2 IMAGE=deployed", []string{"PULUMI_STACK=staging", ".emulator/bin/setup env local-2"}, []string{"pulumi up"}},
+		{"preview STACK=prod", []string{"pulumi preview --diff"}, []string{".emulator"}},
+		{"destroy STACK=prod", []string{`"$CONFIRM" = "$STACK"`, "PULUMI_STACK=prod", "pulumi destroy"}, []string{".emulator", "--skip-preview"}},
+	} {
+		args := []string{"-C", "..", "-n"}
+		for arg := range strings.FieldsSeq(tt.args) {
+			args = append(args, strings.ReplaceAll(arg, "_", " "))
+		}
+		command := exec.Command("make", args...)
+		command.Env = []string{"PATH=" + os.Getenv("PATH")}
+		out, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("make %s: %v\n%s", tt.args, err, out)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("make %s does not do %q:\n%s", tt.args, want, out)
+			}
+		}
+		for _, lack := range tt.lack {
+			if strings.Contains(string(out), lack) {
+				t.Errorf("make %s does %q:\n%s", tt.args, lack, out)
+			}
+		}
+	}
+	// And for what is not of this machine there is no make up.
+	for _, target := range []string{"up", "down"} {
+		command := exec.Command("make", "-C", "..", "-n", target, "STACK=prod")
+		if out, err := command.CombinedOutput(); err == nil || !strings.Contains(string(out), "STACK=prod") {
+			t.Errorf("make %s STACK=prod ended with %v:\n%s", target, err, out)
 		}
 	}
 }
