@@ -70,6 +70,7 @@ image: $(EMULATOR) ## Name the image that STACK runs, by its digest
 	@$(call in,$(STACK)) pulumi stack output image
 
 verify: ## Check that IMAGE was built by this repository's deploy workflow
+	@[ -n "$$IMAGE" ] || { echo "stack $$STACK is given an image, it builds none; to mend: IMAGE=REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX" >&2; exit 1; }
 	@gcloud auth configure-docker "$${IMAGE%%/*}" --quiet
 	@gh attestation verify "oci://$$IMAGE" --repo "$$GITHUB_REPOSITORY" --signer-workflow "$$GITHUB_REPOSITORY/.github/workflows/deploy.yml"
 
