@@ -126,7 +126,7 @@ unit: lint ## Checks and unit tests of all modules
 	cd app && go test ./...
 	cd emulator && go test ./...
 
-test: unit build ## Everything: unit tests, then the tutorial end to end on the emulator
+test: build unit ## Everything: unit tests, then the tutorial end to end on the emulator
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 30m -v ./e2e
 
 clean: setup ## Remove every trace of the emulator, after `make down`
