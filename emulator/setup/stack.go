@@ -27,9 +27,6 @@ var (
 func makeStack(ctx context.Context, c checkout) error {
 	config := filepath.Join(c.root, "Pulumi."+c.stack+".yaml")
 	if !exists(c.home("passphrase")) {
-		if err := os.MkdirAll(c.home("state"), 0o755); err != nil {
-			return err
-		}
 		if err := replace(c.home("passphrase"), rand.Text(), 0o600); err != nil {
 			return err
 		}
