@@ -93,12 +93,17 @@ var things = []struct {
 	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
 }
 
-// leftovers lists what of a kind passes a filter.
+// leftovers lists what of a kind passes a filter, the newest first: an image can be
+// removed only after those made from it.
 func (c checkout) leftovers(ctx context.Context, list []string, filter string) ([]string, error) {
 	text, err := c.output(ctx, "docker", append(list, "--filter="+filter)...)
-	names := strings.Fields(text)
-	slices.Sort(names)
-	return slices.Compact(names), err // an image is listed once for each of its tags
+	var names []string
+	for name := range strings.FieldsSeq(text) {
+		if !slices.Contains(names, name) { // an image is listed once for each of its tags
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // label marks every container, network and volume of this checkout.
