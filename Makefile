@@ -36,7 +36,7 @@ with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE"
 TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue verify doctor lint vulnerabilities unit test clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify doctor lint vulnerabilities unit test faults clean setup build FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -127,8 +127,11 @@ unit: lint ## Checks and unit tests of all modules
 	cd app && go test ./...
 	cd emulator && go test ./...
 
-test: build unit ## Everything: unit tests, then the tutorial end to end on the emulator
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 30m -v ./e2e
+test: build unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 60m -short -v ./e2e
+
+faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run TestFaults ./e2e
 
 clean: setup ## Remove every trace of the emulator, after `make down`
 	@$(SETUP) clean

@@ -14,11 +14,17 @@ const (
 	portName      = "http"
 	containerPort = 8080
 
-	// workloadTimeout is how long Pulumi waits for pods and load balancer: a bad
-	// image is known after minutes, not after the default ten. Kubernetes gives up
-	// before (rolloutDeadline, in seconds), so that the error has its reason.
-	workloadTimeout = "5m"
-	rolloutDeadline = 240
+	// rolloutTimeout is how long Pulumi waits for pods: a bad image is known after
+	// minutes, not after the default ten. Kubernetes gives up before, rolloutDeadline
+	// seconds after the last pod that got ready, so that the error has its reason.
+	rolloutTimeout  = "3m"
+	rolloutDeadline = 120
+
+	// lostNodeDelay is for how many seconds a pod stays on a node that is not heard
+	// of, which Kubernetes notices after some 45. The default is 300, for pods that
+	// are dear to move; these start in a second, and half a minute more tells a
+	// restarting kubelet from a lost machine.
+	lostNodeDelay = 30
 
 	// drainDelay is for how many seconds a pod that is to stop still takes new
 	// connections: until every node has heard that it should get no more.
@@ -105,6 +111,10 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 					Affinity: &corev1.AffinityArgs{PodAntiAffinity: &corev1.PodAntiAffinityArgs{
 						PreferredDuringSchedulingIgnoredDuringExecution: corev1.WeightedPodAffinityTermArray{apartBy("kubernetes.io/hostname", name)},
 					}},
+					Tolerations: corev1.TolerationArray{
+						leaveNode("node.kubernetes.io/not-ready"),
+						leaveNode("node.kubernetes.io/unreachable"),
+					},
 					TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
 						spreadOver("kubernetes.io/hostname", name),
 						spreadOver("topology.kubernetes.io/zone", name),
@@ -118,7 +128,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		// Pods whose nodes may not pull yet back off for minutes, and no pod should run
 		// before its policy; nothing of either is an input here.
 		pulumi.DependsOn([]pulumi.Resource{args.PullGrant, args.Policy.DefaultDeny}),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: workloadTimeout, Update: workloadTimeout}))
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: rolloutTimeout, Update: rolloutTimeout}))
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +228,17 @@ func spreadOver(topologyKey, name string) corev1.TopologySpreadConstraintArgs {
 		LabelSelector:     &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
 		// Not the pods of the version that is going away.
 		MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+	}
+}
+
+// leaveNode has pods leave a node after lostNodeDelay with a taint that Kubernetes
+// sets by itself.
+func leaveNode(taint string) corev1.TolerationArgs {
+	return corev1.TolerationArgs{
+		Key:               pulumi.String(taint),
+		Operator:          pulumi.String("Exists"),
+		Effect:            pulumi.String("NoExecute"),
+		TolerationSeconds: pulumi.Int(lostNodeDelay),
 	}
 }
 

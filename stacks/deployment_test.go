@@ -114,14 +114,14 @@ func TestNetworkPolicy(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	c, _ := deployDev(t, nil)
 	spec := c.inputs(t, typeDeployment)["spec"].ObjectValue()
-	for _, typ := range []string{typeDeployment, typeService} {
+	for typ, want := range map[string]string{typeDeployment: "3m", typeService: "5m"} {
 		timeouts := c.find(t, typ).RegisterRPC.CustomTimeouts
-		if timeouts.GetCreate() != "5m" || timeouts.GetUpdate() != "5m" {
-			t.Errorf("%s has the timeouts %v", typ, timeouts)
+		if timeouts.GetCreate() != want || timeouts.GetUpdate() != want {
+			t.Errorf("%s has the timeouts %v, want %s", typ, timeouts, want)
 		}
 	}
-	if deadline := spec["progressDeadlineSeconds"].NumberValue(); deadline >= 300 {
-		t.Errorf("Kubernetes gives a rollout %v s, Pulumi 300", deadline)
+	if deadline := spec["progressDeadlineSeconds"].NumberValue(); deadline >= 180 {
+		t.Errorf("Kubernetes gives a rollout %v s, Pulumi 180", deadline)
 	}
 	pod := spec["template"].ObjectValue()["spec"].ObjectValue()
 	container := pod["containers"].ArrayValue()[0].ObjectValue()

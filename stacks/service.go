@@ -6,6 +6,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
+// addressTimeout is how long Pulumi waits for the load balancer's address, which
+// takes Google a minute or two, and for pods behind it.
+const addressTimeout = "5m"
+
 // ServiceArgs are the arguments of NewService.
 type ServiceArgs struct {
 	Namespace pulumi.StringInput // its name
@@ -51,7 +55,7 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 		},
 	},
 		pulumi.Parent(s),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: workloadTimeout, Update: workloadTimeout}))
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: addressTimeout, Update: addressTimeout}))
 	if err != nil {
 		return nil, err
 	}

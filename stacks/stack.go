@@ -16,7 +16,7 @@ const (
 )
 
 // Deploy is the program. It registers nothing unless the whole configuration is
-// right, and exports:
+// right and this machine has the tools, and exports:
 //
 //   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
 //   - image: the image the pods run, by digest
@@ -25,6 +25,9 @@ const (
 func Deploy(ctx *pulumi.Context) error {
 	cfg, err := LoadConfig(ctx)
 	if err != nil {
+		return err
+	}
+	if err := checkTools(cfg); err != nil {
 		return err
 	}
 	name := StackName(ctx.Project(), ctx.Stack())

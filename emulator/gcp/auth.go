@@ -24,7 +24,7 @@ func AuthPlugin(args []string, out io.Writer) error {
 			return fmt.Errorf("the emulator's gke-gcloud-auth-plugin knows only --use_application_default_credentials and --version, not %s", arg)
 		}
 	}
-	token, err := home.Token()
+	token, err := home.Credential()
 	if err != nil {
 		return err
 	}

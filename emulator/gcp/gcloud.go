@@ -21,6 +21,8 @@ import (
 const gcloudKnows = `the emulator's gcloud knows only
   gcloud container clusters list [--project=PROJECT]
   gcloud container clusters get-credentials NAME --location=LOCATION [--project=PROJECT]
+  gcloud services enable|disable API --project=PROJECT
+  gcloud auth application-default login|revoke
   gcloud auth configure-docker [HOSTS]`
 
 // Gcloud is the gcloud command, as much of it as this project's users need. Like
@@ -35,6 +37,10 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 	for name, run := range map[string]func([]string) error{
 		"container clusters list":            func(rest []string) error { return listClusters(book, rest, out) },
 		"container clusters get-credentials": func(rest []string) error { return getCredentials(book, rest, errOut) },
+		"services enable":                    func(rest []string) error { return switchAPI(book, rest, true) },
+		"services disable":                   func(rest []string) error { return switchAPI(book, rest, false) },
+		"auth application-default login":     func([]string) error { return home.Login() },
+		"auth application-default revoke":    func([]string) error { return home.Revoke() },
 		"auth configure-docker": func([]string) error {
 			_, err := fmt.Fprintln(errOut, "Nothing to configure: the emulator's registry is on this machine and Docker reaches it as it is.")
 			return err
@@ -47,31 +53,58 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 	return fmt.Errorf("%s\nnot: gcloud %s", gcloudKnows, command)
 }
 
-// selectClusters parses the arguments NAME and flags, in any order, and returns
-// the clusters they fit.
-func selectClusters(book records.Book, args []string) ([]records.Record, error) {
+// arguments takes the arguments NAME and flags, in any order.
+func arguments(args []string) (name, project, location string, err error) {
 	flags := flag.NewFlagSet("gcloud", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	project := flags.String("project", os.Getenv("CLOUDSDK_CORE_PROJECT"), "")
-	var name, location string
+	flags.StringVar(&project, "project", os.Getenv("CLOUDSDK_CORE_PROJECT"), "")
 	for _, flag := range []string{"location", "zone", "region"} {
 		flags.StringVar(&location, flag, "", "")
 	}
 	for rest := args; len(rest) > 0; {
 		if err := flags.Parse(rest); err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, gcloudKnows)
+			return "", "", "", fmt.Errorf("%w\n%s", err, gcloudKnows)
 		}
 		if rest = flags.Args(); len(rest) > 0 {
 			if name != "" {
-				return nil, fmt.Errorf("%s is one name too many\n%s", rest[0], gcloudKnows)
+				return "", "", "", fmt.Errorf("%s is one name too many\n%s", rest[0], gcloudKnows)
 			}
 			name, rest = rest[0], rest[1:]
 		}
 	}
+	return name, project, location, nil
+}
+
+// switchAPI enables or disables an API.
+func switchAPI(book records.Book, args []string, on bool) error {
+	api, project, _, err := arguments(args)
+	if err != nil {
+		return err
+	}
+	if api == "" || project == "" {
+		return errors.New("which API of which project?\n" + gcloudKnows)
+	}
+	typ, there := serviceType, on
+	if api == bootstrapAPI {
+		typ, there = disabledType, !on
+	}
+	if id := project + "/" + api; there {
+		return book.Put(typ, records.Record{ID: id, Properties: map[string]any{"project": project, "service": api, "disableOnDestroy": true}})
+	} else {
+		return book.Delete(typ, id)
+	}
+}
+
+// selectClusters returns the clusters that the arguments fit.
+func selectClusters(book records.Book, args []string) ([]records.Record, error) {
+	name, project, location, err := arguments(args)
+	if err != nil {
+		return nil, err
+	}
 	all, err := book.List(clusterType)
 	var fitting []records.Record
 	for _, r := range all {
-		if cluster := clusterOf(r.Properties); (name == "" || name == cluster.Name) && (location == "" || location == cluster.Location) && (*project == "" || *project == cluster.Project) {
+		if cluster := clusterOf(r.Properties); (name == "" || name == cluster.Name) && (location == "" || location == cluster.Location) && (project == "" || project == cluster.Project) {
 			fitting = append(fitting, r)
 		}
 	}

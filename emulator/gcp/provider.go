@@ -59,7 +59,7 @@ type google struct {
 
 // New returns the provider. The host, which shows its progress, may be nil.
 func New(host *provider.HostClient) plugin.Provider {
-	g := &google{token: home.Token, log: func(resource.URN, string) {}, clusters: clusters{
+	g := &google{token: home.Credential, log: func(resource.URN, string) {}, clusters: clusters{
 		gke.Create, gke.Get, gke.Delete, gke.Resize, gke.Nodes, gke.EnsureRegistry, gke.RemoveRegistry, gke.DeleteRepositoryContents}}
 	g.running, g.stop = context.WithCancelCause(context.Background())
 	if host != nil {
@@ -97,7 +97,7 @@ func init() {
 		k := kinds[token]
 		k.adopts, k.apply, k.read, k.remove = adopts, apply, read, remove
 	}
-	behave(serviceType, true, nil, nil, nil)
+	behave(serviceType, true, (*google).applyService, nil, nil)
 	behave(iamMemberType, true, (*google).applyMember, nil, nil)
 	behave(accountType, false, (*google).applyAccount, nil, nil)
 	behave(repositoryType, false, (*google).applyRepository, nil, (*google).removeRepository)
@@ -172,6 +172,10 @@ func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (pl
 			return plugin.ConfigureResponse{}, err
 		}
 		g.records.Dir = filepath.Join(dir, "google")
+	}
+	// As the official provider does: before anything is made.
+	if _, err := g.token(); err != nil {
+		return plugin.ConfigureResponse{}, err
 	}
 	return plugin.ConfigureResponse{}, g.sweep(ctx)
 }
@@ -367,6 +371,23 @@ func (g *google) find(ctx context.Context, k *kind, id string) (records.Record, 
 	}
 	return r, exists, err
 }
+
+// applyService needs the API by which a project is looked up; nobody can enable
+// that one through itself.
+func (g *google) applyService(_ context.Context, c *change) error {
+	_, disabled, err := g.records.Get(disabledType, text(c.new, "project")+"/"+bootstrapAPI)
+	if err != nil || !disabled {
+		return err
+	}
+	return fmt.Errorf("googleapi: Error 403: Cloud Resource Manager API has not been used in project %s before or it is disabled., accessNotConfigured; "+
+		"to mend it: gcloud services enable %s --project %[1]s", text(c.new, "project"), bootstrapAPI)
+}
+
+// bootstrapAPI is enabled in every project unless there is a record of the other type.
+const (
+	bootstrapAPI = "cloudresourcemanager.googleapis.com"
+	disabledType = "emulator:disabledAPI"
+)
 
 func (g *google) requireAPI(api, project string) error {
 	if api == "-" {

@@ -29,6 +29,62 @@ func Dir() (string, error) {
 	return filepath.Dir(filepath.Dir(executable)), nil
 }
 
+// Credential returns the access token that the emulated Google gives to whoever
+// runs this process, for their Application Default Credentials: those of this
+// folder, or the file that GOOGLE_APPLICATION_CREDENTIALS names, which must hold a
+// token that Google knows.
+func Credential() (string, error) {
+	const mend = "to mend it: gcloud auth application-default login"
+	token, err := Token()
+	if err != nil {
+		return "", err
+	}
+	if path := os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"); path != "" {
+		given, err := os.ReadFile(path)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("no Google credentials: GOOGLE_APPLICATION_CREDENTIALS: %w; to mend it: unset GOOGLE_APPLICATION_CREDENTIALS", err)
+		case strings.TrimSpace(string(given)) != token:
+			return "", fmt.Errorf(`the Google credentials in %s are worth nothing any more: oauth2: "invalid_grant" "Token has been expired or revoked."; %s`, path, mend)
+		}
+		return token, nil
+	}
+	revoked, err := revokedPath()
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(revoked); err == nil {
+		return "", errors.New("no Google credentials: google: could not find default credentials; " + mend)
+	}
+	return token, nil
+}
+
+// Login and Revoke give and take the credentials of this folder.
+func Login() error {
+	path, err := revokedPath()
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Revoke: see Login.
+func Revoke() error {
+	path, err := revokedPath()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, nil, 0o600)
+}
+
+func revokedPath() (string, error) {
+	dir, err := Dir()
+	return filepath.Join(dir, "google", "revoked"), err
+}
+
 // Token returns the access token that the emulated Google gives to whoever
 // owns this folder, making one at the first call. It does not expire; it is
 // worth nothing outside this machine.

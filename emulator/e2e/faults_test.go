@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// faults are what happens to a service and to those who run it, and what must
+// hold. `make test` runs a short version of each, `make faults` the long one.
+var faults = []struct {
+	fault, holds string
+	run          func(t *testing.T, l *lab)
+}{
+	{"v1 → v2 → v1 on three pods", "no request fails", rollouts},
+	{"scaled 1 → 3 → 1", "no request fails", scaling},
+	{"a node drained", "no request fails, the disruption budget is respected", nodeDrained},
+	{"node pool resized 3 → 4 → 3", "no request fails, the disruption budget is respected", poolResized},
+	{"every node replaced", "no request fails, the disruption budget is respected", nodesRenewed},
+	{"a pod killed (SIGKILL)", "at most what was sent to it fails; full strength again", podKilled},
+	{"a container crashed", "at most what was sent to it fails; full strength again", containerCrashed},
+	{"a pod deleted", "no request fails; full strength again", podDeleted},
+	{"a node stopped dead", "the service keeps answering; full strength again without it", nodeDead},
+	{"a kubelet hangs", "no request fails; full strength again without it", kubeletHangs},
+	{"an image that does not exist", "old pods serve; up fails and says why; the next heals it", imageMissing},
+	{"an image that crashes at start", "old pods serve; up fails and says why; the next heals it", imageCrashes},
+	{"an image that never gets ready", "old pods serve; up fails and says why; the next heals it", imageNeverReady},
+	{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", signals},
+	{"hostile HTTP", "no request of others fails; memory stays under the limit", hostileHTTP},
+	{"registry unreachable while pods restart", "running pods serve; recovery without hands", registryUnreachable},
+	{"Docker engine restarted", "recovery without hands", engineRestarted},
+	{"two updates at once", "one proceeds, the other names it", twoUpdates},
+	{"state lost", "clear refusal; the documented way back", stateLost},
+	{"state truncated", "clear refusal; the documented way back", stateTruncated},
+	{"state from before a change", "the documented way back", stateOutdated},
+	{"Deployment and Service edited by hand", "preview lists it, up restores it, a second up changes nothing", edited},
+	{"Deployment and Service deleted by hand", "preview lists it, up restores it, a second up changes nothing", deleted},
+	{"a node removed by hand", "preview lists it, up restores it, a second up changes nothing", nodeRemoved},
+	{"images removed by hand", "the documented way back", imageRemoved},
+	{"an API switched off by hand", "preview lists it, up restores it, a second up changes nothing", apiSwitchedOff},
+	{"destroyed with its cluster gone", "names the blocker; the documented way ends it; nothing is left", destroyedWithoutCluster},
+	{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", upInterrupted(making, cluster)},
+	{"up killed (SIGKILL) while the cluster is made", "cancelled, the next up converges; nothing orphaned or made twice", upKilled(making, cluster)},
+	{"up interrupted while the image is built", "the next up converges; nothing orphaned or made twice", upInterrupted(updating, image)},
+	{"up killed while the image is built", "cancelled, the next up converges; nothing orphaned or made twice", upKilled(updating, image)},
+	{"up interrupted while pods are replaced", "the next up converges; nothing orphaned or made twice", upInterrupted(updating, deployment)},
+	{"up killed while pods are replaced", "cancelled, the next up converges; nothing orphaned or made twice", upKilled(updating, deployment)},
+	{"destroy of a protected stack", "names the blocker, deletes nothing", destroyedProtected},
+	{"destroy interrupted", "ends when repeated; nothing is left", destroyInterrupted},
+	{"credentials missing, expired", "one clear line, nothing is made", credentialsMissing},
+	{"project missing, API off", "one clear line, nothing is made", projectMissing},
+	{"gke-gcloud-auth-plugin missing, Docker not running", "one clear line, nothing is made", toolsMissing},
+	{"fuzzed stack configs", "accepted or refused together; never a panic or half a stack", fuzzedConfigs},
+}
+
+func TestFaults(t *testing.T) {
+	l := &lab{stack: newStack(t, "e2e-faults"), manual: readManual(t)}
+	l.before = l.onThisMachine(t)
+	table := []string{"", fmt.Sprintf("%-7s %-52s %-72s %s", "", "fault", "must hold", "measured")}
+	all := true
+	for _, row := range faults {
+		l.measured = nil
+		verdict := "ok"
+		ran := false
+		if !t.Run(row.fault, func(t *testing.T) { ran = true; row.run(t, l) }) {
+			verdict = "FAILED"
+		}
+		if all = all && ran; !ran {
+			continue // -run chose others
+		}
+		table = append(table, fmt.Sprintf("%-7s %-52s %-72s %s", verdict, row.fault, row.holds, strings.Join(l.measured, ", ")))
+	}
+	fmt.Println(strings.Join(append(table, ""), "\n"))
+	if all && !t.Failed() {
+		for _, heading := range l.manual.unused() {
+			t.Errorf("docs/operations.md: what stands under %q is run by no row", heading)
+		}
+	}
+}
+
+// times is how often a row does what it does: once, or long without -short.
+func times(long int) int {
+	if testing.Short() {
+		return 1
+	}
+	return long
+}
+
+// since is a time for the table.
+func since(began time.Time) string { return fmt.Sprintf("%.0f s", time.Since(began).Seconds()) }
