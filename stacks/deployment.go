@@ -79,7 +79,14 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
 	podLabels["app.kubernetes.io/version"] = pulumi.String(args.Version)
 	_, err = appsv1.NewDeployment(ctx, name, &appsv1.DeploymentArgs{
-		Metadata: meta,
+		Metadata: &metav1.ObjectMetaArgs{
+			Namespace: args.Namespace,
+			Labels:    args.Labels,
+			// No autoscaler has a say in the replicas, so that kubectl scale's is a change to
+			// undo. Without this, every update would end in a conflict with it from then on
+			// (pulumi-kubernetes#2569).
+			Annotations: pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")},
+		},
 		Spec: &appsv1.DeploymentSpecArgs{
 			Replicas: pulumi.Int(args.Replicas),
 			Selector: &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
