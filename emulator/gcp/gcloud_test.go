@@ -90,6 +90,39 @@ func TestListClusters(t *testing.T) {
 	}
 }
 
+// What a person switches off is missed by the program, and says how to switch it on.
+func TestServicesSwitchedByHand(t *testing.T) {
+	e := start(t, nil)
+	e.up(serviceType, "container", props{"service": "container.googleapis.com"})
+	command := func(on bool, args ...string) {
+		t.Helper()
+		if err := switchAPI(e.records, args, on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command(false, "container.googleapis.com", "--project", "timber-project")
+	if e.refresh(serviceType, "container") {
+		t.Error("a disabled API is still there")
+	}
+	command(true, "--project=timber-project", "container.googleapis.com")
+	if !e.refresh(serviceType, "container") {
+		t.Error("an enabled API is not there")
+	}
+	command(false, bootstrapAPI, "--project=timber-project")
+	const mend = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
+	if err := e.try(serviceType, "iam", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), mend) {
+		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, mend)
+	}
+	command(true, bootstrapAPI, "--project=timber-project")
+	e.up(serviceType, "iam", props{"service": "iam.googleapis.com"})
+	for _, args := range [][]string{nil, {"iam.googleapis.com"}, {"--project=timber-project"}, {"a", "b", "--project=timber-project"}} {
+		t.Setenv("CLOUDSDK_CORE_PROJECT", "")
+		if err := switchAPI(e.records, args, true); err == nil {
+			t.Errorf("%q is understood", args)
+		}
+	}
+}
+
 func TestGcloudRefuses(t *testing.T) {
 	for _, command := range []string{"", "compute instances list", "container clusters create x", "container clusters listing"} {
 		if err := Gcloud(strings.Fields(command), nil, nil); err == nil || !strings.Contains(err.Error(), "the emulator's gcloud knows only") {
