@@ -155,8 +155,10 @@ func (m *machines) retire(ctx context.Context, client *kubernetes.Clientset, nod
 	return m.removeNode(ctx, client, name)
 }
 
-// forgetLost deletes the Nodes of machines that somebody removed, so that their
-// pods are not waited for; Google's cloud does it for deleted instances.
+// forgetLost deletes the Nodes of machines that somebody removed, as Google's cloud
+// does for deleted instances, and their pods: Kubernetes would keep sending them
+// requests until it is sure that they are gone, and another machine may have their
+// addresses by then.
 func forgetLost(ctx context.Context, client *kubernetes.Clientset, pool string, machines []container.Summary) error {
 	known, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{LabelSelector: labelNodePool + "=" + pool})
 	if err != nil {
@@ -168,6 +170,15 @@ func forgetLost(ctx context.Context, client *kubernetes.Clientset, pool string, 
 		}
 		if err := client.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			return err
+		}
+		pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + node.Name})
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods.Items {
+			if err := client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, *metav1.NewDeleteOptions(0)); err != nil && !apierrors.IsNotFound(err) {
+				return err
+			}
 		}
 	}
 	return nil
