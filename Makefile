@@ -11,7 +11,9 @@ IMAGE ?=
 # Where states are kept: this and the stack's name, gs://acme-timber- is gs://acme-timber-prod
 # for prod. Without, where pulumi is logged in.
 BACKEND ?=
-export STACK IMAGE CONFIRM
+# The version to release, v1.2.0.
+TAG ?=
+export STACK IMAGE CONFIRM TAG
 
 # Nothing here needs a C compiler, and one setting lets all modules share what is compiled.
 export CGO_ENABLED = 0
@@ -36,7 +38,7 @@ with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE"
 TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue verify doctor lint vulnerabilities unit test faults clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor lint vulnerabilities unit test faults clean setup build FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -73,6 +75,10 @@ verify: ## Check that IMAGE was built by this repository's deploy workflow
 	@[ -n "$$IMAGE" ] || { echo "stack $$STACK is given an image, it builds none; to mend: IMAGE=REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX" >&2; exit 1; }
 	@gcloud auth configure-docker "$${IMAGE%%/*}" --quiet
 	@gh attestation verify "oci://$$IMAGE" --repo "$$GITHUB_REPOSITORY" --signer-workflow "$$GITHUB_REPOSITORY/.github/workflows/deploy.yml"
+
+release: ## Publish TAG on GitHub, with its part of CHANGELOG.md
+	@mkdir -p bin && go run ./pipelines notes "$$TAG" > bin/notes.md
+	@gh release create "$$TAG" --verify-tag --title "$$TAG" --notes-file bin/notes.md
 
 destroy: $(EMULATOR) ## Destroy STACK, if CONFIRM is its name once more
 	@[ "$$CONFIRM" = "$$STACK" ] || { echo "this destroys stack $$STACK; to confirm: make destroy STACK=$$STACK CONFIRM=$$STACK" >&2; exit 1; }

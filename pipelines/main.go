@@ -3,6 +3,7 @@
 // calls it, the same way for every pipeline and person:
 //
 //	pipelines preview|drift|comment|issue STACK.json ...
+//	pipelines notes TAG
 //
 // Each file is what `pulumi preview --json` printed for the stack it is named
 // after. preview and drift print the text; preview fails if a preview did, drift
@@ -11,6 +12,8 @@
 // issues write), GITHUB_REPOSITORY (OWNER/NAME), GITHUB_API_URL (default
 // https://api.github.com), and for a comment PULL_REQUEST, its number. COMMIT,
 // if set, is named as what was previewed.
+//
+// notes prints what CHANGELOG.md says of the version that a tag names.
 package main
 
 import (
@@ -37,7 +40,16 @@ func main() {
 
 func run(ctx context.Context, args []string, env func(string) string, out io.Writer) error {
 	if len(args) < 2 {
-		return errors.New("usage: pipelines preview|drift|comment|issue STACK.json ...")
+		return errors.New("usage: pipelines preview|drift|comment|issue STACK.json ..., or notes TAG")
+	}
+	if args[0] == "notes" {
+		text, err := os.ReadFile("CHANGELOG.md")
+		if err != nil {
+			return err
+		}
+		notes, err := releaseNotes(string(text), args[1])
+		fmt.Fprint(out, notes)
+		return err
 	}
 	var plans []plan
 	for _, path := range args[1:] {
@@ -85,7 +97,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 		}
 		fmt.Fprintln(out, where)
 	default:
-		return fmt.Errorf("there is no %q, only preview, drift, comment, issue", args[0])
+		return fmt.Errorf("there is no %q, only preview, drift, comment, issue, notes", args[0])
 	}
 	return nil
 }

@@ -98,6 +98,35 @@ jobs:
 	}
 }
 
+// Only a job that does nothing but release a tag may write to the repository.
+func TestReleaseMayWrite(t *testing.T) {
+	const good = `
+on: {push: {tags: ["v*"]}}
+permissions: {contents: read}
+jobs:
+  release:
+    timeout-minutes: 5
+    permissions: {contents: write}
+    steps:
+      - run: make release
+`
+	if mistakes := checkWorkflow([]byte(good)); len(mistakes) > 0 {
+		t.Fatalf("a good workflow is refused: %q", mistakes)
+	}
+	for old, new := range map[string]string{
+		`{push: {tags: ["v*"]}}`: `{push: {branches: [main]}}`,
+		`{tags: ["v*"]}}`:        `{tags: ["v*"], branches: [main]}}`,
+		`["v*"]}}`:               `["v*"]}, pull_request: }`,
+		"make release":           "make test",
+		"- run: make release":    "- run: make release\n      - run: make test",
+	} {
+		bad := strings.Replace(good, old, new, 1)
+		if mistakes := checkWorkflow([]byte(bad)); !strings.Contains(strings.Join(mistakes, "\n"), "line 7: contents: write") {
+			t.Errorf("with %s found %q", new, mistakes)
+		}
+	}
+}
+
 var (
 	pinned  = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 	version = regexp.MustCompile(`^# v\d+\.\d+\.\d+$`)
@@ -145,7 +174,11 @@ func checkWorkflow(text []byte) []string {
 		for i := 0; i < len(jobs.Content); i += 2 {
 			name, job := jobs.Content[i].Value, resolve(jobs.Content[i+1])
 			if p := at(job, "permissions"); p != nil {
-				permissions(p, mayWrite, "a job may write only "+strings.Join(mayWrite, ", "))
+				may := mayWrite
+				if onTags(on) && releases(job) {
+					may = append(slices.Clone(may), "contents")
+				}
+				permissions(p, may, "a job may write only "+strings.Join(may, ", "))
 			}
 			if at(job, "uses") == nil && at(job, "timeout-minutes") == nil {
 				complain(job, "job %s has no timeout-minutes", name)
@@ -188,6 +221,23 @@ func checkWorkflow(text []byte) []string {
 		}
 	}
 	return mistakes
+}
+
+// onTags tells whether nothing but a pushed tag starts a workflow.
+func onTags(on *yaml.Node) bool {
+	push := at(on, "push")
+	return push != nil && len(on.Content) == 2 && len(push.Content) == 2 && at(push, "tags") != nil
+}
+
+// releases tells whether a job has nothing to run but make release.
+func releases(job *yaml.Node) bool {
+	var commands []string
+	for _, step := range steps(job) {
+		if run := at(step, "run"); run != nil {
+			commands = append(commands, run.Value)
+		}
+	}
+	return slices.Equal(commands, []string{"make release"})
 }
 
 // at returns the value at a path of keys, or nil.
@@ -435,6 +485,7 @@ func TestMake(t *testing.T) {
 		{"drift STACKS=staging_prod", []string{"PULUMI_STACK=staging", "PULUMI_STACK=prod", "--refresh", "pulumi config refresh"}, []string{".emulator", "pulumi up", "pulumi refresh"}},
 		{"summary STACKS=staging_local-2 IMAGE=deployed", []string{"PULUMI_STACK=staging", ".emulator/bin/setup env local-2"}, []string{"pulumi up"}},
 		{"preview STACK=prod", []string{"pulumi preview --diff"}, []string{".emulator"}},
+		{"release TAG=v1.2.0", []string{`go run ./pipelines notes "$TAG"`, "gh release create", "--verify-tag"}, []string{".emulator", "pulumi"}},
 		{"destroy STACK=prod", []string{`"$CONFIRM" = "$STACK"`, "PULUMI_STACK=prod", "pulumi destroy"}, []string{".emulator", "--skip-preview"}},
 	} {
 		args := []string{"-C", "..", "-n"}
