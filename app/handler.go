@@ -23,7 +23,8 @@ type handler struct {
 func newHandler(version, pod string, log *slog.Logger) *handler {
 	h := &handler{version: version, pod: pod, log: log}
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /{$}", text("text/plain; charset=utf-8", "timber "+version+" on "+pod+"\n"))
+	routes.HandleFunc("GET /{$}", page(version, pod))
+	routes.HandleFunc("GET /whoami", whoami(version, pod))
 	routes.HandleFunc("GET /index", text("application/json", index(version)))
 	routes.HandleFunc("GET /livez", text("text/plain; charset=utf-8", "ok\n"))
 	routes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

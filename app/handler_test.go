@@ -42,18 +42,19 @@ func TestRoutes(t *testing.T) {
 		contentType  string
 		body         string
 	}{
-		{"GET", "/", 200, plain, "timber v1.2 on timber-7\n"},
+		{"GET", "/whoami", 200, "application/json", `{"version":"v1.2","pod":"timber-7"}`},
 		{"GET", "/index", 200, "application/json", v1},
 		{"GET", "/index?verbose=1", 200, "application/json", v1},
 		{"GET", "/livez", 200, plain, "ok\n"},
 		{"GET", "/readyz", 200, plain, "ok\n"},
-		{"HEAD", "/", 200, plain, ""},
+		{"HEAD", "/", 200, "text/html; charset=utf-8", ""},
 		{"HEAD", "/index", 200, "application/json", ""},
 		{"HEAD", "/readyz", 200, plain, ""},
 		{"GET", "/index/", 404, plain, "404 page not found\n"},
 		{"GET", "/Index", 404, plain, "404 page not found\n"},
 		{"GET", "/debug/pprof/", 404, plain, "404 page not found\n"},
 		{"POST", "/nowhere", 404, plain, "404 page not found\n"},
+		{"GET", "/page.js", 404, plain, "404 page not found\n"},
 		{"POST", "/", 405, plain, "Method Not Allowed\n"},
 		{"POST", "/index", 405, plain, "Method Not Allowed\n"},
 		{"DELETE", "/livez", 405, plain, "Method Not Allowed\n"},
@@ -98,7 +99,7 @@ func TestRoutes(t *testing.T) {
 func TestDrainingIsNotReadyButAlive(t *testing.T) {
 	h := newHandler("v1", "pod", slog.New(slog.DiscardHandler))
 	h.draining.Store(true)
-	for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/index": 200, "/": 200} {
+	for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/index": 200, "/": 200, "/whoami": 200} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != want {

@@ -56,18 +56,18 @@ func run() error {
 	go func() { failed <- s.http.Serve(listener) }()
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod)
 
+	var received os.Signal
 	select {
 	case err := <-failed:
 		return err
-	case received := <-signals:
-		log.Info("draining", "signal", received.String())
+	case received = <-signals:
 	}
 	go func() {
-		received := <-signals
-		log.Error("second signal: stopping without waiting for requests in flight", "signal", received.String())
+		second := <-signals
+		log.Error("second signal: stopping without waiting for requests in flight", "signal", second.String())
 		os.Exit(1)
 	}()
-	if err := s.drain(); err != nil {
+	if err := s.drain(received.String()); err != nil {
 		return err
 	}
 	log.Info("drained")

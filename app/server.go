@@ -14,7 +14,7 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	// Nothing here reads a body; this only ends one that does not end by itself.
 	readTimeout = 10 * time.Second
-	// An answer is less than a kilobyte.
+	// The largest answer, the page, is a few kilobytes.
 	writeTimeout = 10 * time.Second
 	// Longer than a reader's pause between two clicks. The load balancer passes
 	// connections through; behind Google's HTTP load balancer, which keeps its own
@@ -75,8 +75,9 @@ func newServer(version, pod string, log *slog.Logger) *server {
 // them, as Shutdown does with idle ones, loses the request that is on its way;
 // so each is first told with its next answer, and it closes. An error means that
 // requests were cut off.
-func (s *server) drain() error {
+func (s *server) drain(signal string) error {
 	s.handler.draining.Store(true)
+	s.handler.log.Info("draining", "signal", signal)
 	begin := time.Now()
 	for busy := begin; time.Since(begin) < lingerTimeout && time.Since(busy) < quietTime; time.Sleep(10 * time.Millisecond) {
 		if s.connections.count() > 0 {

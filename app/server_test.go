@@ -199,7 +199,7 @@ func TestDrain(t *testing.T) {
 				test.clients(t, listener, func() {
 					synctest.Wait()
 					start = time.Now()
-					go func() { drained <- s.drain() }()
+					go func() { drained <- s.drain("terminated") }()
 					synctest.Wait()
 				})
 				if err := <-drained; err != nil {
@@ -220,7 +220,7 @@ func TestDrainTellsOfRequestsCutOff(t *testing.T) {
 		s.handler.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck })
 		io.WriteString(listener.dial(), get)
 		start := time.Now()
-		err := s.drain()
+		err := s.drain("terminated")
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(fmt.Sprint(err), "1 connections still busy 15s after") {
 			t.Error(err)
 		}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// The page is complete, loads nothing from anywhere, and names who answered also
+// where no script runs. That a browser runs it is tested in emulator/e2e.
+func TestPage(t *testing.T) {
+	w := httptest.NewRecorder()
+	newHandler("v1<2", "timber&7", slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	body := w.Body.String()
+	if !strings.Contains(body, "<b>v1&lt;2</b>") || !strings.Contains(body, "<b>timber&amp;7</b>") || strings.Contains(body, "{{") {
+		t.Errorf("the page says\n%s", body)
+	}
+	for _, loads := range regexp.MustCompile(`(?i)(?:src|href|url|import)\s*[=(]\s*["']?([^"' )]*)`).FindAllStringSubmatch(body, -1) {
+		if to := loads[1]; to != "/index" && !strings.HasPrefix(to, "data:") {
+			t.Errorf("the page refers to %s", to)
+		}
+	}
+	policy := w.Header().Get("Content-Security-Policy")
+	for kind, part := range map[string]string{"script-src": "script", "style-src": "style"} {
+		inside := regexp.MustCompile(`(?s)<` + part + `>(.+)</` + part + `>`).FindStringSubmatch(body)
+		if inside == nil || !strings.Contains(policy, kind+" '"+hash(inside[1])+"'") {
+			t.Errorf("the policy %q does not allow the page's own %s", policy, part)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; ") {
+		t.Errorf("the policy is %q", policy)
+	}
+}
+
+// With each question over a connection of its own, the answers spread.
+func TestWhoamiEndsTheConnection(t *testing.T) {
+	server := httptest.NewServer(newHandler("v2", "pod", slog.New(slog.DiscardHandler)))
+	defer server.Close()
+	for path, want := range map[string]bool{"/whoami": true, "/": false, "/index": false} {
+		response, err := http.Get(server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Error(err)
+		}
+		response.Body.Close()
+		if response.Close != want {
+			t.Errorf("%s ends the connection: %t, want %t", path, response.Close, want)
+		}
+	}
+}
