@@ -18,6 +18,9 @@ import (
 // Config is what can be chosen for a stack. Keys, types, defaults and
 // descriptions stand in Pulumi.yaml, the rules here.
 type Config struct {
+	// Existing is the cluster and the registry to use; nil to make both on Google
+	// Cloud, as the fields up to DeletionProtection say, which are empty otherwise.
+	Existing *Existing
 	// Project is the ID of the Google Cloud project (gcp:project).
 	Project string
 	// Location is where the cluster is: a zone (europe-west1-d), or a region
@@ -34,16 +37,17 @@ type Config struct {
 	// AuthorizedNetworks are the IPv4 networks, such as 203.0.113.0/24, that may
 	// reach the control plane; at least one, sorted.
 	AuthorizedNetworks []string
-	// Replicas is the number of pods.
-	Replicas int
-	// ImageVersion is the image's tag and the version that the service reports.
-	ImageVersion string
-	// Image is the image to run, one that exists; nil to build it from app/.
-	Image *ImageName
 	// ImmutableTags refuses to push another image under a tag that exists.
 	ImmutableTags bool
 	// DeletionProtection refuses to delete or replace the cluster and the images.
 	DeletionProtection bool
+	// Replicas is the number of pods.
+	Replicas int
+	// ImageVersion is the image's tag and the version that the service reports.
+	ImageVersion string
+	// Image is the name of the image to run, one that exists, by its digest; empty
+	// to build it from app/.
+	Image string
 	// Owner is who answers for the stack, as the value of a label; may be empty.
 	Owner string
 }
@@ -62,20 +66,60 @@ const zonesPerRegion = 3
 // mistake at once: key, value, rule and the command that mends it.
 func LoadConfig(ctx *pulumi.Context) (Config, error) {
 	r := reader{ctx: ctx, known: map[string]bool{}}
-	c := Config{
-		Project:            r.text("gcp:project", isProjectID, "the ID (not name or number) of a Google Cloud project", "PROJECT_ID"),
-		Location:           r.text("location", isLocation, "a zone or region of Google Cloud (gcloud compute zones list)", "europe-west1-d"),
-		MachineType:        r.text("machineType", isX86Machine, "a machine type with x86 processors, which the image is built for", "e2-medium"),
-		Spot:               r.boolean("spot", "false"),
-		AuthorizedNetworks: parseNetworks(r.text("authorizedNetworks", isNetworks, "IPv4 networks, separated by commas; 0.0.0.0/0 is everybody", "203.0.113.0/24,198.51.100.7/32")),
-		Replicas:           r.number("replicas", maxReplicas, "3"),
-		ImageVersion:       r.text("imageVersion", isVersion, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", "v1"),
-		Image: parseImage(r.text("image", isImageOrEmpty, "empty, to build the image from app/, or the name of one that exists in Artifact Registry by its digest, "+
-			"REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX (pulumi stack output image)", `""`)),
-		ImmutableTags:      r.boolean("immutableTags", "true"),
-		DeletionProtection: r.boolean("deletionProtection", "true"),
-		Owner:              r.text("owner", isOwner, "empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another", "team-timber"),
+	var c Config
+	isImage, imageRule := isImageName, "NAME@sha256:HEX"
+	if c.Existing = r.existing(); c.Existing == nil {
+		r.google(&c)
+		isImage, imageRule = isGoogleImageName, "REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX"
+	} else {
+		r.pass("location", "nodes", "machineType", "spot", "authorizedNetworks", "immutableTags", "deletionProtection")
 	}
+	c.Replicas = r.number("replicas", maxReplicas, "3")
+	c.ImageVersion = r.text("imageVersion", isVersion, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", "v1")
+	c.Image = r.text("image", orEmpty(isImage), "empty, to build the image from app/, or the name of one that exists by its digest, "+
+		imageRule+" (pulumi stack output image)", `""`)
+	c.Owner = r.text("owner", isOwner, "empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another", "team-timber")
+	if err := r.checkKeys(); err != nil {
+		return Config{}, err
+	}
+	if len(r.mistakes) > 0 {
+		return Config{}, fmt.Errorf("the configuration of stack %s is wrong, nothing was changed:\n  - %s",
+			ctx.Stack(), strings.Join(r.mistakes, "\n  - "))
+	}
+	return c, nil
+}
+
+// existing reads which cluster and registry to use, nil if the stack is to make its own.
+func (r *reader) existing() *Existing {
+	e := &Existing{
+		Kubeconfig: r.text("kubeconfig", orEmpty(isPath), "empty, or the path of a kubeconfig, from / or ~/ on", kubeconfigExample),
+		Context:    r.text("context", orEmpty(isContext), "empty, or the name of one of the kubeconfig's contexts (kubectl config get-contexts)", contextExample),
+		Registry:   r.text("registry", orEmpty(isRegistry), "empty, or the address of a registry, with a path or without", registryExample),
+	}
+	missing := map[string]string{"kubeconfig": kubeconfigExample, "context": contextExample, "registry": registryExample}
+	all := len(missing)
+	maps.DeleteFunc(missing, func(key, _ string) bool {
+		value, err := config.Try(r.ctx, key)
+		return err != nil || value != "" // a wrong one has been noted
+	})
+	if len(missing) == all {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(missing)) {
+		r.refuse(key, "", "set, because kubeconfig, context and registry belong together", missing[key])
+	}
+	return e
+}
+
+// google reads what is made on Google Cloud.
+func (r *reader) google(c *Config) {
+	c.Project = r.text("gcp:project", isProjectID, "the ID (not name or number) of a Google Cloud project", "PROJECT_ID")
+	c.Location = r.text("location", isLocation, "a zone or region of Google Cloud (gcloud compute zones list)", "europe-west1-d")
+	c.MachineType = r.text("machineType", isX86Machine, "a machine type with x86 processors, which the image is built for", "e2-medium")
+	c.Spot = r.boolean("spot", "false")
+	c.AuthorizedNetworks = parseNetworks(r.text("authorizedNetworks", isNetworks, "IPv4 networks, separated by commas; 0.0.0.0/0 is everybody", "203.0.113.0/24,198.51.100.7/32"))
+	c.ImmutableTags = r.boolean("immutableTags", "true")
+	c.DeletionProtection = r.boolean("deletionProtection", "true")
 	nodes := r.number("nodes", maxNodes, "3")
 	if zone := zoneSuffix.FindString(c.Location); zone != "" {
 		c.Region, c.NodesPerZone = strings.TrimSuffix(c.Location, zone), nodes
@@ -85,14 +129,13 @@ func LoadConfig(ctx *pulumi.Context) (Config, error) {
 			r.refuse("nodes", strconv.Itoa(nodes), "a multiple of 3 in a region, whose three zones get as many nodes each", "3")
 		}
 	}
-	if err := r.checkKeys(); err != nil {
-		return Config{}, err
+}
+
+// pass takes keys for known that mean nothing to this stack.
+func (r *reader) pass(keys ...string) {
+	for _, key := range keys {
+		r.known[key] = true
 	}
-	if len(r.mistakes) > 0 {
-		return Config{}, fmt.Errorf("the configuration of stack %s is wrong, nothing was changed:\n  - %s",
-			ctx.Stack(), strings.Join(r.mistakes, "\n  - "))
-	}
-	return c, nil
 }
 
 var (
@@ -108,11 +151,28 @@ var (
 
 	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
 
+	// Of contexts and paths, those that a shell takes as they are: the output kubectl is a command.
+	isPath    = regexp.MustCompile(`^~?(/[A-Za-z0-9._@+-]+)+$`).MatchString
+	isContext = regexp.MustCompile(`^[A-Za-z0-9._:/@+-]+$`).MatchString
+	// With a dot or a port, or Docker would take the host for a name on Docker Hub.
+	isRegistry = regexp.MustCompile(`^` + registryName + `$`).MatchString
+
 	owner = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
 
 	// No sign, no exponent, and no leading zero, which YAML takes for octal.
 	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
 )
+
+const (
+	kubeconfigExample = "~/.kube/config"
+	contextExample    = "CONTEXT"
+	registryExample   = "registry.example.com/team"
+)
+
+// orEmpty accepts what ok does, and nothing at all.
+func orEmpty(ok func(string) bool) func(string) bool {
+	return func(s string) bool { return s == "" || ok(s) }
+}
 
 func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
 

@@ -45,7 +45,7 @@ type DeploymentArgs struct {
 	Image     pulumi.StringInput // its name with the digest
 	Version   string             // shown as a label of the pods
 	Replicas  int                // number of pods
-	PullGrant pulumi.Resource    // the nodes' right to pull the image
+	PullGrant pulumi.Resource    // the nodes' right to pull the image; nil if that is not the stack's to give
 	Policy    *NetworkPolicy     // whom the pods may talk to
 }
 
@@ -75,6 +75,10 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		return nil, err
 	}
 
+	before := []pulumi.Resource{args.Policy.DefaultDeny}
+	if args.PullGrant != nil {
+		before = append(before, args.PullGrant)
+	}
 	podLabels := maps.Clone(args.Labels)
 	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
 	podLabels["app.kubernetes.io/version"] = pulumi.String(args.Version)
@@ -134,7 +138,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		pulumi.Parent(d),
 		// Pods whose nodes may not pull yet back off for minutes, and no pod should run
 		// before its policy; nothing of either is an input here.
-		pulumi.DependsOn([]pulumi.Resource{args.PullGrant, args.Policy.DefaultDeny}),
+		pulumi.DependsOn(before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: rolloutTimeout, Update: rolloutTimeout}))
 	if err != nil {
 		return nil, err

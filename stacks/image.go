@@ -12,9 +12,10 @@ import (
 
 // ImageArgs are the arguments of NewImage.
 type ImageArgs struct {
-	Registry *Registry
-	Version  string     // the image's tag, and the build argument VERSION
-	Existing *ImageName // the image to use instead of building one, or nil
+	Registry  pulumi.StringInput    // what the image's name starts with, HOST/PATH
+	TokenHost pulumi.StringPtrInput // the host, if Google's tokens open it; nil to push with Docker's own login
+	Version   string                // the image's tag, and the build argument VERSION
+	Existing  string                // name of the image to use instead of building one, by its digest; or empty
 }
 
 // Image is the service's image: built from app/ and pushed, or one that exists.
@@ -30,29 +31,18 @@ type Image struct {
 	Version string
 }
 
-// ImageName is the name of an image of Artifact Registry, by its digest.
-type ImageName struct {
-	Region, Project, Repository string // where it is
-	Name, Digest                string // such as timber-tutorial and sha256:HEX
-}
+// registryName is HOST/PATH, the path being optional; imageName adds what a registry
+// calls an image, by its digest.
+const (
+	registryName = `([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?|[A-Za-z0-9-]+:[0-9]+)(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)*`
+	imageName    = registryName + `/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*@sha256:[0-9a-f]{64}`
+)
 
-// String returns the full name, as container runtimes take it.
-func (n ImageName) String() string {
-	return fmt.Sprintf("%s-docker.pkg.dev/%s/%s/%s@%s", n.Region, n.Project, n.Repository, n.Name, n.Digest)
-}
-
-var imageName = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/([a-z][a-z0-9-]{4,28}[a-z0-9])/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)/([a-z0-9][a-z0-9._/-]*)@(sha256:[0-9a-f]{64})$`)
-
-func isImageOrEmpty(s string) bool { return s == "" || imageName.MatchString(s) }
-
-// parseImage returns the parts of a name, or nil if it is none.
-func parseImage(s string) *ImageName {
-	parts := imageName.FindStringSubmatch(s)
-	if parts == nil {
-		return nil
-	}
-	return &ImageName{Region: parts[1], Project: parts[2], Repository: parts[3], Name: parts[4], Digest: parts[5]}
-}
+var (
+	isImageName       = regexp.MustCompile(`^` + imageName + `$`).MatchString
+	isGoogleImageName = googleImageName.MatchString
+	googleImageName   = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/([a-z][a-z0-9-]{4,28}[a-z0-9])/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}$`)
+)
 
 // NewImage registers the image as REGISTRY/NAME:VERSION, unless it exists. How it
 // is made is known here only.
@@ -61,15 +51,26 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 	if err := ctx.RegisterComponentResource("hello-timber:stacks:Image", name, i, opts...); err != nil {
 		return nil, err
 	}
-	if args.Existing != nil {
-		i.Digest = pulumi.String(args.Existing.String()).ToStringOutput()
-		i.Version = strings.Replace(args.Existing.Digest, ":", "-", 1)[:len("sha256-")+12]
+	if args.Existing != "" {
+		i.Digest = pulumi.String(args.Existing).ToStringOutput()
+		_, digest, _ := strings.Cut(args.Existing, "@")
+		i.Version = strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12]
 		return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"digest": i.Digest})
 	}
 	i.Version = args.Version
-	client := organizations.GetClientConfigOutput(ctx, pulumi.Parent(i))
+	var login docker.RegistryPtrInput
+	if args.TokenHost != nil {
+		// Here and not in a provider's registryAuth, which is a change in every preview
+		// (pulumi-docker#952); a new token here is none.
+		login = docker.RegistryArgs{
+			Server:   args.TokenHost,
+			Username: pulumi.String("oauth2accesstoken"),
+			// Neither SDK knows that this is a secret.
+			Password: pulumi.ToSecret(organizations.GetClientConfigOutput(ctx, pulumi.Parent(i)).AccessToken()).(pulumi.StringOutput),
+		}
+	}
 	image, err := docker.NewImage(ctx, name, &docker.ImageArgs{
-		ImageName: pulumi.Sprintf("%s/%s:%s", args.Registry.URL, name, args.Version),
+		ImageName: pulumi.Sprintf("%s/%s:%s", args.Registry, name, args.Version),
 		Build: docker.DockerBuildArgs{
 			// Relative, and nothing but the service: the provider hashes every file, and
 			// compares the paths as text, so that another checkout must have the same.
@@ -79,14 +80,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 			Platform: pulumi.String("linux/amd64"),
 			Args:     pulumi.StringMap{"VERSION": pulumi.String(args.Version)},
 		},
-		// Here and not in a provider's registryAuth, which is a change in every preview
-		// (pulumi-docker#952); a new token here is none.
-		Registry: docker.RegistryArgs{
-			Server:   args.Registry.Host,
-			Username: pulumi.String("oauth2accesstoken"),
-			// Neither SDK knows that this is a secret.
-			Password: pulumi.ToSecret(client.AccessToken()).(pulumi.StringOutput),
-		},
+		Registry: login,
 	}, pulumi.Parent(i))
 	if err != nil {
 		return nil, err

@@ -7,8 +7,11 @@ import (
 
 // KubernetesArgs are the arguments of NewKubernetes.
 type KubernetesArgs struct {
-	Cluster *Cluster
-	Nodes   *NodePool // what pods run on
+	// Kubeconfig is its text, or with Context the path of a file, from / or ~/ on.
+	Kubeconfig pulumi.StringInput
+	Context    string             // of the file; of a text, its current one
+	Identifier pulumi.StringInput // of the cluster, which tells it from every other
+	Nodes      []pulumi.Resource  // what pods run on, where the stack makes it
 }
 
 // Kubernetes is the access to the cluster.
@@ -26,16 +29,23 @@ func NewKubernetes(ctx *pulumi.Context, name string, args *KubernetesArgs, opts 
 	if err := ctx.RegisterComponentResource("hello-timber:stacks:Kubernetes", name, k, opts...); err != nil {
 		return nil, err
 	}
-	provider, err := kubernetes.NewProvider(ctx, name, &kubernetes.ProviderArgs{
-		Kubeconfig: pulumi.Sprintf(kubeconfig, args.Cluster.Endpoint, args.Cluster.CACertificate),
+	settings := &kubernetes.ProviderArgs{
+		Kubeconfig: args.Kubeconfig.ToStringOutput().ToStringPtrOutput(),
 		// The provider otherwise guesses from the kubeconfig whether the cluster is
 		// another, and replaces everything on it in doubt (pulumi-kubernetes#4019).
-		ClusterIdentifier: args.Cluster.ID,
-	},
+		ClusterIdentifier: args.Identifier.ToStringOutput().ToStringPtrOutput(),
+	}
+	if args.Context != "" {
+		settings.Context = pulumi.String(args.Context)
+	}
+	provider, err := kubernetes.NewProvider(ctx, name, settings,
 		pulumi.Parent(k),
 		// Pods need nodes to start on; and when all is destroyed, the nodes must outlive
 		// the Service, whose load balancer the cluster takes down.
-		pulumi.DependsOn([]pulumi.Resource{args.Nodes.Nodes}))
+		pulumi.DependsOn(args.Nodes),
+		// A path that leads to another cluster now leads the old provider there too:
+		// what it deletes after the new one has made its own would be of the same name.
+		pulumi.DeleteBeforeReplace(args.Context != ""))
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +53,13 @@ func NewKubernetes(ctx *pulumi.Context, name string, args *KubernetesArgs, opts 
 	return k, ctx.RegisterResourceOutputs(k, pulumi.Map{})
 }
 
-// kubeconfig holds no credential: the plugin fetches one for every run. A token
+// gkeKubeconfig holds no credential: the plugin fetches one for every run. A token
 // here would be a change in every preview, and outdated in every destroy.
 //
 // The plugin is told to use the Application Default Credentials, as the gcp
 // provider does. By itself it asks gcloud, which may be logged in as somebody
 // else, and caches the answer for whichever cluster kubectl is set to.
-const kubeconfig = `apiVersion: v1
+const gkeKubeconfig = `apiVersion: v1
 kind: Config
 clusters:
 - name: hello-timber

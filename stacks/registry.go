@@ -14,7 +14,7 @@ type RegistryArgs struct {
 	ImmutableTags      bool               // refuse to push another image under a tag that exists
 	DeletionProtection bool               // refuse to delete or replace it, and the images with it
 	Reader             pulumi.StringInput // IAM member that may pull: the nodes' account
-	Existing           *ImageName         // an image to pull from its own repository, maybe another stack's; or nil
+	Existing           string             // name of an image to pull from its own repository, maybe another stack's; or empty
 	APIs               *APIs
 }
 
@@ -77,8 +77,8 @@ func NewRegistry(ctx *pulumi.Context, name string, args *RegistryArgs, opts ...p
 		Role:       pulumi.String("roles/artifactregistry.reader"),
 		Member:     args.Reader,
 	}
-	if from := args.Existing; from != nil {
-		reader.Project, reader.Location, reader.Repository = pulumi.String(from.Project), pulumi.String(from.Region), pulumi.String(from.Repository)
+	if from := googleImageName.FindStringSubmatch(args.Existing); from != nil {
+		reader.Location, reader.Project, reader.Repository = pulumi.String(from[1]), pulumi.String(from[2]), pulumi.String(from[3])
 	}
 	r.ReaderGrant, err = artifactregistry.NewRepositoryIamMember(ctx, name, reader, pulumi.Parent(r), pulumi.DependsOn([]pulumi.Resource{repository}))
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package stacks declares the resource graph of a stack: from a Google Cloud
-// project to the URL of a web service running on Kubernetes.
+// project, or a cluster and a registry, to the URL of a web service running on Kubernetes.
 //
 // Each file declares one part, a component resource with its children, and
 // stack.go puts the parts together. Component types and logical names are part
@@ -20,7 +20,7 @@ const (
 //
 //   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
 //   - image: the image the pods run, by digest
-//   - cluster: the cluster's name
+//   - cluster: the cluster's name; of an existing one, that of its context
 //   - kubectl: the command that gives kubectl access to the cluster
 func Deploy(ctx *pulumi.Context) error {
 	cfg, err := LoadConfig(ctx)
@@ -31,43 +31,22 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	name := StackName(ctx.Project(), ctx.Stack())
-	labels := resourceLabels(ctx.Project(), name, cfg.Owner)
 
-	apis, err := NewAPIs(ctx, platform, &APIsArgs{Project: cfg.Project})
+	in := onGoogleCloud
+	if cfg.Existing != nil {
+		in = onExistingCluster
+	}
+	place, err := in(ctx, cfg, name)
 	if err != nil {
 		return err
 	}
-	cluster, err := NewCluster(ctx, platform, &ClusterArgs{
-		Project: cfg.Project, Location: cfg.Location, StackName: name, Labels: labels,
-		AuthorizedNetworks: cfg.AuthorizedNetworks, DeletionProtection: cfg.DeletionProtection, APIs: apis,
+	image, err := NewImage(ctx, app, &ImageArgs{
+		Registry: place.registry, TokenHost: place.tokenHost, Version: cfg.ImageVersion, Existing: cfg.Image,
 	})
 	if err != nil {
 		return err
 	}
-	nodes, err := NewNodePool(ctx, platform, &NodePoolArgs{
-		Project: cfg.Project, Location: cfg.Location, NodesPerZone: cfg.NodesPerZone, MachineType: cfg.MachineType, Spot: cfg.Spot,
-		Cluster: cluster,
-	})
-	if err != nil {
-		return err
-	}
-	registry, err := NewRegistry(ctx, platform, &RegistryArgs{
-		Project: cfg.Project, Region: cfg.Region, StackName: name, Labels: labels,
-		ImmutableTags: cfg.ImmutableTags, DeletionProtection: cfg.DeletionProtection,
-		Reader: cluster.NodeAccount.Member, Existing: cfg.Image, APIs: apis,
-	})
-	if err != nil {
-		return err
-	}
-	image, err := NewImage(ctx, app, &ImageArgs{Registry: registry, Version: cfg.ImageVersion, Existing: cfg.Image})
-	if err != nil {
-		return err
-	}
-	kubernetes, err := NewKubernetes(ctx, platform, &KubernetesArgs{Cluster: cluster, Nodes: nodes})
-	if err != nil {
-		return err
-	}
-	onCluster := pulumi.Provider(kubernetes.Provider)
+	onCluster := pulumi.Provider(place.kubernetes.Provider)
 	namespace, err := NewNamespace(ctx, platform, &NamespaceArgs{Name: name, Owner: cfg.Owner}, onCluster)
 	if err != nil {
 		return err
@@ -79,7 +58,7 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 	if _, err := NewDeployment(ctx, app, &DeploymentArgs{
 		Namespace: namespace.Name, Labels: objects, Image: image.Digest, Version: image.Version, Replicas: cfg.Replicas,
-		PullGrant: registry.ReaderGrant, Policy: policy,
+		PullGrant: place.pullGrant, Policy: policy,
 	}, onCluster); err != nil {
 		return err
 	}
@@ -90,8 +69,62 @@ func Deploy(ctx *pulumi.Context) error {
 
 	ctx.Export("url", service.URL)
 	ctx.Export("image", image.Digest)
-	ctx.Export("cluster", cluster.Name)
-	ctx.Export("kubectl", pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
-		cluster.Name, cfg.Location, cfg.Project))
+	ctx.Export("cluster", place.cluster)
+	ctx.Export("kubectl", place.kubectl)
 	return nil
+}
+
+// place is where the service is to run.
+type place struct {
+	registry   pulumi.StringInput    // what image names start with
+	tokenHost  pulumi.StringPtrInput // the registry's host, if Google's tokens open it
+	pullGrant  pulumi.Resource       // lets the nodes pull; nil if they may already
+	kubernetes *Kubernetes
+	cluster    pulumi.StringInput // its name
+	kubectl    pulumi.StringInput // the command that gives kubectl access
+}
+
+// onGoogleCloud makes the cluster and the registry.
+func onGoogleCloud(ctx *pulumi.Context, cfg Config, name string) (*place, error) {
+	labels := resourceLabels(ctx.Project(), name, cfg.Owner)
+
+	apis, err := NewAPIs(ctx, platform, &APIsArgs{Project: cfg.Project})
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := NewCluster(ctx, platform, &ClusterArgs{
+		Project: cfg.Project, Location: cfg.Location, StackName: name, Labels: labels,
+		AuthorizedNetworks: cfg.AuthorizedNetworks, DeletionProtection: cfg.DeletionProtection, APIs: apis,
+	})
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := NewNodePool(ctx, platform, &NodePoolArgs{
+		Project: cfg.Project, Location: cfg.Location, NodesPerZone: cfg.NodesPerZone, MachineType: cfg.MachineType, Spot: cfg.Spot,
+		Cluster: cluster,
+	})
+	if err != nil {
+		return nil, err
+	}
+	registry, err := NewRegistry(ctx, platform, &RegistryArgs{
+		Project: cfg.Project, Region: cfg.Region, StackName: name, Labels: labels,
+		ImmutableTags: cfg.ImmutableTags, DeletionProtection: cfg.DeletionProtection,
+		Reader: cluster.NodeAccount.Member, Existing: cfg.Image, APIs: apis,
+	})
+	if err != nil {
+		return nil, err
+	}
+	kubernetes, err := NewKubernetes(ctx, platform, &KubernetesArgs{
+		Kubeconfig: pulumi.Sprintf(gkeKubeconfig, cluster.Endpoint, cluster.CACertificate),
+		Identifier: cluster.ID, Nodes: []pulumi.Resource{nodes.Nodes},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &place{
+		registry: registry.URL, tokenHost: registry.Host, pullGrant: registry.ReaderGrant, kubernetes: kubernetes,
+		cluster: cluster.Name,
+		kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
+			cluster.Name, cfg.Location, cfg.Project),
+	}, nil
 }

@@ -29,22 +29,28 @@ func TestGolden(t *testing.T) {
 			if _, err := deploy(t, c, stack, stackConfig(t, stack)); err != nil {
 				t.Fatal(err)
 			}
-			got := dump(t, c)
-			path := "testdata/" + stack + ".golden.yaml"
-			if *update {
-				if err := os.WriteFile(path, got, 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			golden, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, golden) {
-				t.Errorf("the resources of stack %s differ from %s:\n%s\nto accept this: go test ./stacks -update, and review its diff",
-					stack, path, firstDifference(string(golden), string(got)))
-			}
+			c.golden(t, stack)
 		})
+	}
+}
+
+// golden compares all resources with those in a file.
+func (c *cloud) golden(t *testing.T, name string) {
+	t.Helper()
+	got := dump(t, c)
+	path := "testdata/" + name + ".golden.yaml"
+	if *update {
+		if err := os.WriteFile(path, got, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, golden) {
+		t.Errorf("the resources of stack %s differ from %s:\n%s\nto accept this: go test ./stacks -update, and review its diff",
+			name, path, firstDifference(string(golden), string(got)))
 	}
 }
 

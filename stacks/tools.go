@@ -11,11 +11,15 @@ import (
 // late. Its error names every tool that is missing, with what mends it.
 func checkTools(cfg Config) error {
 	var missing []string
-	if _, err := exec.LookPath("gke-gcloud-auth-plugin"); err != nil {
-		missing = append(missing, "gke-gcloud-auth-plugin, which gives access to the cluster, is not on the PATH; to mend it: gcloud components install gke-gcloud-auth-plugin")
+	access, mend := "gke-gcloud-auth-plugin", "gcloud components install gke-gcloud-auth-plugin"
+	if cfg.Existing != nil {
+		access, mend = "kubectl", "install it, https://kubernetes.io/docs/tasks/tools/"
+	}
+	if _, err := exec.LookPath(access); err != nil {
+		missing = append(missing, fmt.Sprintf("%s, which gives access to the cluster, is not on the PATH; to mend it: %s", access, mend))
 	}
 	// An image that exists is not built.
-	if cfg.Image == nil {
+	if cfg.Image == "" {
 		// Asked of the command because it knows of Docker's contexts, which say where the engine is.
 		out, err := exec.Command("docker", "version", "--format", "{{.Server.Version}}").CombinedOutput()
 		if err != nil {
