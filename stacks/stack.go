@@ -22,6 +22,7 @@ const (
 //   - image: the image the pods run, by digest
 //   - cluster: the cluster's name; of an existing one, that of its context
 //   - kubectl: the command that gives kubectl access to the cluster
+//   - console: the cluster's page in Google's console, if it is Google's
 func Deploy(ctx *pulumi.Context) error {
 	cfg, err := LoadConfig(ctx)
 	if err != nil {
@@ -71,6 +72,9 @@ func Deploy(ctx *pulumi.Context) error {
 	ctx.Export("image", image.Digest)
 	ctx.Export("cluster", place.cluster)
 	ctx.Export("kubectl", place.kubectl)
+	if place.console != nil {
+		ctx.Export("console", place.console)
+	}
 	return nil
 }
 
@@ -82,6 +86,7 @@ type place struct {
 	kubernetes *Kubernetes
 	cluster    pulumi.StringInput // its name
 	kubectl    pulumi.StringInput // the command that gives kubectl access
+	console    pulumi.StringInput // its page in Google's console; nil if it is not Google's
 }
 
 // onGoogleCloud makes the cluster and the registry.
@@ -126,5 +131,7 @@ func onGoogleCloud(ctx *pulumi.Context, cfg Config, name string) (*place, error)
 		cluster: cluster.Name,
 		kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
 			cluster.Name, cfg.Location, cfg.Project),
+		console: pulumi.Sprintf("https://console.cloud.google.com/kubernetes/clusters/details/%s/%s/details?project=%s",
+			cfg.Location, cluster.Name, cfg.Project),
 	}, nil
 }

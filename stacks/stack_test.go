@@ -181,6 +181,7 @@ func TestOutputs(t *testing.T) {
 		"image":   testDigest,
 		"cluster": "hello-timber-1a2b3c4",
 		"kubectl": "gcloud container clusters get-credentials hello-timber-1a2b3c4 --location europe-west1-d --project my-project",
+		"console": "https://console.cloud.google.com/kubernetes/clusters/details/europe-west1-d/hello-timber-1a2b3c4/details?project=my-project",
 	}
 	if !maps.Equal(outputs, want) {
 		t.Errorf("outputs are\n%v, want\n%v", outputs, want)
