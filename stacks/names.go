@@ -51,15 +51,11 @@ func controlPlaneRange(stackName string) string {
 // resourceLabels lets bills and searches in the cloud console be split by stack,
 // and by owner if there is one.
 func resourceLabels(project, stackName, owner string) pulumi.StringMap {
-	return owned(pulumi.StringMap{
+	labels := pulumi.StringMap{
 		"managed-by": pulumi.String("pulumi"),
 		"project":    pulumi.String(project),
 		"stack":      pulumi.String(stackName),
-	}, owner)
-}
-
-// owned adds the label owner, unless it is empty.
-func owned(labels pulumi.StringMap, owner string) pulumi.StringMap {
+	}
 	if owner != "" {
 		labels["owner"] = pulumi.String(owner)
 	}

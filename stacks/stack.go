@@ -2,12 +2,17 @@
 // project, or a cluster and a registry, to the URL of a web service running on Kubernetes.
 //
 // Each file declares one part, a component resource with its children, and
-// stack.go puts the parts together. Component types and logical names are part
-// of every resource's URN: renaming one replaces the resource, cluster included,
-// unless the old name is given as an alias.
+// stack.go puts the parts together; those on the cluster stand in package
+// workload. Component types and logical names are part of every resource's URN:
+// renaming one replaces the resource, cluster included, unless the old name is
+// given as an alias.
 package stacks
 
-import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/workload"
+)
 
 // Logical names, from the tutorial. They are permanent, see the package comment.
 const (
@@ -48,22 +53,22 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	onCluster := pulumi.Provider(place.kubernetes.Provider)
-	namespace, err := NewNamespace(ctx, platform, &NamespaceArgs{Name: name, Owner: cfg.Owner}, onCluster)
+	namespace, err := workload.NewNamespace(ctx, platform, &workload.NamespaceArgs{Name: name, Owner: cfg.Owner}, onCluster)
 	if err != nil {
 		return err
 	}
-	objects := objectLabels(app, cfg.Owner)
-	policy, err := NewNetworkPolicy(ctx, app, &NetworkPolicyArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
+	objects := workload.Labels(app, platform, cfg.Owner)
+	policy, err := workload.NewNetworkPolicy(ctx, app, &workload.NetworkPolicyArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
 	if err != nil {
 		return err
 	}
-	if _, err := NewDeployment(ctx, app, &DeploymentArgs{
+	if _, err := workload.NewDeployment(ctx, app, &workload.DeploymentArgs{
 		Namespace: namespace.Name, Labels: objects, Image: image.Digest, Version: image.Version, Replicas: cfg.Replicas,
 		PullGrant: place.pullGrant, Policy: policy,
 	}, onCluster); err != nil {
 		return err
 	}
-	service, err := NewService(ctx, app, &ServiceArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
+	service, err := workload.NewService(ctx, app, &workload.ServiceArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package stacks
+package workload
 
 import (
 	"maps"
@@ -251,21 +251,4 @@ func leaveNode(taint string) corev1.TolerationArgs {
 		Effect:            pulumi.String("NoExecute"),
 		TolerationSeconds: pulumi.Int(lostNodeDelay),
 	}
-}
-
-// podSelector tells the service's pods from others of the namespace. A
-// Deployment's selector cannot be changed, so it is no more than that.
-func podSelector(name string) pulumi.StringMap {
-	return pulumi.StringMap{"app.kubernetes.io/name": pulumi.String(name)}
-}
-
-// objectLabels are the labels of every object of the service, as
-// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
-// recommends, and its owner if there is one.
-func objectLabels(name, owner string) pulumi.StringMap {
-	return owned(pulumi.StringMap{
-		"app.kubernetes.io/name":       pulumi.String(name),
-		"app.kubernetes.io/part-of":    pulumi.String(platform),
-		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
-	}, owner)
 }

@@ -1,4 +1,4 @@
-package stacks
+package workload
 
 import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"

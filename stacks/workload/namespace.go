@@ -1,4 +1,9 @@
-package stacks
+// Package workload declares the parts of a stack that are objects on its cluster.
+//
+// It is apart from package stacks because of the compiler: mentioning any of the
+// Kubernetes SDK's types takes seconds, so that an edit elsewhere should not
+// compile this again (docs/benchmarks.md).
+package workload
 
 import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"

@@ -1,4 +1,4 @@
-package stacks
+package workload
 
 import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
