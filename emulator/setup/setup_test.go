@@ -256,3 +256,13 @@ func TestPrintEnv(t *testing.T) {
 		t.Errorf("PULUMI_HOME is %q (%v), want %q", got, err, c.home("pulumi"))
 	}
 }
+
+// The user's own flags for go build go before the emulator's.
+func TestFlags(t *testing.T) {
+	for own, want := range map[string]string{"": "-ldflags=-s", "-race": "-race"} {
+		t.Setenv("GOFLAGS", own)
+		if got := newCheckout(t).env()["GOFLAGS"]; got != want {
+			t.Errorf("GOFLAGS %q becomes %q, want %q", own, got, want)
+		}
+	}
+}
