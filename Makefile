@@ -113,11 +113,11 @@ bin/drift/%.json: $(EMULATOR) FORCE
 
 FORCE:
 
-doctor: setup ## Check what this machine needs
-	@$(SETUP) doctor
+doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev does on Google Cloud
+	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,$(call in,$(STACK)) go run ./doctor)
 
 lint: ## Check formatting, vet all modules, check the workflows
-	@unformatted=$$(gofmt -l main.go stacks pipelines app emulator); \
+	@unformatted=$$(gofmt -l main.go stacks pipelines doctor app emulator); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, to mend: gofmt -w" $$unformatted; exit 1; fi
 	go vet ./...
 	cd app && go vet ./...

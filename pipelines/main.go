@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 		}
 	case "drift":
 		fmt.Fprint(out, drift)
-		if all := append(failed, changed...); len(all) > 0 {
+		if all := slices.Concat(failed, changed); len(all) > 0 {
 			return fmt.Errorf("not, or not known to be, what was deployed: %s", strings.Join(all, ", "))
 		}
 	case "comment":

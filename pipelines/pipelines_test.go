@@ -94,7 +94,7 @@ func TestSize(t *testing.T) {
 				t.Errorf("the text has %d bytes, GitHub takes %d", len(text), maxBody)
 			}
 			if (len(tt.cut) > 0) != strings.Contains(text, "Cut here") {
-				t.Errorf("a text of %d bytes: cut is %t", len(text), !(len(tt.cut) > 0))
+				t.Errorf("a text of %d bytes: cut is %t", len(text), len(tt.cut) == 0)
 			}
 			for _, want := range tt.cut {
 				if !strings.Contains(text, want) {

@@ -485,6 +485,8 @@ func TestMake(t *testing.T) {
 		{"drift STACKS=staging_prod", []string{"PULUMI_STACK=staging", "PULUMI_STACK=prod", "--refresh", "pulumi config refresh"}, []string{".emulator", "pulumi up", "pulumi refresh"}},
 		{"summary STACKS=staging_local-2 IMAGE=deployed", []string{"PULUMI_STACK=staging", ".emulator/bin/setup env local-2"}, []string{"pulumi up"}},
 		{"preview STACK=prod", []string{"pulumi preview --diff"}, []string{".emulator"}},
+		{"doctor STACK=dev", []string{"PULUMI_STACK=dev", "go run ./doctor"}, []string{".emulator"}},
+		{"doctor", []string{".emulator/bin/setup doctor"}, []string{"go run ./doctor"}},
 		{"release TAG=v1.2.0", []string{`go run ./pipelines notes "$TAG"`, "gh release create", "--verify-tag"}, []string{".emulator", "pulumi"}},
 		{"destroy STACK=prod", []string{`"$CONFIRM" = "$STACK"`, "PULUMI_STACK=prod", "pulumi destroy"}, []string{".emulator", "--skip-preview"}},
 	} {

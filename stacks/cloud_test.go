@@ -52,7 +52,7 @@ type cloud struct {
 var errInjected = errors.New("injected failure")
 
 func newCloud() *cloud {
-	object := func(m map[string]any) resource.PropertyMap { return resource.NewPropertyMapFromMap(m) }
+	object := resource.NewPropertyMapFromMap
 	return &cloud{outputs: map[string]resource.PropertyMap{
 		typeAccount: object(map[string]any{
 			"email":  "hello-timber-dev@my-project.iam.gserviceaccount.com",

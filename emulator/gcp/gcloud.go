@@ -2,12 +2,14 @@ package gcp
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,7 +24,11 @@ const gcloudKnows = `the emulator's gcloud knows only
   gcloud container clusters list [--project=PROJECT]
   gcloud container clusters get-credentials NAME --location=LOCATION [--project=PROJECT]
   gcloud services enable|disable API --project=PROJECT
-  gcloud auth application-default login|revoke
+  gcloud services list --enabled --project=PROJECT --format=json
+  gcloud projects describe PROJECT --format=json
+  gcloud version --format=json
+  gcloud auth list --filter=status:ACTIVE --format=json
+  gcloud auth application-default login|revoke|print-access-token
   gcloud auth configure-docker [HOSTS]`
 
 // Gcloud is the gcloud command, as much of it as this project's users need. Like
@@ -39,8 +45,24 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 		"container clusters get-credentials": func(rest []string) error { return getCredentials(book, rest, errOut) },
 		"services enable":                    func(rest []string) error { return switchAPI(book, rest, true) },
 		"services disable":                   func(rest []string) error { return switchAPI(book, rest, false) },
-		"auth application-default login":     func([]string) error { return home.Login() },
-		"auth application-default revoke":    func([]string) error { return home.Revoke() },
+		"services list":                      func(rest []string) error { return listAPIs(book, rest, out) },
+		"projects describe":                  func(rest []string) error { return describeProject(rest, out) },
+		"version": func([]string) error {
+			return json.NewEncoder(out).Encode(map[string]string{"Google Cloud SDK": "the emulator's"})
+		},
+		"auth list": func([]string) error {
+			return json.NewEncoder(out).Encode([]map[string]string{{"account": "somebody@this.machine", "status": "ACTIVE"}})
+		},
+		"auth application-default print-access-token": func([]string) error {
+			token, err := home.Credential()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(out, token)
+			return err
+		},
+		"auth application-default login":  func([]string) error { return home.Login() },
+		"auth application-default revoke": func([]string) error { return home.Revoke() },
 		"auth configure-docker": func([]string) error {
 			_, err := fmt.Fprintln(errOut, "Nothing to configure: the emulator's registry is on this machine and Docker reaches it as it is.")
 			return err
@@ -50,7 +72,7 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 			return run(args[strings.Count(name, " ")+1:])
 		}
 	}
-	return fmt.Errorf("%s\nnot: gcloud %s", gcloudKnows, command)
+	return fmt.Errorf("%s\nthe emulator has no gcloud %s", gcloudKnows, command)
 }
 
 // arguments takes the arguments NAME and flags, in any order.
@@ -93,6 +115,45 @@ func switchAPI(book records.Book, args []string, on bool) error {
 	} else {
 		return book.Delete(typ, id)
 	}
+}
+
+// listAPIs lists the enabled APIs of a project in JSON, whatever the filter.
+func listAPIs(book records.Book, args []string, out io.Writer) error {
+	_, project, _, err := arguments(slices.DeleteFunc(args, func(arg string) bool {
+		return arg == "--enabled" || arg == "--format=json" || strings.HasPrefix(arg, "--filter=")
+	}))
+	if err != nil {
+		return err
+	}
+	type config struct {
+		Name string `json:"name"`
+	}
+	services := []map[string]config{}
+	add := func(api string) { services = append(services, map[string]config{"config": {api}}) }
+	if _, disabled, err := book.Get(disabledType, project+"/"+bootstrapAPI); err != nil {
+		return err
+	} else if !disabled {
+		add(bootstrapAPI)
+	}
+	enabled, err := book.List(serviceType)
+	for _, r := range enabled {
+		if text(r.Properties, "project") == project {
+			add(text(r.Properties, "service"))
+		}
+	}
+	return errors.Join(err, json.NewEncoder(out).Encode(services))
+}
+
+// describeProject describes a project in JSON. Here every one exists.
+func describeProject(args []string, out io.Writer) error {
+	project, _, _, err := arguments(slices.DeleteFunc(args, func(arg string) bool { return arg == "--format=json" }))
+	if err != nil {
+		return err
+	}
+	if project == "" {
+		return errors.New("which project?\n" + gcloudKnows)
+	}
+	return json.NewEncoder(out).Encode(map[string]string{"projectId": project, "lifecycleState": "ACTIVE"})
 }
 
 // selectClusters returns the clusters that the arguments fit.

@@ -123,6 +123,39 @@ func TestServicesSwitchedByHand(t *testing.T) {
 	}
 }
 
+// What make doctor asks of Google is answered in Google's form.
+func TestProjectsAndServicesInJSON(t *testing.T) {
+	b := book(t)
+	list := func() string {
+		var out bytes.Buffer
+		if err := listAPIs(b, []string{"--enabled", "--filter=config.name=x", "--project=timber-project", "--format=json"}, &out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if got := list(); got != `[{"config":{"name":"cloudresourcemanager.googleapis.com"}}]`+"\n" {
+		t.Errorf("listed %s", got)
+	}
+	for api, on := range map[string]bool{bootstrapAPI: false, "iam.googleapis.com": true} {
+		if err := switchAPI(b, []string{api, "--project=timber-project"}, on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := switchAPI(b, []string{"compute.googleapis.com", "--project=other-project"}, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(); got != `[{"config":{"name":"iam.googleapis.com"}}]`+"\n" {
+		t.Errorf("listed %s", got)
+	}
+	var out bytes.Buffer
+	if err := describeProject([]string{"timber-project", "--format=json"}, &out); err != nil || out.String() != `{"lifecycleState":"ACTIVE","projectId":"timber-project"}`+"\n" {
+		t.Errorf("described %s, %v", &out, err)
+	}
+	if err := describeProject(nil, &out); err == nil {
+		t.Error("no project was described")
+	}
+}
+
 func TestGcloudRefuses(t *testing.T) {
 	for _, command := range []string{"", "compute instances list", "container clusters create x", "container clusters listing"} {
 		if err := Gcloud(strings.Fields(command), nil, nil); err == nil || !strings.Contains(err.Error(), "the emulator's gcloud knows only") {

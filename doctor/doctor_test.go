@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// commands are what pulumi, docker and gcloud answer, by their command line. An
+// answer that starts with ! is a complaint, and the command fails.
+type commands map[string]string
+
+// healthy is a machine and a project that lack nothing, as the commands show it
+// (Google Cloud SDK 528).
+var healthy = commands{
+	"pulumi version":                                             "v3.250.0\n",
+	"pulumi config --json --stack dev":                           `{"gcp:project": {"value": "acme-timber", "secret": false}, "hello-timber:location": {"value": "europe-west1-d"}, "hello-timber:nodes": {"value": "3"}, "hello-timber:machineType": {"value": "n1-standard-1"}, "hello-timber:spot": {"value": "false"}}`,
+	"pulumi stack output --json --stack dev":                     `{}`,
+	"docker version --format {{.Server.Version}}":                "28.3.1\n",
+	"gcloud version --format=json":                               `{"Google Cloud SDK": "528.0.0", "core": "2025.06.20"}`,
+	"gke-gcloud-auth-plugin --version":                           "",
+	"gcloud auth list --filter=status:ACTIVE --format=json":      `[{"account": "me@example.com", "status": "ACTIVE"}]`,
+	"gcloud auth application-default print-access-token":         "ya29.token\n",
+	"gcloud projects describe acme-timber --format=json":         `{"lifecycleState": "ACTIVE", "name": "Timber", "projectId": "acme-timber"}`,
+	"gcloud billing projects describe acme-timber --format=json": `{"billingAccountName": "billingAccounts/0", "billingEnabled": true}`,
+	"gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json": `[{"config": {"name": "cloudresourcemanager.googleapis.com"}, "state": "ENABLED"}]`,
+	"gcloud compute networks subnets list --network=default --regions=europe-west1 --project=acme-timber --format=json":           `[{"name": "default", "privateIpGoogleAccess": true}]`,
+	"gcloud compute regions describe europe-west1 --project=acme-timber --format=json": `{"zones": ["https://www.googleapis.com/compute/v1/projects/acme-timber/zones/europe-west1-b"], "quotas": [` +
+		`{"metric": "CPUS", "limit": 24.0, "usage": 20.0}, {"metric": "PREEMPTIBLE_CPUS", "limit": 0.0, "usage": 0.0}, {"metric": "DISKS_TOTAL_GB", "limit": 4096.0, "usage": 0.0}, {"metric": "SSD_TOTAL_GB", "limit": 250.0, "usage": 0.0}]}`,
+	"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 1, "name": "n1-standard-1"}`,
+}
+
+// install puts these commands, and no other, on the PATH.
+func (c commands) install(t *testing.T) {
+	t.Helper()
+	folder := t.TempDir()
+	t.Setenv("PATH", folder)
+	for line, answer := range c {
+		name, _, _ := strings.Cut(line, " ")
+		script := "#!/bin/sh\ncase \"" + name + " $*\" in\n"
+		for _, other := range slices.Sorted(maps.Keys(c)) {
+			if !strings.HasPrefix(other, name+" ") {
+				continue
+			}
+			said, redirect, code := c[other], "", 0
+			if complaint, fails := strings.CutPrefix(said, "!"); fails {
+				said, redirect, code = complaint, " >&2", 1
+			}
+			script += fmt.Sprintf("%s) printf %%s %s%s; exit %d;;\n", quote(other), quote(said), redirect, code)
+		}
+		script += "esac\necho \"nobody expected: $0 $*\" >&2\nexit 2\n"
+		if answer == "gone" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// grantAll is a Google that grants each permission but these.
+func grantAll(t *testing.T, but ...string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var question struct{ Permissions []string }
+		if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
+			t.Error(err)
+		}
+		if r.URL.Path != "/v1/projects/acme-timber:testIamPermissions" || r.Header.Get("Authorization") != "Bearer ya29.token" || len(question.Permissions) < 6 {
+			http.Error(w, `{"error": {"code": 401, "message": "Request had invalid authentication credentials."}}`, http.StatusUnauthorized)
+			return
+		}
+		granted := slices.DeleteFunc(question.Permissions, func(permission string) bool { return slices.Contains(but, permission) })
+		if err := json.NewEncoder(w).Encode(map[string][]string{"permissions": granted}); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", server.URL+"/")
+}
+
+func examined(t *testing.T) (lines map[string]string, err error) {
+	t.Helper()
+	var out strings.Builder
+	err = examine(t.Context(), "dev", &out)
+	if strings.Contains(out.String(), "ya29") {
+		t.Errorf("it tells the token:\n%s", &out)
+	}
+	lines = map[string]string{}
+	for line := range strings.Lines(out.String()) {
+		lines[strings.Fields(line)[1]] = strings.TrimSpace(line)
+	}
+	return lines, err
+}
+
+func TestHealthy(t *testing.T) {
+	healthy.install(t)
+	grantAll(t)
+	lines, err := examined(t)
+	if err != nil {
+		t.Error(err)
+	}
+	for what, line := range lines {
+		if !strings.HasPrefix(line, "ok ") {
+			t.Errorf("%s: %s", what, line)
+		}
+	}
+	if len(lines) != len(checks) {
+		t.Errorf("%d lines of %d checks", len(lines), len(checks))
+	}
+	if want := "CPUS 3 of 4 free, DISKS_TOTAL_GB 90 of 4096 free, SSD_TOTAL_GB 100 of 250 free"; !strings.HasSuffix(lines["quota"], want) {
+		t.Errorf("%s, want %s", lines["quota"], want)
+	}
+}
+
+// What is wrong is named in its line, with what mends it, and what depends on it is unknown.
+func TestFindings(t *testing.T) {
+	const (
+		pulumiConfig = "pulumi config --json --stack dev"
+		services     = "gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json"
+		subnets      = "gcloud compute networks subnets list --network=default --regions=europe-west1 --project=acme-timber --format=json"
+		region       = "gcloud compute regions describe europe-west1 --project=acme-timber --format=json"
+		describe     = "gcloud projects describe acme-timber --format=json"
+		bill         = "gcloud billing projects describe acme-timber --format=json"
+	)
+	for name, tt := range map[string]struct {
+		change  commands
+		lacks   []string // permissions
+		what    string
+		want    []string
+		unknown string // of what depends on it
+		failed  bool
+	}{
+		"no pulumi":         {commands{"pulumi version": "gone"}, nil, "pulumi", []string{"MISSING", "https://www.pulumi.com/docs/install"}, "stack", true},
+		"pulumi 2":          {commands{"pulumi version": "v2.9.0"}, nil, "pulumi", []string{"MISSING", "v2.9.0", "install Pulumi 3"}, "docker", true},
+		"no stack":          {commands{pulumiConfig: "!error: no stack named 'dev' found"}, nil, "stack", []string{"MISSING", "no stack named 'dev'", "pulumi stack init dev"}, "project", true},
+		"no backend":        {commands{pulumiConfig: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "stack", []string{"MISSING", "pulumi login"}, "project", true},
+		"no project":        {commands{pulumiConfig: `{"hello-timber:nodes": {"value": "3"}}`}, nil, "stack", []string{"MISSING", "pulumi config set gcp:project PROJECT_ID --stack dev"}, "project", true},
+		"no docker":         {commands{"docker version --format {{.Server.Version}}": "!Cannot connect to the Docker daemon"}, nil, "docker", []string{"MISSING", "Cannot connect", "https://docs.docker.com/engine/install"}, "", true},
+		"old docker":        {commands{"docker version --format {{.Server.Version}}": "27.5.1"}, nil, "docker", []string{"MISSING", "27.5.1", "28 or newer"}, "", true},
+		"no gcloud":         {commands{"gcloud version --format=json": "!gcloud: not found"}, nil, "gcloud", []string{"MISSING", "https://cloud.google.com/sdk"}, "login", true},
+		"no account":        {commands{"gcloud auth list --filter=status:ACTIVE --format=json": "[]"}, nil, "account", []string{"MISSING", "gcloud auth login"}, "project", true},
+		"no plugin":         {commands{"gke-gcloud-auth-plugin --version": "gone"}, nil, "plugin", []string{"MISSING", "gcloud components install gke-gcloud-auth-plugin"}, "", true},
+		"not logged in":     {commands{"gcloud auth application-default print-access-token": "!ERROR: (gcloud.auth) Your default credentials were not found."}, nil, "login", []string{"MISSING", "were not found", "gcloud auth application-default login"}, "roles", true},
+		"another's project": {commands{describe: "!ERROR: (gcloud.projects.describe) [me] does not have permission\n- details"}, nil, "project", []string{"MISSING", "does not have permission", "pulumi config set gcp:project"}, "quota", true},
+		"deleted project":   {commands{describe: `{"lifecycleState": "DELETE_REQUESTED"}`}, nil, "project", []string{"MISSING", "DELETE_REQUESTED", "gcloud projects undelete acme-timber"}, "quota", true},
+		"no billing":        {commands{bill: `{"billingEnabled": false}`}, nil, "billing", []string{"MISSING", "gcloud billing projects link acme-timber"}, "", true},
+		"billing is secret": {commands{bill: "!ERROR: (gcloud.billing) The caller does not have permission"}, nil, "billing", []string{"unknown", "does not have permission"}, "", false},
+		"API off":           {commands{services: `[]`}, nil, "apis", []string{"MISSING", "gcloud services enable cloudresourcemanager.googleapis.com --project acme-timber"}, "", true},
+		"no role":           {nil, []string{"iam.serviceAccounts.actAs", "container.deployments.create"}, "roles", []string{"MISSING", "for role in roles/container.admin roles/iam.serviceAccountUser; do"}, "", true},
+		"no subnet":         {commands{subnets: `[]`}, nil, "network", []string{"MISSING", "gcloud compute networks create default"}, "", true},
+		"no private access": {commands{subnets: `[{"privateIpGoogleAccess": false}]`}, nil, "network", []string{"MISSING", "gcloud compute networks subnets update default --region europe-west1 --enable-private-ip-google-access"}, "", true},
+		"compute API off":   {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
+		"quota":             {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free; to mend", "iam-admin/quotas?project=acme-timber"}, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := maps.Clone(healthy)
+			maps.Copy(changed, tt.change)
+			changed.install(t)
+			grantAll(t, tt.lacks...)
+			lines, err := examined(t)
+			if (err != nil) != tt.failed {
+				t.Errorf("ended with %v", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(lines[tt.what], want) {
+					t.Errorf("the line is %q, want %q", lines[tt.what], want)
+				}
+			}
+			if tt.unknown != "" && !strings.HasPrefix(lines[tt.unknown], "unknown ") {
+				t.Errorf("%q, want unknown", lines[tt.unknown])
+			}
+		})
+	}
+}
+
+// What a stack's config and state say decides what is asked.
+func TestStacks(t *testing.T) {
+	with := func(change commands) commands {
+		changed := maps.Clone(healthy)
+		maps.Copy(changed, change)
+		return changed
+	}
+	for name, tt := range map[string]struct {
+		commands commands
+		what     string
+		want     string // empty: no such line
+	}{
+		"up": {with(commands{"pulumi stack output --json --stack dev": `{"cluster": "c"}`}), "quota", "ok       quota    in use by the stack"},
+		"an image, no docker": {with(commands{"pulumi config --json --stack dev": `{"gcp:project": {"value": "acme-timber"}, "hello-timber:image": {"value": "x"}}`,
+			"docker version --format {{.Server.Version}}": "!no"}), "docker", "ok       docker   not needed"},
+		"a region": {with(commands{"pulumi config --json --stack dev": strings.Replace(healthy["pulumi config --json --stack dev"], "europe-west1-d", "europe-west1", 1),
+			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 2}`}), "quota", "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free, SSD_TOTAL_GB 300 of 250 free"},
+		"an existing cluster": {with(commands{"pulumi config --json --stack dev": `{"hello-timber:kubeconfig": {"value": "/k"}, "hello-timber:context": {"value": "mine"}}`}), "login", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.commands.install(t)
+			grantAll(t)
+			lines, _ := examined(t)
+			if line := lines[tt.what]; !strings.HasPrefix(line, tt.want) || (tt.want == "") != (line == "") {
+				t.Errorf("%q, want %q", line, tt.want)
+			}
+		})
+	}
+}
+
+// Google's own explanation is told when it does not say what is granted.
+func TestRolesUnknown(t *testing.T) {
+	changed := maps.Clone(healthy)
+	changed["gcloud auth application-default print-access-token"] = "ya29.outdated"
+	changed.install(t)
+	grantAll(t)
+	lines, err := examined(t)
+	if want := "unknown  roles    401 Unauthorized: Request had invalid authentication credentials."; err != nil || lines["roles"] != want {
+		t.Errorf("%q, %v, want %q", lines["roles"], err, want)
+	}
+}
