@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hello-timber/emulator/traffic"
 )
 
 // Rows of the table faults about the service: nobody who uses it should notice.
@@ -22,7 +24,7 @@ func (l *lab) unnoticed(t *testing.T, do func()) {
 	t.Helper()
 	began := time.Now()
 	load := underLoad(t, l.url, []string{v1, v2}, do)
-	l.note("%d of %d failed, %s", len(load.failures()), len(load.results), since(began))
+	l.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
 }
 
 func rollouts(t *testing.T, l *lab) {
@@ -102,7 +104,7 @@ func nodesRenewed(t *testing.T, l *lab) {
 func (l *lab) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	t.Helper()
 	l.healthy(t)
-	load := startLoad(l.url, []string{v1})
+	load := traffic.Start(l.url, []string{v1})
 	time.Sleep(time.Second)
 	victim := l.pods(t)[rand.IntN(3)]
 	began := time.Now()
@@ -110,10 +112,10 @@ func (l *lab) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	eventually(t, "full strength", func() bool { return over() && len(l.ready(t, "pods", l.namespace())) == 3 })
 	restored := time.Now()
 	time.Sleep(time.Second)
-	load.stop()
-	failed, sent := load.failures(), load.sent(began, restored)
+	load.Stop()
+	failed, sent := load.Failures(), load.Sent(began, restored)
 	for _, r := range failed {
-		if r.Timestamp.Before(began.Add(-patience)) || r.Timestamp.After(restored) {
+		if r.Timestamp.Before(began.Add(-traffic.Patience)) || r.Timestamp.After(restored) {
 			t.Errorf("a request failed that was sent %s after the fault, which was over after %s: %s", r.Timestamp.Sub(began), restored.Sub(began), r.Error)
 		}
 	}
@@ -124,7 +126,7 @@ func (l *lab) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	if len(failed) > 0 {
 		lost = failed[len(failed)-1].Timestamp.Sub(began)
 	}
-	l.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
+	l.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.Results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
 }
 
 // container tells something of the status of a pod's container.
@@ -207,7 +209,7 @@ func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
 	load := underLoad(t, l.url, []string{v1}, func() {
 		program.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview")
 	})
-	l.note("%d of %d failed, up ended after %s", len(load.failures()), len(load.results), since(began))
+	l.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
 	began = time.Now()
 	underLoad(t, l.url, []string{v1}, func() { l.healthy(t) })
 	l.note("healed in %s", since(began))
@@ -291,7 +293,7 @@ func hostileHTTP(t *testing.T, l *lab) {
 	l.healthy(t)
 	before, address := l.pods(t), strings.TrimPrefix(l.url, "http://")+":80"
 	dial := func() net.Conn {
-		conn, err := net.DialTimeout("tcp", address, patience)
+		conn, err := net.DialTimeout("tcp", address, traffic.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,85 @@
+// Package traffic sends a steady stream of requests and tells which were lost.
+package traffic
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+)
+
+// PerSecond is how many requests the load sends each second in each of its two
+// ways: over connections that are kept, and each over one of its own.
+const PerSecond = 200
+
+// Patience is how long a request waits for its answer before it has failed.
+const Patience = 5 * time.Second
+
+// Load is a steady stream of requests for /index, which does not wait for answers.
+type Load struct {
+	// Results are complete after Stop, in the order in which they came.
+	Results []*vegeta.Result
+
+	want      []string
+	attackers []*vegeta.Attacker
+	running   sync.WaitGroup
+	mutex     sync.Mutex
+}
+
+// Start begins to send. Each answer must be one of want.
+func Start(url string, want []string) *Load {
+	l := &Load{want: want}
+	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url + "/index"})
+	for _, kept := range []bool{true, false} {
+		attacker := vegeta.NewAttacker(vegeta.KeepAlive(kept), vegeta.Timeout(Patience))
+		l.attackers = append(l.attackers, attacker)
+		l.running.Go(func() {
+			for result := range attacker.Attack(target, vegeta.ConstantPacer{Freq: PerSecond, Per: time.Second}, 0, fmt.Sprintf("kept: %t", kept)) {
+				l.mutex.Lock()
+				l.Results = append(l.Results, result)
+				l.mutex.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+// Stop waits for the answers that are still to come.
+func (l *Load) Stop() {
+	for _, attacker := range l.attackers {
+		attacker.Stop()
+	}
+	l.running.Wait()
+}
+
+// Failures are the requests that were not answered as they should, in the order in which they were sent.
+func (l *Load) Failures() []*vegeta.Result {
+	failed := slices.DeleteFunc(slices.Clone(l.Results), func(r *vegeta.Result) bool {
+		return r.Error == "" && r.Code == http.StatusOK && slices.Contains(l.want, string(r.Body))
+	})
+	slices.SortFunc(failed, func(a, b *vegeta.Result) int { return a.Timestamp.Compare(b.Timestamp) })
+	return failed
+}
+
+// Sent counts the requests of a time.
+func (l *Load) Sent(from, to time.Time) int {
+	n := 0
+	for _, r := range l.Results {
+		if !r.Timestamp.Before(from) && r.Timestamp.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *Load) String() string {
+	failed := l.Failures()
+	text := fmt.Sprintf("%d of %d requests failed", len(failed), len(l.Results))
+	for _, r := range failed[:min(3, len(failed))] {
+		text += fmt.Sprintf("; %s: status %d %q after %s: %s", r.Attack, r.Code, r.Body, r.Latency.Round(time.Millisecond), r.Error)
+	}
+	return text
+}
