@@ -172,7 +172,7 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 	values := map[string]string{"gcp:project": "my-project"}
 	for key, declared := range project.Config {
 		if declaration, ok := declared.(map[string]any); ok {
-			values["hello-timber:"+key] = fmt.Sprint(declaration["default"])
+			values["hello-timber:"+key] = configText(t, declaration["default"])
 		}
 	}
 	values["hello-timber:authorizedNetworks"] = "203.0.113.0/24"
@@ -180,6 +180,19 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 		values[key] = fmt.Sprint(value)
 	}
 	return values
+}
+
+// configText is how the CLI passes a value of a config file.
+func configText(t *testing.T, value any) string {
+	t.Helper()
+	if _, ok := value.(map[string]any); !ok {
+		return fmt.Sprint(value)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func readYAML(t *testing.T, path string, into any) {

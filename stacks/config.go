@@ -48,15 +48,29 @@ type Config struct {
 	// Image is the name of the image to run, one that exists, by its digest; empty
 	// to build it from app/.
 	Image string
+	// Port is where the service listens.
+	Port int
+	// LivenessPath and ReadinessPath answer with success as long as the service is
+	// alive, and as long as it may get requests.
+	LivenessPath, ReadinessPath string
+	// Memory is how much a pod may use, in MiB.
+	Memory int
+	// Environment are the service's environment variables; all of them are secret
+	// if one is.
+	Environment       map[string]string
+	EnvironmentSecret bool
+	// Egress lets pods open connections, to anywhere.
+	Egress bool
 	// Owner is who answers for the stack, as the value of a label; may be empty.
 	Owner string
 }
 
 // Upper limits that only a slip of the finger exceeds: thirty nodes cost some
-// eight hundred dollars a month.
+// eight hundred dollars a month, and have 4 GiB each.
 const (
 	maxNodes    = 30
 	maxReplicas = 100
+	maxMemory   = 4096
 )
 
 // zonesPerRegion is how many of a region's zones GKE uses unless told which.
@@ -78,6 +92,12 @@ func LoadConfig(ctx *pulumi.Context) (Config, error) {
 	c.ImageVersion = r.text("imageVersion", isVersion, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", "v1")
 	c.Image = r.text("image", orEmpty(isImage), "empty, to build the image from app/, or the name of one that exists by its digest, "+
 		imageRule+" (pulumi stack output image)", `""`)
+	c.Port = r.number("port", 65535, "8080")
+	c.LivenessPath = r.text("livenessPath", isURLPath, urlPathRule, "/livez")
+	c.ReadinessPath = r.text("readinessPath", isURLPath, urlPathRule, "/readyz")
+	c.Memory = r.number("memory", maxMemory, "64")
+	c.Environment, c.EnvironmentSecret = r.variables("environment")
+	c.Egress = r.boolean("egress", "false")
 	c.Owner = r.text("owner", isOwner, "empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another", "team-timber")
 	if err := r.checkKeys(); err != nil {
 		return Config{}, err
@@ -159,6 +179,9 @@ var (
 
 	owner = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)
 
+	isURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
+	isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString
+
 	// No sign, no exponent, and no leading zero, which YAML takes for octal.
 	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
 )
@@ -168,6 +191,8 @@ const (
 	contextExample    = "CONTEXT"
 	registryExample   = "registry.example.com/team"
 )
+
+const urlPathRule = "the path of a URL, such as /healthz"
 
 // orEmpty accepts what ok does, and nothing at all.
 func orEmpty(ok func(string) bool) func(string) bool {
@@ -241,6 +266,36 @@ func (r *reader) number(key string, limit int, example string) int {
 // boolean returns the value of key, or false after noting that it is none.
 func (r *reader) boolean(key, example string) bool {
 	return r.text(key, isBoolean, "true or false", example) == "true"
+}
+
+// variables returns the value of key, names with values, and whether any is
+// secret; for which its mistakes name no value. Numbers are as they were written.
+func (r *reader) variables(key string) (variables map[string]string, secret bool) {
+	r.known[key] = true
+	text, err := config.Try(r.ctx, key)
+	if err != nil { // none
+		return nil, false
+	}
+	var values map[string]any
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&values); err != nil {
+		r.mistake("%s must be names with values; to mend it: pulumi config rm %[1]s && pulumi config set --path %[1]s.NAME VALUE", key)
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch value := values[name].(type) {
+		case string, json.Number, bool:
+			if isVariable(name) {
+				if variables == nil {
+					variables = map[string]string{}
+				}
+				variables[name] = fmt.Sprint(value)
+				continue
+			}
+		}
+		r.mistake("%s.%s must be a name of letters, digits and _ with one value; to mend it: pulumi config rm --path '%[1]s[%[2]q]'", key, name)
+	}
+	return variables, r.ctx.IsConfigSecret(r.ctx.Project() + ":" + key)
 }
 
 func (r *reader) refuse(key, value, rule, example string) {

@@ -22,10 +22,15 @@ func TestConfigRefused(t *testing.T) {
 		networks = "must be IPv4 networks, separated by commas; 0.0.0.0/0 is everybody; to mend it: pulumi config set authorizedNetworks 203.0.113.0/24,198.51.100.7/32 --stack dev"
 		image    = "must be empty, to build the image from app/, or the name of one that exists by its digest, " +
 			"REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX (pulumi stack output image); to mend it: pulumi config set image \"\" --stack dev"
-		owner   = "must be empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another; to mend it: pulumi config set owner team-timber --stack dev"
-		protect = "must be true or false; to mend it: pulumi config set deletionProtection true --stack dev"
-		tags    = "must be true or false; to mend it: pulumi config set immutableTags true --stack dev"
-		spot    = "must be true or false; to mend it: pulumi config set spot false --stack dev"
+		owner     = "must be empty, or at most 63 lower-case letters, digits, - and _, from a letter or digit to another; to mend it: pulumi config set owner team-timber --stack dev"
+		port      = "must be a whole number from 1 to 65535; to mend it: pulumi config set port 8080 --stack dev"
+		liveness  = "must be the path of a URL, such as /healthz; to mend it: pulumi config set livenessPath /livez --stack dev"
+		readiness = "must be the path of a URL, such as /healthz; to mend it: pulumi config set readinessPath /readyz --stack dev"
+		memory    = "must be a whole number from 1 to 4096; to mend it: pulumi config set memory 64 --stack dev"
+		egress    = "must be true or false; to mend it: pulumi config set egress false --stack dev"
+		protect   = "must be true or false; to mend it: pulumi config set deletionProtection true --stack dev"
+		tags      = "must be true or false; to mend it: pulumi config set immutableTags true --stack dev"
+		spot      = "must be true or false; to mend it: pulumi config set spot false --stack dev"
 
 		digest = "@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
 	)
@@ -117,6 +122,18 @@ func TestConfigRefused(t *testing.T) {
 		{"hello-timber:image", "gcr.io/my-project/timber-tutorial" + digest, image},
 		{"hello-timber:image", " " + testDigest, image},
 
+		{"hello-timber:port", "0", port},
+		{"hello-timber:port", "65536", port},
+		{"hello-timber:port", "http", port},
+		{"hello-timber:livenessPath", "", liveness},
+		{"hello-timber:livenessPath", "livez", liveness},
+		{"hello-timber:readinessPath", "http://localhost/readyz", readiness},
+		{"hello-timber:readinessPath", "/ready now", readiness},
+		{"hello-timber:memory", "64Mi", memory},
+		{"hello-timber:memory", "0", memory},
+		{"hello-timber:memory", "4097", memory},
+		{"hello-timber:egress", "yes", egress},
+
 		{"hello-timber:owner", "Timber", owner},
 		{"hello-timber:owner", "team timber", owner},
 		{"hello-timber:owner", "-timber", owner},
@@ -153,6 +170,22 @@ func refused(t *testing.T, config map[string]string, lines ...string) {
 	}
 }
 
+// TestEnvironmentRefused: without the values, which may be secret.
+func TestEnvironmentRefused(t *testing.T) {
+	const rest = " must be a name of letters, digits and _ with one value; to mend it: pulumi config rm --path 'environment"
+	for value, lines := range map[string][]string{
+		`hush`:                           {"environment must be names with values; to mend it: pulumi config rm environment && pulumi config set --path environment.NAME VALUE --stack dev"},
+		`["hush"]`:                       {"environment must be names with values; to mend it: pulumi config rm environment && pulumi config set --path environment.NAME VALUE --stack dev"},
+		`{"A": {"B": "hush"}}`:           {`environment.A` + rest + `["A"]' --stack dev`},
+		`{"1A": "hush", "B C": "hush"}`:  {`environment.1A` + rest + `["1A"]' --stack dev`, `environment.B C` + rest + `["B C"]' --stack dev`},
+		`{"A": null, "B": [], "C": "x"}`: {`environment.A` + rest + `["A"]' --stack dev`, `environment.B` + rest + `["B"]' --stack dev`},
+	} {
+		config := stackConfig(t, "dev")
+		config["hello-timber:environment"] = value
+		refused(t, config, lines...)
+	}
+}
+
 func TestConfigMistakesTogether(t *testing.T) {
 	config := stackConfig(t, "dev")
 	delete(config, "gcp:project")
@@ -176,6 +209,7 @@ func TestConfigAccepted(t *testing.T) {
 		Project: "my-project", Location: "europe-west1-d", Region: "europe-west1", NodesPerZone: 3,
 		MachineType: "n1-standard-1", Spot: true, AuthorizedNetworks: []string{"0.0.0.0/0"},
 		Replicas: 1, ImageVersion: "v1", ImmutableTags: false, DeletionProtection: false,
+		Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", Memory: 64,
 	}
 	for _, test := range []struct {
 		name    string
@@ -210,6 +244,12 @@ func TestConfigAccepted(t *testing.T) {
 		}},
 		{"immutable tags", map[string]string{"immutableTags": "true"}, func(c *Config) { c.ImmutableTags = true }},
 		{"nodes that stay", map[string]string{"spot": "false"}, func(c *Config) { c.Spot = false }},
+		{"another service", map[string]string{"port": "3000", "livenessPath": "/health?deep=no", "readinessPath": "/", "memory": "4096", "egress": "true"}, func(c *Config) {
+			c.Port, c.LivenessPath, c.ReadinessPath, c.Memory, c.Egress = 3000, "/health?deep=no", "/", 4096, true
+		}},
+		{"variables", map[string]string{"environment": `{"GREETING": "hello", "_LIMIT": 1.10, "DEBUG": false, "EMPTY": ""}`}, func(c *Config) {
+			c.Environment = map[string]string{"GREETING": "hello", "_LIMIT": "1.10", "DEBUG": "false", "EMPTY": ""}
+		}},
 		{"owned", map[string]string{"owner": "team_timber-1"}, func(c *Config) { c.Owner = "team_timber-1" }},
 		{"protected", map[string]string{"deletionProtection": "true"}, func(c *Config) { c.DeletionProtection = true }},
 	} {
@@ -250,7 +290,7 @@ func TestConfigDefaults(t *testing.T) {
 				t.Errorf("Pulumi.yaml: config key %s has no %s", key, field)
 			}
 		}
-		config["hello-timber:"+key] = fmt.Sprint(declaration["default"])
+		config["hello-timber:"+key] = configText(t, declaration["default"])
 	}
 	refused(t, config, `authorizedNetworks is "", must be IPv4 networks, separated by commas; 0.0.0.0/0 is everybody; `+
 		"to mend it: pulumi config set authorizedNetworks 203.0.113.0/24,198.51.100.7/32 --stack dev")
@@ -291,6 +331,7 @@ func FuzzConfig(f *testing.F) {
 		f.Add("hello-timber:authorizedNetworks", seed)
 		f.Add("hello-timber:image", seed)
 		f.Add("hello-timber:kubeconfig", seed)
+		f.Add("hello-timber:environment", seed)
 		f.Add("gcp:project", seed)
 		f.Add("hello-timber:"+seed, seed)
 	}

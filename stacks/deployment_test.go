@@ -1,10 +1,13 @@
 package stacks
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 func TestDeploymentFollowsConfig(t *testing.T) {
@@ -142,4 +145,52 @@ func TestProbes(t *testing.T) {
 	}
 	want(t, inputs, "spec.template.spec.containers[0].ports[0].name", "http")
 	want(t, inputs, "spec.template.spec.containers[0].ports[0].containerPort", 8080)
+}
+
+// TestAnotherService: what the program has to know of it reaches its pods, and who may call it.
+func TestAnotherService(t *testing.T) {
+	c, _ := deployDev(t, map[string]string{
+		"hello-timber:port": "3000", "hello-timber:livenessPath": "/alive", "hello-timber:readinessPath": "/ready",
+		"hello-timber:memory": "256", "hello-timber:environment": `{"GREETING": "hello", "COLOUR": "oak"}`,
+	})
+	container := c.inputs(t, typeDeployment)["spec"].ObjectValue()["template"].ObjectValue()["spec"].ObjectValue()["containers"].ArrayValue()[0].ObjectValue()
+	want(t, container, "ports[0].containerPort", 3000)
+	want(t, container, "livenessProbe.httpGet.path", "/alive")
+	want(t, container, "startupProbe.httpGet.path", "/alive")
+	want(t, container, "readinessProbe.httpGet.path", "/ready")
+	want(t, container, "resources.limits.memory", "256Mi")
+	want(t, container, "resources.requests.memory", "128Mi")
+	want(t, container, "env[0].name", "COLOUR") // in one order, or every preview shows a change
+	want(t, container, "env[1].value", "hello")
+	want(t, c.inputs(t, typePolicy, "timber-tutorial"), "spec.ingress[0].ports[0].port", 3000)
+}
+
+// TestSecretEnvironment: what is secret in the config is in a Secret on the cluster.
+func TestSecretEnvironment(t *testing.T) {
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:environment"]`)
+	c, _ := deployDev(t, map[string]string{"hello-timber:environment": `{"PASSWORD": "hush"}`})
+	secret := c.inputs(t, "kubernetes:core/v1:Secret")["stringData"]
+	if !secret.IsSecret() || secret.SecretValue().Element.ObjectValue()["PASSWORD"].StringValue() != "hush" {
+		t.Errorf("the Secret has %v", secret)
+	}
+	deployment := c.inputs(t, typeDeployment)
+	want(t, deployment, "spec.template.spec.containers[0].envFrom[0].secretRef.name", "timber-tutorial-5d6e7f8")
+	if strings.Contains(fmt.Sprint(deployment), "hush") {
+		t.Errorf("the Deployment has the secret: %v", deployment)
+	}
+}
+
+// TestEgress: the service talks to others only if it may.
+func TestEgress(t *testing.T) {
+	for _, egress := range []bool{false, true} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:egress": fmt.Sprint(egress)})
+		spec := c.inputs(t, typePolicy, "timber-tutorial")["spec"].ObjectValue()
+		rules, set := spec["egress"]
+		if set != egress || set && (len(rules.ArrayValue()) != 1 || len(rules.ArrayValue()[0].ObjectValue()) != 0) {
+			t.Errorf("egress %v: the policy has %v", egress, spec)
+		}
+		if types := spec["policyTypes"].ArrayValue(); egress != (len(types) == 2) {
+			t.Errorf("egress %v: the policy is about %v", egress, types)
+		}
+	}
 }

@@ -58,12 +58,16 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	objects := workload.Labels(app, platform, cfg.Owner)
-	policy, err := workload.NewNetworkPolicy(ctx, app, &workload.NetworkPolicyArgs{Namespace: namespace.Name, Labels: objects}, onCluster)
+	policy, err := workload.NewNetworkPolicy(ctx, app, &workload.NetworkPolicyArgs{
+		Namespace: namespace.Name, Labels: objects, Port: cfg.Port, Egress: cfg.Egress,
+	}, onCluster)
 	if err != nil {
 		return err
 	}
 	if _, err := workload.NewDeployment(ctx, app, &workload.DeploymentArgs{
 		Namespace: namespace.Name, Labels: objects, Image: image.Digest, Version: image.Version, Replicas: cfg.Replicas,
+		Port: cfg.Port, LivenessPath: cfg.LivenessPath, ReadinessPath: cfg.ReadinessPath, Memory: cfg.Memory,
+		Environment: cfg.Environment, EnvironmentSecret: cfg.EnvironmentSecret,
 		PullGrant: place.pullGrant, Policy: policy,
 	}, onCluster); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package workload
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -11,8 +13,7 @@ import (
 )
 
 const (
-	portName      = "http"
-	containerPort = 8080
+	portName = "http"
 
 	// rolloutTimeout is how long Pulumi waits for pods: a bad image is known after
 	// minutes, not after the default ten. Kubernetes gives up before, rolloutDeadline
@@ -45,8 +46,17 @@ type DeploymentArgs struct {
 	Image     pulumi.StringInput // its name with the digest
 	Version   string             // shown as a label of the pods
 	Replicas  int                // number of pods
-	PullGrant pulumi.Resource    // the nodes' right to pull the image; nil if that is not the stack's to give
-	Policy    *NetworkPolicy     // whom the pods may talk to
+
+	Port          int    // where the service listens
+	LivenessPath  string // answers with success as long as the service is alive
+	ReadinessPath string // and this as long as it may get requests
+	Memory        int    // how much a pod may use, in MiB; half of it is kept free for it
+	// Environment are the service's variables; secret ones stand in a Secret.
+	Environment       map[string]string
+	EnvironmentSecret bool
+
+	PullGrant pulumi.Resource // the nodes' right to pull the image; nil if that is not the stack's to give
+	Policy    *NetworkPolicy  // whom the pods may talk to
 }
 
 // Deployment is the service's pods: how many, from which image, and how they are
@@ -78,6 +88,26 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 	before := []pulumi.Resource{args.Policy.DefaultDeny}
 	if args.PullGrant != nil {
 		before = append(before, args.PullGrant)
+	}
+	container := serviceContainer(name, args)
+	switch {
+	case len(args.Environment) == 0:
+	case args.EnvironmentSecret:
+		// A change makes another Secret, of another name, which is a rollout.
+		secret, err := corev1.NewSecret(ctx, name, &corev1.SecretArgs{
+			Metadata:   meta,
+			StringData: pulumi.ToSecret(pulumi.ToStringMap(args.Environment)).(pulumi.StringMapOutput),
+		}, pulumi.Parent(d))
+		if err != nil {
+			return nil, err
+		}
+		container.EnvFrom = corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{SecretRef: &corev1.SecretEnvSourceArgs{Name: secret.Metadata.Name()}}}
+	default:
+		var variables corev1.EnvVarArray
+		for _, variable := range slices.Sorted(maps.Keys(args.Environment)) {
+			variables = append(variables, corev1.EnvVarArgs{Name: pulumi.String(variable), Value: pulumi.String(args.Environment[variable])})
+		}
+		container.Env = variables
 	}
 	podLabels := maps.Clone(args.Labels)
 	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
@@ -130,7 +160,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 						spreadOver("kubernetes.io/hostname", name),
 						spreadOver("topology.kubernetes.io/zone", name),
 					},
-					Containers: corev1.ContainerArray{serviceContainer(name, args.Image)},
+					Containers: corev1.ContainerArray{container},
 				},
 			},
 		},
@@ -161,36 +191,36 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 }
 
 // serviceContainer is the pod's one container.
-func serviceContainer(name string, image pulumi.StringInput) corev1.ContainerArgs {
+func serviceContainer(name string, args *DeploymentArgs) corev1.ContainerArgs {
 	return corev1.ContainerArgs{
 		Name:  pulumi.String(name),
-		Image: image,
+		Image: args.Image,
 		// A digest is never outdated, and a restart should not need the registry.
 		ImagePullPolicy: pulumi.String("IfNotPresent"),
 		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
 			Name:          pulumi.String(portName),
-			ContainerPort: pulumi.Int(containerPort),
+			ContainerPort: pulumi.Int(args.Port),
 		}},
 		Resources: &corev1.ResourceRequirementsArgs{
 			// Of a small node's 940m, Google's own pods leave a few hundred.
 			Requests: pulumi.StringMap{
 				"cpu":               pulumi.String("50m"),
-				"memory":            pulumi.String("32Mi"),
+				"memory":            pulumi.String(fmt.Sprintf("%dMi", max(1, args.Memory/2))),
 				"ephemeral-storage": pulumi.String("16Mi"),
 			},
 			// A whole processor, so that it is not throttled while a node has time to spare.
 			Limits: pulumi.StringMap{
 				"cpu":               pulumi.String("1"),
-				"memory":            pulumi.String("64Mi"),
+				"memory":            pulumi.String(fmt.Sprintf("%dMi", args.Memory)),
 				"ephemeral-storage": pulumi.String("64Mi"),
 			},
 		},
 		// Half a minute to start; only then do the other two begin.
-		StartupProbe: probe("/livez", 1, 30),
+		StartupProbe: probe(args.LivenessPath, 1, 30),
 		// Out of the Service after two failures, within seconds.
-		ReadinessProbe: probe("/readyz", 2, 2),
+		ReadinessProbe: probe(args.ReadinessPath, 2, 2),
 		// Restarted after half a minute without a sign of life; sooner would kill pods that are only busy.
-		LivenessProbe: probe("/livez", 10, 3),
+		LivenessProbe: probe(args.LivenessPath, 10, 3),
 		// The kubelet sleeps, not a shell: the image has none.
 		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
 			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},

@@ -10,10 +10,13 @@ import (
 type NetworkPolicyArgs struct {
 	Namespace pulumi.StringInput // its name
 	Labels    pulumi.StringMap
+	Port      int  // where the service listens
+	Egress    bool // let the service open connections, to anywhere
 }
 
 // NetworkPolicy is who may talk to whom: the service may be called on its port,
-// and nothing in the namespace may talk to anybody besides. GKE's Dataplane V2
+// and nothing in the namespace may talk to anybody besides, the service only if
+// it is allowed to. GKE's Dataplane V2
 // enforces it; the kubelet's probes come from the node and are always let in.
 type NetworkPolicy struct {
 	pulumi.ResourceState
@@ -29,17 +32,22 @@ func NewNetworkPolicy(ctx *pulumi.Context, name string, args *NetworkPolicyArgs,
 		return nil, err
 	}
 	meta := &metav1.ObjectMetaArgs{Namespace: args.Namespace, Labels: args.Labels}
+	types, egress := []string{"Ingress"}, networkingv1.NetworkPolicyEgressRuleArray(nil)
+	if args.Egress {
+		types, egress = append(types, "Egress"), networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{}}
+	}
 	port, err := networkingv1.NewNetworkPolicy(ctx, name, &networkingv1.NetworkPolicyArgs{
 		Metadata: meta,
 		Spec: &networkingv1.NetworkPolicySpecArgs{
 			PodSelector: &metav1.LabelSelectorArgs{MatchLabels: podSelector(name)},
-			PolicyTypes: pulumi.ToStringArray([]string{"Ingress"}),
+			PolicyTypes: pulumi.ToStringArray(types),
+			Egress:      egress,
 			// From anywhere: with externalTrafficPolicy Cluster, what comes through another
 			// node has that node's address instead of the client's.
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
 				Ports: networkingv1.NetworkPolicyPortArray{networkingv1.NetworkPolicyPortArgs{
 					Protocol: pulumi.String("TCP"),
-					Port:     pulumi.Int(containerPort),
+					Port:     pulumi.Int(args.Port),
 				}},
 			}},
 		},
