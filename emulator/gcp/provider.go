@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
@@ -51,6 +52,7 @@ type google struct {
 	// stays when there is no resource.
 	log                   func(urn resource.URN, message string)
 	project, region, zone string
+	latency               float64 // how much of Google's own, see latencyVariable
 	running               context.Context
 	stop                  context.CancelCauseFunc
 	// registry is held while deciding whether anybody needs the registry still.
@@ -165,6 +167,10 @@ func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (pl
 		if value := req.Inputs[key]; value.IsString() {
 			*to = value.StringValue()
 		}
+	}
+	var err error
+	if g.latency, err = latencyScale(); err != nil {
+		return plugin.ConfigureResponse{}, err
 	}
 	if g.records.Dir == "" {
 		dir, err := home.Dir()
@@ -351,8 +357,12 @@ func (g *google) create(ctx context.Context, k *kind, c *change) error {
 		return err
 	}
 	var err error
+	began := time.Now()
 	if k.apply != nil {
 		err = k.apply(g, ctx, c)
+	}
+	if err == nil {
+		g.linger(ctx, k.token, began)
 	}
 	// Without anybody left to be told that it is there, it must not be.
 	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
