@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -116,6 +117,7 @@ func (r *reader) existing() *Existing {
 		Context:    r.text("context", orEmpty(isContext), "empty, or the name of one of the kubeconfig's contexts (kubectl config get-contexts)", contextExample),
 		Registry:   r.text("registry", orEmpty(isRegistry), "empty, or the address of a registry, with a path or without", registryExample),
 	}
+	e.PullSecret = r.pullSecret(e.Registry)
 	missing := map[string]string{"kubeconfig": kubeconfigExample, "context": contextExample, "registry": registryExample}
 	all := len(missing)
 	maps.DeleteFunc(missing, func(key, _ string) bool {
@@ -129,6 +131,33 @@ func (r *reader) existing() *Existing {
 		r.refuse(key, "", "set, because kubeconfig, context and registry belong together", missing[key])
 	}
 	return e
+}
+
+// pullSecret reads the login that nodes pull with. Its mistakes do not show it.
+func (r *reader) pullSecret(registry string) string {
+	r.known["pullSecret"] = true
+	text, err := config.Try(r.ctx, "pullSecret")
+	if err != nil || text == "" {
+		return ""
+	}
+	var file struct {
+		Auths map[string]struct{ Auth, Username, Password string }
+	}
+	err = json.Unmarshal([]byte(text), &file)
+	logins := 0
+	for _, login := range file.Auths {
+		if login.Auth != "" || login.Username != "" && login.Password != "" {
+			logins++
+		}
+	}
+	if host, _, _ := strings.Cut(registry, "/"); err != nil || logins == 0 {
+		// Docker's own file often says only that the login is kept elsewhere.
+		r.mistake("pullSecret has no login, must be a Docker config with one; to mend it: kubectl create secret docker-registry login --docker-server %s --docker-username USER --docker-password TOKEN "+
+			`--dry-run=client --output 'jsonpath={.data.\.dockerconfigjson}' | base64 --decode | pulumi config set --secret pullSecret`, cmp.Or(host, "HOST"))
+	} else if !r.ctx.IsConfigSecret(r.ctx.Project() + ":pullSecret") {
+		r.mistake("pullSecret stands in clear text in the config; to mend it: pulumi config get pullSecret | pulumi config set --secret pullSecret")
+	}
+	return text
 }
 
 // google reads what is made on Google Cloud.

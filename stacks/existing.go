@@ -19,6 +19,7 @@ type Existing struct {
 	Kubeconfig string // path of a file, from / or ~/ on; what it holds stays out of the state
 	Context    string // of the kubeconfig: which cluster, and as whom
 	Registry   string // what image names start with, HOST/PATH; Docker is logged in where that is needed
+	PullSecret string // a Docker config with a login for the registry, which the nodes pull with; or empty
 }
 
 // onExistingCluster finds the cluster, and makes nothing but the access to it.
@@ -35,7 +36,7 @@ func onExistingCluster(ctx *pulumi.Context, cfg Config, _ string) (*place, error
 		return nil, err
 	}
 	return &place{
-		registry: pulumi.String(e.Registry), kubernetes: kubernetes,
+		registry: pulumi.String(e.Registry), pullSecret: e.PullSecret, kubernetes: kubernetes,
 		cluster: pulumi.String(e.Context),
 		kubectl: pulumi.Sprintf("kubectl config use-context %s --kubeconfig %s", e.Context, e.Kubeconfig),
 	}, nil

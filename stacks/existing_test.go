@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 const (
@@ -231,4 +233,37 @@ func TestExistingConfigAccepted(t *testing.T) {
 			want(t, c.inputs(t, typeImage), "imageName", config["hello-timber:registry"]+"/timber-tutorial:v1")
 		}
 	}
+}
+
+// TestPullSecret: a login reaches the pods as a Secret, and stands nowhere else.
+func TestPullSecret(t *testing.T) {
+	const login = `{"auths": {"registry.example.com:5000": {"auth": "dXNlcjpodXNo"}}}`
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:pullSecret"]`)
+	c, config := newCloud(), existingConfig(t)
+	config["hello-timber:pullSecret"] = login
+	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
+	if _, err := deploy(t, c, "dev", config); err != nil {
+		t.Fatal(err)
+	}
+	secret := c.inputs(t, "kubernetes:core/v1:Secret")
+	want(t, secret, "type", "kubernetes.io/dockerconfigjson")
+	if data := secret["stringData"]; !data.IsSecret() || data.SecretValue().Element.ObjectValue()[".dockerconfigjson"].StringValue() != login {
+		t.Errorf("the Secret has %v", data)
+	}
+	want(t, c.inputs(t, typeDeployment), "spec.template.spec.imagePullSecrets[0].name", "pull-5d6e7f8")
+}
+
+func TestPullSecretRefused(t *testing.T) {
+	const mend = `pullSecret has no login, must be a Docker config with one; to mend it: kubectl create secret docker-registry login --docker-server registry.example.com:5000 ` +
+		`--docker-username USER --docker-password TOKEN --dry-run=client --output 'jsonpath={.data.\.dockerconfigjson}' | base64 --decode | pulumi config set --secret pullSecret --stack dev`
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:pullSecret"]`)
+	for _, value := range []string{"hush", "{}", `{"auths": {"registry.example.com:5000": {}}}`, `{"auths": {"registry.example.com:5000": {"username": "hush"}}}`, `{"auths": "hush"}`} {
+		config := existingConfig(t)
+		config["hello-timber:pullSecret"] = value
+		refused(t, config, mend)
+	}
+	t.Setenv(pulumi.EnvConfigSecretKeys, `[]`)
+	config := existingConfig(t)
+	config["hello-timber:pullSecret"] = `{"auths": {"registry.example.com:5000": {"auth": "dXNlcjpodXNo"}}}`
+	refused(t, config, "pullSecret stands in clear text in the config; to mend it: pulumi config get pullSecret | pulumi config set --secret pullSecret --stack dev")
 }

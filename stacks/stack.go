@@ -68,7 +68,7 @@ func Deploy(ctx *pulumi.Context) error {
 		Namespace: namespace.Name, Labels: objects, Image: image.Digest, Version: image.Version, Replicas: cfg.Replicas,
 		Port: cfg.Port, LivenessPath: cfg.LivenessPath, ReadinessPath: cfg.ReadinessPath, Memory: cfg.Memory,
 		Environment: cfg.Environment, EnvironmentSecret: cfg.EnvironmentSecret,
-		PullGrant: place.pullGrant, Policy: policy,
+		PullGrant: place.pullGrant, PullSecret: place.pullSecret, Policy: policy,
 	}, onCluster); err != nil {
 		return err
 	}
@@ -92,6 +92,7 @@ type place struct {
 	registry   pulumi.StringInput    // what image names start with
 	tokenHost  pulumi.StringPtrInput // the registry's host, if Google's tokens open it
 	pullGrant  pulumi.Resource       // lets the nodes pull; nil if they may already
+	pullSecret string                // a Docker config to pull with, if it takes one
 	kubernetes *Kubernetes
 	cluster    pulumi.StringInput // its name
 	kubectl    pulumi.StringInput // the command that gives kubectl access

@@ -55,8 +55,9 @@ type DeploymentArgs struct {
 	Environment       map[string]string
 	EnvironmentSecret bool
 
-	PullGrant pulumi.Resource // the nodes' right to pull the image; nil if that is not the stack's to give
-	Policy    *NetworkPolicy  // whom the pods may talk to
+	PullGrant  pulumi.Resource // the nodes' right to pull the image; nil if that is not the stack's to give
+	PullSecret string          // a Docker config with a login that they pull with; or empty
+	Policy     *NetworkPolicy  // whom the pods may talk to
 }
 
 // Deployment is the service's pods: how many, from which image, and how they are
@@ -109,6 +110,18 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 		}
 		container.Env = variables
 	}
+	var pullSecrets corev1.LocalObjectReferenceArray
+	if args.PullSecret != "" {
+		secret, err := corev1.NewSecret(ctx, "pull", &corev1.SecretArgs{
+			Metadata:   meta,
+			Type:       pulumi.String("kubernetes.io/dockerconfigjson"),
+			StringData: pulumi.StringMap{".dockerconfigjson": pulumi.ToSecret(pulumi.String(args.PullSecret)).(pulumi.StringOutput)},
+		}, pulumi.Parent(d))
+		if err != nil {
+			return nil, err
+		}
+		pullSecrets = corev1.LocalObjectReferenceArray{corev1.LocalObjectReferenceArgs{Name: secret.Metadata.Name()}}
+	}
 	podLabels := maps.Clone(args.Labels)
 	// Here and not in the selector, so that another version is a rollout, even if its image is the same.
 	podLabels["app.kubernetes.io/version"] = pulumi.String(args.Version)
@@ -138,6 +151,7 @@ func NewDeployment(ctx *pulumi.Context, name string, args *DeploymentArgs, opts 
 			Template: &corev1.PodTemplateSpecArgs{
 				Metadata: &metav1.ObjectMetaArgs{Labels: podLabels},
 				Spec: &corev1.PodSpecArgs{
+					ImagePullSecrets:   pullSecrets,
 					ServiceAccountName: account.Metadata.Name().Elem(),
 					// The service never calls the Kubernetes API, nor needs to know of other Services.
 					AutomountServiceAccountToken:  pulumi.Bool(false),
