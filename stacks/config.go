@@ -347,10 +347,17 @@ func (r *reader) checkKeys() error {
 	if err := json.Unmarshal([]byte(text), &values); err != nil {
 		return fmt.Errorf("read the configuration from %s: %w", pulumi.EnvConfig, err)
 	}
+	renamed := false
 	for _, key := range slices.Sorted(maps.Keys(values)) {
+		renamed = renamed || strings.HasPrefix(key, platform+":") && r.ctx.Project() != platform
 		if own, ok := strings.CutPrefix(key, r.ctx.Project()+":"); ok && !r.known[own] {
 			r.mistake("%s is not a key of this program, see the config section of Pulumi.yaml; to mend it: pulumi config rm %s", own, own)
 		}
+	}
+	if renamed {
+		// As in the files of a project that pulumi new has made of this one.
+		r.mistakes = append(r.mistakes, fmt.Sprintf("what begins with %s: is no config of project %s; to mend it: perl -pi -e 's/^  %[1]s:/  %[2]s:/' Pulumi.%s.yaml",
+			platform, r.ctx.Project(), r.ctx.Stack()))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -202,6 +203,24 @@ func TestConfigMistakesTogether(t *testing.T) {
 		"Nodes is not a key of this program, see the config section of Pulumi.yaml; to mend it: pulumi config rm Nodes --stack dev",
 		"replica is not a key of this program, see the config section of Pulumi.yaml; to mend it: pulumi config rm replica --stack dev",
 	)
+}
+
+// TestConfigOfRenamedProject: the files that came with a template have its name.
+func TestConfigOfRenamedProject(t *testing.T) {
+	text, err := json.Marshal(map[string]string{"hello-timber:replicas": "1", "hello-timber:nodes": "3", "shop:replicas": "one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(pulumi.EnvConfig, string(text))
+	c := newCloud()
+	err = pulumi.RunErr(Deploy, pulumi.WithMocks("shop", "dev", c))
+	if err == nil || !strings.Contains(err.Error(), `replicas is "one"`) ||
+		!strings.Contains(err.Error(), "\n  - what begins with hello-timber: is no config of project shop; to mend it: perl -pi -e 's/^  hello-timber:/  shop:/' Pulumi.dev.yaml\n") {
+		t.Errorf("error is %v", err)
+	}
+	if len(c.resources) > 1 { // the stack itself
+		t.Errorf("%d resources were registered", len(c.resources))
+	}
 }
 
 func TestConfigAccepted(t *testing.T) {

@@ -25,51 +25,73 @@ type Existing struct {
 // onExistingCluster finds the cluster, and makes nothing but the access to it.
 func onExistingCluster(ctx *pulumi.Context, cfg Config, _ string) (*place, error) {
 	e := cfg.Existing
-	identifier, err := e.identify()
+	cluster, err := e.ask()
 	if err != nil {
 		return nil, fmt.Errorf("stack %s has no cluster, nothing was changed:\n  - %w", ctx.Stack(), err)
 	}
 	kubernetes, err := NewKubernetes(ctx, platform, &KubernetesArgs{
-		Kubeconfig: pulumi.String(e.Kubeconfig), Context: e.Context, Identifier: pulumi.String(identifier),
+		Kubeconfig: pulumi.String(e.Kubeconfig), Context: e.Context, Identifier: pulumi.String(cluster.identifier),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &place{
-		registry: pulumi.String(e.Registry), pullSecret: e.PullSecret, kubernetes: kubernetes,
+		registry: pulumi.String(e.Registry), pullSecret: e.PullSecret, platform: "linux/" + cluster.architecture, kubernetes: kubernetes,
 		cluster: pulumi.String(e.Context),
 		kubectl: pulumi.Sprintf("kubectl config use-context %s --kubeconfig %s", e.Context, e.Kubeconfig),
 	}, nil
 }
 
-// identify asks the cluster for what no other cluster has, whatever a kubeconfig
-// calls it: the UID of a namespace that is as old as the cluster.
-func (e *Existing) identify() (string, error) {
+// answers are what a stack has to know of a cluster.
+type answers struct {
+	// identifier is what no other cluster has, whatever a kubeconfig calls it: the
+	// UID of a namespace that is as old as the cluster.
+	identifier string
+	// architecture is that of the nodes, which are all alike: amd64 or arm64.
+	architecture string
+}
+
+// ask asks the cluster.
+func (e *Existing) ask() (*answers, error) {
 	if err := e.readable(); err != nil {
-		return "", fmt.Errorf("kubeconfig %s: %w; to mend it: pulumi config set kubeconfig %s", e.Kubeconfig, err, kubeconfigExample)
+		return nil, fmt.Errorf("kubeconfig %s: %w; to mend it: pulumi config set kubeconfig %s", e.Kubeconfig, err, kubeconfigExample)
 	}
 	contexts, err := e.kubectl("config", "get-contexts", "--output=name")
 	if err != nil {
-		return "", fmt.Errorf("kubeconfig %s: %w; to mend it: see that it answers to kubectl --kubeconfig %[1]s config view", e.Kubeconfig, err)
+		return nil, fmt.Errorf("kubeconfig %s: %w; to mend it: see that it answers to kubectl --kubeconfig %[1]s config view", e.Kubeconfig, err)
 	}
 	if known := strings.Fields(contexts); !slices.Contains(known, e.Context) {
-		return "", fmt.Errorf("context %s is not in kubeconfig %s, which has %s; to mend it: pulumi config set context %s",
+		return nil, fmt.Errorf("context %s is not in kubeconfig %s, which has %s; to mend it: pulumi config set context %s",
 			e.Context, e.Kubeconfig, cmp.Or(strings.Join(known, ", "), "none"), contextExample)
 	}
-	// Raw, because otherwise kubectl first asks for all that the API has, five times over if nothing answers.
-	answer, err := e.kubectl("--context="+e.Context, "get", "--raw=/api/v1/namespaces/kube-system", "--request-timeout=15s")
 	var system struct{ Metadata struct{ UID string } }
-	if err == nil {
-		err = json.Unmarshal([]byte(answer), &system)
+	var nodes struct {
+		Items []struct {
+			Status struct{ NodeInfo struct{ Architecture string } }
+		}
 	}
-	if err == nil && system.Metadata.UID == "" {
-		err = errors.New("kube-system has no UID")
+	err = e.get("/api/v1/namespaces/kube-system", &system)
+	if err == nil {
+		err = e.get("/api/v1/nodes?limit=1", &nodes)
+	}
+	if err == nil && (system.Metadata.UID == "" || len(nodes.Items) == 0) {
+		err = errors.New("it has no identity, or no nodes")
 	}
 	if err != nil {
-		return "", fmt.Errorf("the cluster of context %s gives no access: %w; to mend it: see that it answers to kubectl --kubeconfig %s --context %[1]s get namespace kube-system",
+		return nil, fmt.Errorf("the cluster of context %s gives no access: %w; to mend it: see that it answers to kubectl --kubeconfig %s --context %[1]s get namespaces,nodes",
 			e.Context, err, e.Kubeconfig)
 	}
-	return system.Metadata.UID, nil
+	return &answers{identifier: system.Metadata.UID, architecture: nodes.Items[0].Status.NodeInfo.Architecture}, nil
+}
+
+// get reads an object of the API. Raw, because kubectl otherwise first asks for all
+// that the API has, five times over if nothing answers.
+func (e *Existing) get(path string, object any) error {
+	text, err := e.kubectl("--context="+e.Context, "get", "--raw="+path, "--request-timeout=15s")
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(text), object)
 }
 
 func (e *Existing) path() string {

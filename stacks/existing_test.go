@@ -17,6 +17,7 @@ const (
 	// kubectlAnswers is a kubectl for whose kubeconfig there are two contexts, and a cluster.
 	kubectlAnswers = `case "$*" in
 *get-contexts*) printf 'minikube\nteam@office\n' ;;
+*--raw=/api/v1/nodes*) echo '{"items": [{"status": {"nodeInfo": {"architecture": "arm64"}}}]}' ;;
 *--raw=/api/v1/namespaces/kube-system*) echo '{"metadata": {"name": "kube-system", "uid": "` + testUID + `"}}' ;;
 *) echo "what is $*?" >&2; exit 1 ;;
 esac`
@@ -76,6 +77,7 @@ func TestExisting(t *testing.T) {
 			t.Errorf("%s differs from that on Google Cloud: %v", typ, there.Diff(here))
 		}
 	}
+	want(t, c.inputs(t, typeImage), "build.platform", "linux/arm64")
 	if _, ok := c.inputs(t, typeImage)["registry"]; ok {
 		t.Error("the image has a login of its own, want Docker's")
 	}
@@ -127,7 +129,7 @@ func TestExistingUnusable(t *testing.T) {
 	asked := func(answer string) string {
 		return `case "$*" in *get-contexts*) echo team@office ;; *) ` + answer + ` ;; esac`
 	}
-	const access = "; to mend it: see that it answers to kubectl --kubeconfig ~/kubeconfig --context team@office get namespace kube-system"
+	const access = "; to mend it: see that it answers to kubectl --kubeconfig ~/kubeconfig --context team@office get namespaces,nodes"
 	for _, test := range []struct{ name, kubectl, key, value, line string }{
 		{"no kubeconfig", kubectlAnswers, "kubeconfig", "~/nowhere",
 			"kubeconfig ~/nowhere: no such file or directory; to mend it: pulumi config set kubeconfig ~/.kube/config"},
@@ -144,7 +146,7 @@ func TestExistingUnusable(t *testing.T) {
 		{"not Kubernetes", asked("echo hello"), "", "",
 			"the cluster of context team@office gives no access: invalid character 'h' looking for beginning of value" + access},
 		{"no identity", asked("echo {}"), "", "",
-			"the cluster of context team@office gives no access: kube-system has no UID" + access},
+			"the cluster of context team@office gives no access: it has no identity, or no nodes" + access},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, config := newCloud(), existingConfig(t)

@@ -14,6 +14,7 @@ import (
 type ImageArgs struct {
 	Registry  pulumi.StringInput    // what the image's name starts with, HOST/PATH
 	TokenHost pulumi.StringPtrInput // the host, if Google's tokens open it; nil to push with Docker's own login
+	Platform  string                // of the nodes, such as linux/amd64
 	Version   string                // the image's tag, and the build argument VERSION
 	Existing  string                // name of the image to use instead of building one, by its digest; or empty
 }
@@ -77,7 +78,7 @@ func NewImage(ctx *pulumi.Context, name string, args *ImageArgs, opts ...pulumi.
 			Context:    pulumi.String("./app"),
 			Dockerfile: pulumi.String("./app/Dockerfile"),
 			// Of the nodes; the default is that of whoever runs Pulumi.
-			Platform: pulumi.String("linux/amd64"),
+			Platform: pulumi.String(args.Platform),
 			Args:     pulumi.StringMap{"VERSION": pulumi.String(args.Version)},
 		},
 		Registry: login,

@@ -47,7 +47,7 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	image, err := NewImage(ctx, app, &ImageArgs{
-		Registry: place.registry, TokenHost: place.tokenHost, Version: cfg.ImageVersion, Existing: cfg.Image,
+		Registry: place.registry, TokenHost: place.tokenHost, Platform: place.platform, Version: cfg.ImageVersion, Existing: cfg.Image,
 	})
 	if err != nil {
 		return err
@@ -93,6 +93,7 @@ type place struct {
 	tokenHost  pulumi.StringPtrInput // the registry's host, if Google's tokens open it
 	pullGrant  pulumi.Resource       // lets the nodes pull; nil if they may already
 	pullSecret string                // a Docker config to pull with, if it takes one
+	platform   string                // operating system and processor of the nodes
 	kubernetes *Kubernetes
 	cluster    pulumi.StringInput // its name
 	kubectl    pulumi.StringInput // the command that gives kubectl access
@@ -137,8 +138,10 @@ func onGoogleCloud(ctx *pulumi.Context, cfg Config, name string) (*place, error)
 		return nil, err
 	}
 	return &place{
-		registry: registry.URL, tokenHost: registry.Host, pullGrant: registry.ReaderGrant, kubernetes: kubernetes,
-		cluster: cluster.Name,
+		registry: registry.URL, tokenHost: registry.Host, pullGrant: registry.ReaderGrant,
+		platform:   "linux/amd64", // see isX86Machine
+		kubernetes: kubernetes,
+		cluster:    cluster.Name,
 		kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
 			cluster.Name, cfg.Location, cfg.Project),
 		console: pulumi.Sprintf("https://console.cloud.google.com/kubernetes/clusters/details/%s/%s/details?project=%s",
