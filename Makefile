@@ -41,7 +41,7 @@ with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE"
 TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor lint vulnerabilities unit test faults clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor lint vulnerabilities unit test faults bench clean setup build FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -141,6 +141,10 @@ test: build unit ## Everything: unit tests, then the tutorial and its faults end
 
 faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run TestFaults ./e2e
+
+bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
+	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
+	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
 
 clean: setup ## Remove every trace of the emulator, after `make down`
 	@$(SETUP) clean

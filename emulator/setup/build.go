@@ -20,7 +20,7 @@ import (
 
 // build makes everything that up needs and is not there or not fresh.
 func build(ctx context.Context, c checkout) error {
-	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp"} {
+	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp", "took"} {
 		if err := os.MkdirAll(c.home(folder), 0o755); err != nil {
 			return err
 		}

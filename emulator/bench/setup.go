@@ -1,0 +1,36 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// setup tells how long each step of the emulator's setup took when it last had
+// something to do; see emulator/setup/steps.go. Cold is what `make clean up` makes it.
+func setup(b *bench) error {
+	for _, step := range []string{"modules", "kubernetes", "emulator", "pulumi", "program", "debian", "golang", "node"} {
+		text, err := os.ReadFile(filepath.Join(b.home, "took", step))
+		if os.IsNotExist(err) {
+			continue // it never took a second
+		}
+		if err != nil {
+			return err
+		}
+		took, err := time.ParseDuration(strings.TrimSpace(string(text)))
+		if err != nil {
+			return err
+		}
+		b.note("step "+step+", the last time", seconds(took), "")
+	}
+	cmd := b.command("make", "build")
+	_, used, err := output(cmd)
+	if err != nil {
+		return err
+	}
+	b.note("`make build`, everything built", seconds(used.wall), "")
+	return nil
+}
