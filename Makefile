@@ -39,9 +39,11 @@ with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE"
 
 # Tools of a module of their own, so that the program does not depend on them.
 TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
+# Of a clone whose lint runs at the same time, it would otherwise complain.
+GOLANGCI = go tool -modfile=$(CURDIR)/pipelines/lint/go.mod golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor lint vulnerabilities unit test faults bench clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor vet lint vulnerabilities unit test faults bench clean setup build FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -116,7 +118,7 @@ FORCE:
 doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev does on Google Cloud
 	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,$(call in,$(STACK)) go run ./doctor)
 
-lint: ## Check formatting, vet all modules, check the workflows
+vet: ## Check formatting, vet all modules, check the workflows
 	@unformatted=$$(gofmt -l main.go stacks pipelines doctor app emulator); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, to mend: gofmt -w" $$unformatted; exit 1; fi
 	go vet ./...
@@ -126,12 +128,17 @@ lint: ## Check formatting, vet all modules, check the workflows
 	$(TOOL) actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	go test ./pipelines -run 'TestWorkflows|TestDrone'
 
+lint: vet ## The same, and golangci-lint: some minutes when nothing is cached
+	$(GOLANGCI)
+	cd app && $(GOLANGCI)
+	cd emulator && $(GOLANGCI)
+
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
 	$(TOOL) govulncheck ./...
 	cd app && $(TOOL) govulncheck ./...
 	cd emulator && $(TOOL) govulncheck ./...
 
-unit: lint ## Checks and unit tests of all modules
+unit: vet ## Checks and unit tests of all modules
 	go test ./...
 	cd app && go test ./...
 	cd emulator && go test ./...

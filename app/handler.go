@@ -32,7 +32,7 @@ func newHandler(version, pod string, log *slog.Logger) *handler {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 			return
 		}
-		io.WriteString(w, "ok\n")
+		_, _ = io.WriteString(w, "ok\n") // see text
 	})
 	h.routes = routes
 	return h
@@ -57,7 +57,7 @@ func text(contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		// An error here is a client that went away: nothing to mend or to tell.
-		io.WriteString(w, body)
+		_, _ = io.WriteString(w, body)
 	}
 }
 

@@ -159,8 +159,8 @@ func (p *dockerProvider) push(ctx context.Context, in inputs, log *log) (string,
 		if err := p.engine.ImageTag(ctx, in.ImageName, target); err != nil {
 			return "", err
 		}
-		// Only the name that the user gave it stays in `docker images`.
-		defer p.engine.ImageRemove(context.WithoutCancel(ctx), target, image.RemoveOptions{})
+		// Only the name that the user gave it stays in `docker images`; that another one does is no failure.
+		defer func() { _, _ = p.engine.ImageRemove(context.WithoutCancel(ctx), target, image.RemoveOptions{}) }()
 	}
 	credentials, err := registry.EncodeAuthConfig(auth)
 	if err != nil {
@@ -273,12 +273,12 @@ type log struct {
 }
 
 // line stays in the update's output.
-func (l *log) line(text string) { l.host.Log(l.ctx, diag.Info, l.urn, text) }
+func (l *log) line(text string) { _ = l.host.Log(l.ctx, diag.Info, l.urn, text) }
 
 // status shows beside the resource until the next one, one a second at most.
 func (l *log) status(text string) {
 	if time.Since(l.last) > time.Second {
 		l.last = time.Now()
-		l.host.LogStatus(l.ctx, diag.Info, l.urn, strings.TrimSpace(text))
+		_ = l.host.LogStatus(l.ctx, diag.Info, l.urn, strings.TrimSpace(text))
 	}
 }

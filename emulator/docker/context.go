@@ -46,7 +46,10 @@ func contextDigest(folder, dockerfile string) (string, error) {
 func copyContent(to io.Writer, path string, mode fs.FileMode) error {
 	if mode.Type() == fs.ModeSymlink {
 		target, err := filepath.EvalSymlinks(path)
-		io.WriteString(to, filepath.ToSlash(target))
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(to, filepath.ToSlash(target))
 		return err
 	}
 	if !mode.IsRegular() {

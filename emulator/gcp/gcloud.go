@@ -110,11 +110,11 @@ func switchAPI(book records.Book, args []string, on bool) error {
 	if api == bootstrapAPI {
 		typ, there = disabledType, !on
 	}
-	if id := project + "/" + api; there {
-		return book.Put(typ, records.Record{ID: id, Properties: map[string]any{"project": project, "service": api, "disableOnDestroy": true}})
-	} else {
+	id := project + "/" + api
+	if !there {
 		return book.Delete(typ, id)
 	}
+	return book.Put(typ, records.Record{ID: id, Properties: map[string]any{"project": project, "service": api, "disableOnDestroy": true}})
 }
 
 // listAPIs lists the enabled APIs of a project in JSON, whatever the filter.

@@ -72,7 +72,7 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 		return Endpoint{}, err
 	}
 	log("starting the control plane")
-	_, err = m.start(ctx, machine{
+	err = m.start(ctx, machine{
 		name:    c.Name,
 		image:   image,
 		command: []string{"control-plane"},

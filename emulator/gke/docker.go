@@ -145,34 +145,34 @@ var capabilities = strings.Fields(`AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_RE
 
 // start makes a container with an address of its own and starts it. A container
 // that cannot be started is removed again.
-func (m *machines) start(ctx context.Context, spec machine) (address string, err error) {
-	address, id, err := m.place(ctx, spec)
+func (m *machines) start(ctx context.Context, spec machine) error {
+	id, err := m.place(ctx, spec)
 	if err != nil {
-		return "", err
+		return err
 	}
 	err = m.copyIn(ctx, id, spec.files)
 	if err == nil {
 		if err = m.docker.ContainerStart(ctx, id, container.StartOptions{}); err == nil {
-			return address, nil
+			return nil
 		}
 	}
-	return "", errors.Join(fmt.Errorf("start container %s: %w", spec.name, err), m.remove(context.WithoutCancel(ctx), id))
+	return errors.Join(fmt.Errorf("start container %s: %w", spec.name, err), m.remove(context.WithoutCancel(ctx), id))
 }
 
 // place makes a container that holds an address from then on.
-func (m *machines) place(ctx context.Context, spec machine) (address, id string, err error) {
+func (m *machines) place(ctx context.Context, spec machine) (id string, err error) {
 	unlock, err := m.lock()
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	defer unlock()
 	net, err := m.network(ctx)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	address, err = m.freeAddress(ctx, net.IPAM.Config[0].Subnet)
+	address, err := m.freeAddress(ctx, net.IPAM.Config[0].Subnet)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	spec.labels[labelEmulator] = m.home
 	host := &container.HostConfig{
@@ -205,9 +205,9 @@ func (m *machines) place(ctx context.Context, spec machine) (address, id string,
 			net.Name: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address}}}},
 		nil, spec.name)
 	if err != nil {
-		return "", "", fmt.Errorf("create container %s: %w", spec.name, err)
+		return "", fmt.Errorf("create container %s: %w", spec.name, err)
 	}
-	return address, created.ID, nil
+	return created.ID, nil
 }
 
 // freeAddress returns the lowest address that no container of the network has,

@@ -223,7 +223,7 @@ func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, en
 		list = append(list, key+"="+labels[key])
 	}
 	log("starting " + name)
-	if _, err = m.start(ctx, machine{
+	if err = m.start(ctx, machine{
 		name:    name,
 		image:   image,
 		command: []string{"kube-node"},

@@ -31,7 +31,7 @@ func EnsureRegistry(ctx context.Context) error {
 		return err
 	}
 	if len(have) == 0 {
-		if _, err := m.start(ctx, machine{
+		if err := m.start(ctx, machine{
 			name:    m.registryName(),
 			image:   image,
 			command: []string{"/opt/emulator/emulator", "registry"},

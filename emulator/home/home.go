@@ -59,7 +59,7 @@ func Credential() (string, error) {
 	return token, nil
 }
 
-// Login and Revoke give and take the credentials of this folder.
+// Login gives the credentials of this folder, which Revoke takes.
 func Login() error {
 	path, err := revokedPath()
 	if err != nil {
@@ -71,7 +71,7 @@ func Login() error {
 	return nil
 }
 
-// Revoke: see Login.
+// Revoke takes the credentials of this folder until the next Login.
 func Revoke() error {
 	path, err := revokedPath()
 	if err != nil {

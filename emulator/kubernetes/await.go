@@ -97,7 +97,7 @@ func (c *cluster) await(ctx context.Context, written *unstructured.Unstructured,
 			say(line)
 		}
 		if now.failed {
-			return c.latest(written), c.explain(written, fmt.Sprintf("'%s' failed to become Ready", written.GetName()), now)
+			return c.latest(written), c.explain(fmt.Sprintf("'%s' failed to become Ready", written.GetName()), now)
 		}
 		pause := 5 * time.Second // for news that no watch brings: events, an API server that is back
 		if !now.ready {
@@ -117,7 +117,7 @@ func (c *cluster) await(ctx context.Context, written *unstructured.Unstructured,
 			if errors.Is(ctx.Err(), context.Canceled) {
 				why = fmt.Sprintf("Resource operation was cancelled for '%s'", written.GetName())
 			}
-			return c.latest(written), c.explain(written, why, now)
+			return c.latest(written), c.explain(why, now)
 		case <-changed:
 			time.Sleep(100 * time.Millisecond) // changes come in bursts
 		case <-time.After(pause):
@@ -143,7 +143,7 @@ func (c *cluster) latest(written *unstructured.Unstructured) *unstructured.Unstr
 
 // explain is the headline, the reasons, and the last words of a pod that
 // crashed.
-func (c *cluster) explain(written *unstructured.Unstructured, headline string, p progress) []string {
+func (c *cluster) explain(headline string, p progress) []string {
 	reasons := append([]string{headline}, p.reasons...)
 	if len(p.reasons) == 0 {
 		reasons = append(reasons, p.summary)

@@ -93,7 +93,7 @@ func (c patcher) Patch(_ context.Context, _ string, typ types.PatchType, body []
 	if typ != types.ApplyPatchType {
 		return obj, nil
 	}
-	if s.refuse != nil && !(apierrors.IsConflict(s.refuse) && *options.Force) {
+	if s.refuse != nil && (!apierrors.IsConflict(s.refuse) || !*options.Force) {
 		return nil, s.refuse
 	}
 	if err := json.Unmarshal(body, &obj.Object); err != nil {

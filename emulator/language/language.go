@@ -203,7 +203,7 @@ func build(ctx context.Context, info *pulumirpc.ProgramInfo, fallback string) (s
 	target, _ := options["buildTarget"].(string)
 	switch {
 	case binary != "" && target != "":
-		return "", errors.New("Pulumi.yaml: the runtime options binary and buildTarget exclude each other")
+		return "", errors.New("the runtime options binary and buildTarget of Pulumi.yaml exclude each other")
 	case binary != "":
 		return exec.LookPath(binary)
 	case target == "":

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
@@ -28,7 +29,9 @@ import (
 // Main serves the registry on port 5000: images in /var/lib/registry, the
 // emulated Google's records and access token in /google.
 func Main() error {
-	return http.ListenAndServe(":5000", New("/var/lib/registry", "/google"))
+	// Of the times only the header's is limited: a layer takes as long as it takes.
+	server := &http.Server{Addr: ":5000", Handler: New("/var/lib/registry", "/google"), ReadHeaderTimeout: 10 * time.Second}
+	return server.ListenAndServe()
 }
 
 type server struct {
@@ -65,7 +68,7 @@ func (f *faults) Format(entry *logrus.Entry) ([]byte, error) {
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" {
-		io.WriteString(w, "ok\n")
+		_, _ = io.WriteString(w, "ok\n") // or whoever asked has gone
 		return
 	}
 	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
@@ -74,7 +77,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.check(r); err != nil {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Artifact Registry"`)
-		errcode.ServeJSON(w, err)
+		_ = errcode.ServeJSON(w, err) // or the client has gone
 		return
 	}
 	s.app.ServeHTTP(w, r)

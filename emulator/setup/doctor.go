@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -44,7 +45,7 @@ func (c checkout) system() finding {
 	if err := cmp.Or(syscall.Sysinfo(&memory), syscall.Statfs(c.root, &disk)); err != nil {
 		return finding{"system", err.Error(), "see that free and df work"}
 	}
-	total, free := uint64(memory.Totalram)*uint64(memory.Unit)>>20, disk.Bavail*uint64(disk.Bsize)>>20
+	total, free := memory.Totalram*uint64(memory.Unit)>>20, disk.Bavail*uint64(disk.Bsize)>>20
 	f := finding{what: "system", says: fmt.Sprintf("%s/%s, %s, %d MB of memory, %d MB of disk free", runtime.GOOS, runtime.GOARCH, runtime.Version(), total, free)}
 	needed := uint64(10000)
 	if exists(c.home("node-image")) {
@@ -82,7 +83,7 @@ func (c checkout) engine(ctx context.Context) finding {
 	}
 	info, err := c.output(ctx, "docker", "info", "--format", "{{.OperatingSystem}} {{.SecurityOptions}}")
 	var major, minor int
-	fmt.Sscanf(version, "%d.%d", &major, &minor)
+	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // what is no version is too old
 	f := finding{what: "docker", says: "engine " + version}
 	switch host := os.Getenv("DOCKER_HOST"); {
 	case err != nil:
@@ -148,6 +149,25 @@ func (c checkout) ensureDocker(ctx context.Context, p *progress) error {
 		return fmt.Errorf("the Docker engine was started but does not answer; look into %s and %s", p.log, log)
 	}
 	return nil
+}
+
+// browsers are the names under which Chromium is installed.
+var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+
+// browser makes sure that the tests have a Chromium: installed as ensureDocker does
+// it, elsewhere told.
+func browser(ctx context.Context, c checkout) error {
+	for _, name := range browsers {
+		if c.installed(name) != "" {
+			return nil
+		}
+	}
+	if !exists("/etc/debian_version") || os.Geteuid() != 0 {
+		return errors.New("the tests look at the service's page in a browser, and there is none; to mend: install Chromium (on Debian: sudo apt-get install chromium) or Google Chrome")
+	}
+	return runSteps(ctx, c, []step{{name: "chromium", run: func(ctx context.Context, p *progress) error {
+		return c.aptInstall(ctx, p, "chromium")
+	}}})
 }
 
 // aptInstall installs Debian packages with nothing recommended beside them.

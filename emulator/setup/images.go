@@ -63,7 +63,9 @@ func (c checkout) debianImage(ctx context.Context, p *progress) error {
 		return err
 	}
 	folder := c.home("tmp", "debian")
-	defer exec.Command("sh", "-c", `umount "$1"/proc "$1"/sys 2>/dev/null; rm -rf --one-file-system "$1"`, "sh", folder).Run()
+	defer func() { // what is left, the next build removes
+		_ = exec.Command("sh", "-c", `umount "$1"/proc "$1"/sys 2>/dev/null; rm -rf --one-file-system "$1"`, "sh", folder).Run()
+	}()
 	bootstrapping := c.command(ctx, "", "debootstrap", "--variant=minbase", "--include="+strings.Join(strings.Fields(string(packages)), ","), "bookworm", folder)
 	if proxy, err := c.output(ctx, "sh", "-c", `eval "$(apt-config shell p Acquire::http::Proxy)"; echo "$p"`); err == nil && proxy != "" {
 		bootstrapping.Env = append(os.Environ(), "http_proxy="+proxy)

@@ -21,13 +21,14 @@ import (
 )
 
 var commands = map[string]func(context.Context, checkout) error{
-	"answer": answer,
-	"build":  build,
-	"clean":  clean,
-	"doctor": doctor,
-	"env":    printEnv,
-	"gone":   gone,
-	"stack":  makeStack,
+	"answer":  answer,
+	"browser": browser,
+	"build":   build,
+	"clean":   clean,
+	"doctor":  doctor,
+	"env":     printEnv,
+	"gone":    gone,
+	"stack":   makeStack,
 }
 
 // checkout is one clone of the repository with the emulator's folder in it.
