@@ -43,7 +43,7 @@ TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
 GOLANGCI = go tool -modfile=$(CURDIR)/pipelines/lint/go.mod golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor vet lint vulnerabilities unit test faults bench clean setup build FORCE
+.PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor vet lint vulnerabilities unit test faults bench pictures clean setup build browser FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -143,7 +143,7 @@ unit: vet ## Checks and unit tests of all modules
 	cd app && go test ./...
 	cd emulator && go test ./...
 
-test: build unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
+test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 60m -short -v ./e2e
 
 faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
@@ -153,11 +153,17 @@ bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PA
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
 	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
 
+pictures: build browser ## Make the documents' pictures, by following docs/tutorial.md
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 30m -v -run TestDocument ./e2e -pictures
+
 clean: setup ## Remove every trace of the emulator, after `make down`
 	@$(SETUP) clean
 
 build: setup
 	@$(SETUP) build
+
+browser: setup
+	@$(SETUP) browser
 
 setup:
 	@command -v go > /dev/null || { echo "Go is missing; to mend: install Go 1.26 or newer from https://go.dev/dl"; exit 1; }

@@ -15,24 +15,36 @@ type manual struct {
 
 func readManual(t *testing.T) *manual {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/operations.md")
+	m := &manual{commands: map[string]string{}, used: map[string]bool{}}
+	for _, b := range readBlocks(t, "../../docs/operations.md") {
+		m.commands[b.heading] += b.commands
+	}
+	return m
+}
+
+// block is a block of commands in a document.
+type block struct {
+	heading  string // that it stands under
+	commands string
+	shows    string // the block of text right below
+}
+
+func readBlocks(t *testing.T, path string) []block {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &manual{commands: map[string]string{}, used: map[string]bool{}}
-	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```")
-	starts := heading.FindAllStringSubmatchIndex(string(text), -1)
-	for i, at := range starts {
-		end := len(text)
-		if i+1 < len(starts) {
-			end = starts[i+1][0]
+	var blocks []block
+	heading := ""
+	for _, found := range regexp.MustCompile("(?ms)^#+ ([^\n]+)$|^```sh\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?").FindAllStringSubmatch(string(text), -1) {
+		if found[1] != "" {
+			heading = found[1]
+			continue
 		}
-		for _, found := range block.FindAllStringSubmatch(string(text[at[1]:end]), -1) {
-			m.commands[string(text[at[2]:at[3]])] += found[1]
-		}
+		blocks = append(blocks, block{heading, found[2], found[3]})
 	}
-	return m
+	return blocks
 }
 
 func (m *manual) unused() []string {
