@@ -198,7 +198,8 @@ func (p *dockerProvider) push(ctx context.Context, in inputs, log *log) (string,
 var mends = []struct{ refusal, command string }{
 	{"immutability", "this version exists with other content; choose a new one: pulumi config set imageVersion <new>"},
 	{"name unknown", "if it was deleted by hand, make it again: pulumi up --refresh"},
-	{"unauthorized", "check registry.username and registry.password"},
+	{"unauthorized", "check registry.username and registry.password or, without them, docker login"},
+	{"no basic auth credentials", "log in with docker login, or set registry.username and registry.password"},
 }
 
 // read gives each message of the engine's answer to a function and returns the

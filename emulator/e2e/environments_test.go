@@ -94,14 +94,6 @@ func newEnvironment(t *testing.T, name string) environment {
 	return e
 }
 
-// up updates the stack, after which there must be nothing to change, and returns its URL.
-func (e environment) up(t *testing.T) string {
-	t.Helper()
-	e.pulumi(t, "up", "--yes", "--skip-preview")
-	e.previewIsEmpty(t)
-	return e.pulumi(t, "stack", "output", "url")
-}
-
 func (e environment) namespace() string { return "--namespace=hello-timber-" + e.name }
 
 // score asks kube-score about what is on the cluster.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -158,17 +157,6 @@ func (l *lab) edit(t *testing.T, path, old, new string) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// resources lists the types of what the stack's state holds and is not of Pulumi's own.
-func (l *lab) resources(t *testing.T) []string {
-	t.Helper()
-	types := regexp.MustCompile(`"type": "((?:gcp|kubernetes|docker):[^"]+)"`).FindAllStringSubmatch(l.pulumi(t, "stack", "export"), -1)
-	var list []string
-	for _, found := range types {
-		list = append(list, found[1])
-	}
-	return list
 }
 
 // begin starts a command and returns when it has said something.

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -40,6 +41,16 @@ func newStack(t *testing.T, name string) *stack {
 // newStackFrom does so with the config of any stack.
 func newStackFrom(t *testing.T, name, from string) *stack {
 	t.Helper()
+	s := emulated(t, name)
+	s.remove(t) // what a killed run left
+	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, from)
+	t.Cleanup(func() { s.remove(t) })
+	return s
+}
+
+// emulated has commands meet the emulator.
+func emulated(t *testing.T, name string) *stack {
+	t.Helper()
 	if !strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") {
 		t.Skip("`make test` runs this, with the emulator built")
 	}
@@ -50,17 +61,17 @@ func newStackFrom(t *testing.T, name, from string) *stack {
 	s := &stack{name: name, folder: root, home: filepath.Join(root, ".emulator")}
 	// kubectl's context of whoever works on this machine stays what it is.
 	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
-	remove := func() {
-		for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
-			if _, err := s.start(context.Background(), root, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack selected") {
-				t.Error(err)
-			}
+	return s
+}
+
+// remove destroys and removes the stack, if there is one.
+func (s *stack) remove(t *testing.T) {
+	t.Helper()
+	for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
+		if _, err := s.start(context.Background(), s.folder, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack selected") {
+			t.Error(err)
 		}
 	}
-	remove() // what a killed run left
-	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, from)
-	t.Cleanup(remove)
-	return s
 }
 
 // start runs a command and returns what it printed to standard output; its error
@@ -107,6 +118,25 @@ func (s *stack) kubectl(t *testing.T, args ...string) string {
 
 func (s *stack) previewIsEmpty(t *testing.T) {
 	s.pulumi(t, "preview", "--expect-no-changes", "--diff")
+}
+
+// resources lists the types of what the stack's state holds and is not of Pulumi's own.
+func (s *stack) resources(t *testing.T) []string {
+	t.Helper()
+	types := regexp.MustCompile(`"type": "((?:gcp|kubernetes|docker):[^"]+)"`).FindAllStringSubmatch(s.pulumi(t, "stack", "export"), -1)
+	var list []string
+	for _, found := range types {
+		list = append(list, found[1])
+	}
+	return list
+}
+
+// up updates the stack, after which there must be nothing to change, and returns its URL.
+func (s *stack) up(t *testing.T) string {
+	t.Helper()
+	s.pulumi(t, "up", "--yes", "--skip-preview")
+	s.previewIsEmpty(t)
+	return s.pulumi(t, "stack", "output", "url")
 }
 
 // preview lists what a preview would change, sorted: "TYPE PROPERTY" for each

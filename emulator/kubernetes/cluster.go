@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/homedir"
 )
 
 // cluster is a Kubernetes API server that has answered.
@@ -36,7 +38,7 @@ type cluster struct {
 }
 
 // restConfig is how to reach the cluster, and its default namespace. The
-// kubeconfig is given as text, as a path, or, if empty, found as kubectl does.
+// kubeconfig is given as text, as a path, which may begin with ~/, or, if empty, found as kubectl does.
 func (s settings) restConfig() (*rest.Config, string, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: s.context}
 	overrides.Context.Cluster, overrides.Context.Namespace = s.cluster, s.namespace
@@ -44,8 +46,12 @@ func (s settings) restConfig() (*rest.Config, string, error) {
 	if s.kubeconfig != "" {
 		content := []byte(s.kubeconfig)
 		if !strings.ContainsAny(s.kubeconfig, "\n{") {
+			path := s.kubeconfig
+			if inHome, ok := strings.CutPrefix(path, "~/"); ok {
+				path = filepath.Join(homedir.HomeDir(), inHome)
+			}
 			var err error
-			if content, err = os.ReadFile(s.kubeconfig); err != nil {
+			if content, err = os.ReadFile(path); err != nil {
 				return nil, "", err
 			}
 		}

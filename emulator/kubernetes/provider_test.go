@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +85,13 @@ func TestUnreachable(t *testing.T) {
 	plugins := strings.Replace(kubeconfig("https://192.0.2.1"), `"user":{}`,
 		`"user":{"exec":{"apiVersion":"client.authentication.k8s.io/v1beta1","command":"gke-gcloud-auth-plugin","interactiveMode":"Never","provideClusterInfo":true}}`, 1)
 	t.Setenv("PATH", t.TempDir())
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	file := filepath.Join(home, "two")
+	two := strings.Replace(kubeconfig("http://127.0.0.1:2"), `"clusters":[`, `"clusters":[{"name":"d","cluster":{"server":"http://127.0.0.1:1"}},`, 1)
+	if err := os.WriteFile(file, []byte(strings.Replace(two, `"contexts":[`, `"contexts":[{"name":"y","context":{"cluster":"d","user":"u"}},`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name   string
 		config map[string]any
@@ -92,6 +101,8 @@ func TestUnreachable(t *testing.T) {
 		{"no credential plugin", map[string]any{"kubeconfig": plugins}, "gke-gcloud-auth-plugin, which is not on PATH; install it with: gcloud components install gke-gcloud-auth-plugin"},
 		{"no such context", map[string]any{"kubeconfig": kubeconfig("http://127.0.0.1:1"), "context": "nowhere"}, `context "nowhere" does not exist`},
 		{"no such file", map[string]any{"kubeconfig": "/nowhere/config"}, "open /nowhere/config: no such file or directory"},
+		{"no such file at home", map[string]any{"kubeconfig": "~/config", "context": "x"}, "open " + home + "/config: no such file or directory"},
+		{"a context of a file", map[string]any{"kubeconfig": file, "context": "y"}, "http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"rubbish", map[string]any{"kubeconfig": "{]"}, "kubeconfig: "},
 	} {
 		p := New(nil)

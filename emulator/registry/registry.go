@@ -133,7 +133,8 @@ func (s *server) check(r *http.Request) error {
 
 // find returns the record of the repository that a request names as
 // /v2/PROJECT/REPOSITORY/..., and a node by its location too: containerd adds
-// ns=REGION-docker.pkg.dev, the registry it means.
+// ns=REGION-docker.pkg.dev, the registry it means. Another host is one under which
+// the repository is known to a cluster that is not Google's.
 func find(book records.Book, r *http.Request) (repository records.Record, err error) {
 	repositories, err := book.List("gcp:artifactregistry/repository:Repository")
 	if err != nil {
@@ -141,6 +142,9 @@ func find(book records.Book, r *http.Request) (repository records.Record, err er
 	}
 	name := append(strings.Split(r.URL.Path, "/"), "", "")
 	host := r.URL.Query().Get("ns")
+	if !strings.HasSuffix(host, "-docker.pkg.dev") {
+		host = ""
+	}
 	for _, repository := range repositories {
 		id := strings.Split(repository.ID, "/") // projects/P/locations/L/repositories/R
 		if len(id) == 6 && id[1] == name[2] && id[5] == name[3] && (host == "" || host == id[3]+"-docker.pkg.dev") {

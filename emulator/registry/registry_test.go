@@ -137,6 +137,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"owner pulls", "GET", "/v2/p/r/i/manifests/v1", owner, token, 200, "schemaVersion"},
 		{"node pulls", "GET", "/v2/p/r/i/manifests/" + sum + "?ns=europe-west1-docker.pkg.dev", reader, token, 200, "schemaVersion"},
 		{"node pulls a layer", "GET", "/v2/p/r/i/blobs/" + digest.FromString("one").String(), reader, token, 200, "one"},
+		{"a node that is not Google's pulls", "GET", "/v2/p/r/i/manifests/" + sum + "?ns=127.0.0.1:5000", owner, token, 200, "schemaVersion"},
 		{"node asks another region", "GET", "/v2/p/r/i/manifests/v1?ns=us-east1-docker.pkg.dev", reader, token, 404, `Repository \"r\" not found`},
 		{"node without a grant pulls", "GET", "/v2/p/r/i/manifests/v1", nobody, token, 403, words("download", "r")},
 		{"node pulls elsewhere", "GET", "/v2/p/fixed/i/manifests/v1", reader, token, 403, words("download", "fixed")},
