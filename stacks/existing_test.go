@@ -201,7 +201,7 @@ func TestExistingConfigRefused(t *testing.T) {
 		{"registry", "registry.example.com:port", registry},
 		{"registry", "registry.example.com/team:v1", registry},
 		{"image", "registry.example.com/team/timber-tutorial:v1", image},
-		{"image", "timber-tutorial" + existingDigest[strings.Index(existingDigest, "@"):], image},
+		{"image", strings.TrimPrefix(existingDigest, "registry.example.com:5000/team/"), image},
 	} {
 		t.Run(test.key+"="+test.value, func(t *testing.T) {
 			config := existingConfig(t)

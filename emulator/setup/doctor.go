@@ -36,7 +36,7 @@ func doctor(ctx context.Context, c checkout) error {
 }
 
 func (c checkout) examine(ctx context.Context) []finding {
-	return []finding{c.system(), c.engine(ctx), c.cli(ctx)}
+	return []finding{c.system(), c.engine(ctx), c.cli(ctx), c.chromium()}
 }
 
 func (c checkout) system() finding {
@@ -154,13 +154,23 @@ func (c checkout) ensureDocker(ctx context.Context, p *progress) error {
 // browsers are the names under which Chromium is installed.
 var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
 
+// chromium is for the tests alone, so that without it nothing is missing.
+func (c checkout) chromium() finding {
+	for _, name := range browsers {
+		if path := c.installed(name); path != "" {
+			return finding{what: "chromium", says: path}
+		}
+	}
+	return finding{what: "chromium", says: noBrowser}
+}
+
+const noBrowser = "not on PATH: only make test needs it (as root on Debian, make test installs it)"
+
 // browser makes sure that the tests have a Chromium: installed as ensureDocker does
 // it, elsewhere told.
 func browser(ctx context.Context, c checkout) error {
-	for _, name := range browsers {
-		if c.installed(name) != "" {
-			return nil
-		}
+	if c.chromium().says != noBrowser {
+		return nil
 	}
 	if !exists("/etc/debian_version") || os.Geteuid() != 0 {
 		return errors.New("the tests look at the service's page in a browser, and there is none; to mend: install Chromium (on Debian: sudo apt-get install chromium) or Google Chrome")
