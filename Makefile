@@ -144,7 +144,7 @@ unit: vet ## Checks and unit tests of all modules
 	cd emulator && go test ./...
 
 test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 60m -short -v ./e2e
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
 faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run TestFaults ./e2e

@@ -93,6 +93,22 @@ func apiSwitchedOff(t *testing.T, l *lab) {
 	l.undone(t)
 }
 
+func clusterMoved(t *testing.T, l *lab) {
+	l.healthy(t)
+	zone := "europe-west1-b"
+	if l.pulumi(t, "config", "get", "location") == zone { // the row has run before
+		zone = "europe-west1-c"
+	}
+	old := l.containers(t, "node")
+	l.set(t, "location", zone)
+	l.heal(t, func() { l.followManual(t, "Replace the cluster") })
+	for _, node := range l.containers(t, "node") {
+		if slices.Contains(old, node) {
+			t.Errorf("node %s of the old cluster is still there", node)
+		}
+	}
+}
+
 func twoUpdates(t *testing.T, l *lab) {
 	l.healthy(t)
 	l.set(t, "imageVersion", "v2")
@@ -342,7 +358,7 @@ var oddValues = []any{
 	"", " ", "0", "1", "3", "100", "101", "-1", "1.5", "1e3", "010", "0x10", "three", "999999999999999999999", 3, 0, -7, 2.5, true, false, "true", "yes", nil,
 	"v1", "v2", "V2", "v1.2.3", "v1.10", 1.10, "latest", "v1 ", "v1\n", "v1;rm -rf", "$(id)", "${nodes}", "%s%n", "\x00", "\u202e", "🪵", strings.Repeat("a", 10_000),
 	"europe-west1", "europe-west1-d", "europe-west1-z", "us-central1", "e2-medium", "t2a-standard-1", "n1", "10.0.0.0/8", "10.0.0.1/8", "0.0.0.0/0", "::/0", "10.0.0.0/8,,",
-	[]any{"a"}, map[string]any{"a": "b"}, map[string]any{"secure": "v1:AAAA:AAAA"}, "my-project", "Project", "team-timber", "Team Timber",
+	[]any{"a"}, map[string]any{"a": "b"}, map[string]any{"secure": "v1:AAAA:AAAA"}, "my-project", "Project", "/nowhere/config", "~/.kube/config", "minikube", "registry.example.com/team", "team-timber", "Team Timber",
 	"europe-west1-docker.pkg.dev/my-project/repository/image@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "nginx",
 }
 
@@ -363,7 +379,8 @@ func fuzzedConfigs(t *testing.T, l *lab) {
 		}
 		config := file["config"].(map[string]any)
 		keys := []string{"gcp:project", "hello-timber:nosuchkey"}
-		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "owner"} {
+		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "owner",
+			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "memory", "environment", "egress"} {
 			keys = append(keys, "hello-timber:"+key)
 		}
 		for range min(i, 1+random.IntN(3)) { // the first as it is

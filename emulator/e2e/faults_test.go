@@ -39,6 +39,7 @@ var faults = []struct {
 	{"a node removed by hand", "preview lists it, up restores it, a second up changes nothing", nodeRemoved},
 	{"images removed by hand", "the documented way back", imageRemoved},
 	{"an API switched off by hand", "preview lists it, up restores it, a second up changes nothing", apiSwitchedOff},
+	{"the cluster moved to another zone", "the documented way; nothing of the old one is left", clusterMoved},
 	{"destroyed with its cluster gone", "names the blocker; the documented way ends it; nothing is left", destroyedWithoutCluster},
 	{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", upInterrupted(making, cluster)},
 	{"up killed (SIGKILL) while the cluster is made", "cancelled, the next up converges; nothing orphaned or made twice", upKilled(making, cluster)},
