@@ -42,7 +42,10 @@ func stackConfig(ctx context.Context, p *patient) finding {
 	}
 	p.config = map[string]string{}
 	for key, v := range values {
-		p.config[strings.TrimPrefix(key, "hello-timber:")] = v.Value
+		if namespace, own, _ := strings.Cut(key, ":"); namespace != "gcp" {
+			key = own // the project's, whatever its name
+		}
+		p.config[key] = v.Value
 	}
 	if p.config["kubeconfig"] != "" {
 		return ok("%s, on the cluster of context %s in %s; it takes nothing of Google's", p.stack, p.config["context"], p.config["kubeconfig"])
