@@ -65,7 +65,7 @@ func app(b *bench) error {
 	}
 	build := b.command("docker", "build", "--network=host", "--tag="+container, folder)
 	build.Env = append(build.Env, "BUILDX_BUILDER=default")
-	if _, _, err := output(build); err != nil {
+	if _, err := output(build); err != nil {
 		return err
 	}
 	theirs, err := b.serve(container, "256m")

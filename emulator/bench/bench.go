@@ -91,18 +91,31 @@ func (b *bench) command(name string, args ...string) *exec.Cmd {
 // run runs a command and returns what it printed to standard output; its error
 // holds everything that it printed.
 func (b *bench) run(name string, args ...string) (string, error) {
-	out, _, err := output(b.command(name, args...))
-	return out, err
+	return output(b.command(name, args...))
 }
 
-func output(cmd *exec.Cmd) (string, usage, error) {
+func output(cmd *exec.Cmd) (string, error) {
+	return collect(cmd, cmd.Run)
+}
+
+// measured runs a command as run does and tells what it took.
+func measured(cmd *exec.Cmd) (string, usage, error) {
+	var used usage
+	out, err := collect(cmd, func() (err error) {
+		used, err = watch(cmd)
+		return err
+	})
+	return out, used, err
+}
+
+func collect(cmd *exec.Cmd, run func() error) (string, error) {
 	var out, complaint strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	used, err := watch(cmd)
+	err := run()
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, out.String(), complaint.String())
 	}
-	return strings.TrimSpace(out.String()), used, err
+	return strings.TrimSpace(out.String()), err
 }
 
 // ensureUp brings the stack up as it is configured first: three pods of v1.
@@ -119,7 +132,7 @@ func (b *bench) set(key, value string) error {
 	for _, folder := range []string{b.root, b.copy} {
 		cmd := b.command("pulumi", "config", "set", key, value)
 		cmd.Dir = folder
-		if _, _, err := output(cmd); err != nil {
+		if _, err := output(cmd); err != nil {
 			return err
 		}
 	}

@@ -52,14 +52,14 @@ func TestRead(t *testing.T) {
 
 func TestWatch(t *testing.T) {
 	b := &bench{ctx: t.Context(), root: t.TempDir(), env: os.Environ()}
-	out, used, err := output(b.command("sh", "-c", `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.3; echo done`))
+	out, used, err := measured(b.command("sh", "-c", `i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.3; echo done`))
 	if err != nil || out != "done" {
 		t.Fatalf("%q, %v", out, err)
 	}
 	if used.cpu == 0 || used.wall <= used.kind["others"] || used.peak == 0 {
 		t.Errorf("used %+v", used)
 	}
-	if _, _, err := output(b.command("sh", "-c", "echo reason >&2; exit 3")); err == nil || !strings.Contains(err.Error(), "reason") {
+	if _, _, err := measured(b.command("sh", "-c", "echo reason >&2; exit 3")); err == nil || !strings.Contains(err.Error(), "reason") {
 		t.Errorf("the error is %v", err)
 	}
 }

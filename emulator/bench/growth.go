@@ -71,7 +71,7 @@ func (b *bench) growWorkloads() (err error) {
 	pulumi := func(args ...string) (string, usage, error) {
 		cmd := b.command("pulumi", args...)
 		cmd.Dir = folder
-		return output(cmd)
+		return measured(cmd)
 	}
 	if _, _, err := pulumi("stack", "init", stackName); err != nil {
 		return err

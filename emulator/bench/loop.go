@@ -33,7 +33,7 @@ func loop(b *bench) error {
 	preview := func() (usage, error) {
 		cmd := b.command("pulumi", "preview")
 		cmd.Dir = b.copy
-		_, used, err := output(cmd)
+		_, used, err := measured(cmd)
 		return used, err
 	}
 	if _, err := preview(); err != nil { // the copy's first build
@@ -80,7 +80,7 @@ func cold(b *bench) error {
 		binary := filepath.Join(cache, "program")
 		cmd := b.command("go", "build", "-o", binary)
 		cmd.Env = append(cmd.Env, "GOCACHE="+cache, "GOFLAGS="+flags)
-		_, used, err := output(cmd)
+		_, used, err := measured(cmd)
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func cold(b *bench) error {
 		}
 		cmd = b.command("go", "build", "-o", binary)
 		cmd.Env = append(cmd.Env, "GOCACHE="+cache, "GOFLAGS="+flags)
-		_, again, err := output(cmd)
+		_, again, err := measured(cmd)
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,7 @@ func rollout(b *bench) error {
 
 	apply := b.command("kubectl", "apply", "--filename=-")
 	apply.Stdin = strings.NewReader(fmt.Sprintf(defaults, first))
-	if _, _, err := output(apply); err != nil {
+	if _, err := output(apply); err != nil {
 		return err
 	}
 	if _, err := b.run("kubectl", "--namespace=bench-defaults", "rollout", "status", "deployment/defaults", "--timeout=3m"); err != nil {

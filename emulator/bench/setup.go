@@ -27,7 +27,7 @@ func setup(b *bench) error {
 		b.note("step "+step+", the last time", seconds(took), "")
 	}
 	cmd := b.command("make", "build")
-	_, used, err := output(cmd)
+	_, used, err := measured(cmd)
 	if err != nil {
 		return err
 	}

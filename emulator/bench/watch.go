@@ -59,7 +59,7 @@ func watch(cmd *exec.Cmd) (usage, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	seen := map[int]process{}
+	seen, foreign := map[int]process{}, map[int]bool{}
 	var first, last time.Time
 	looks := time.NewTicker(interval)
 	defer looks.Stop()
@@ -67,7 +67,7 @@ func watch(cmd *exec.Cmd) (usage, error) {
 		select {
 		case <-looks.C:
 			var resident int64
-			for _, p := range session(cmd.Process.Pid) {
+			for _, p := range session(cmd.Process.Pid, foreign) {
 				resident += p.resident
 				seen[p.id] = p
 				if kindOf(p.name) == "compile" {
@@ -97,12 +97,22 @@ type process struct {
 	resident int64
 }
 
-// session lists the processes of a session; see proc(5).
-func session(id int) []process {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is right
+// session lists the processes of a session; see proc(5). It notes those that are
+// not, so that looking does not take the time that is measured.
+func session(id int, foreign map[int]bool) []process {
+	folder, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(-1) // what was read until an error is enough for one look
 	var list []process
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || foreign[pid] {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", name, "stat"))
 		if err != nil {
 			continue // it has ended
 		}
@@ -112,13 +122,13 @@ func session(id int) []process {
 		}
 		fields := strings.Fields(string(text[closed+1:])) // from the third on
 		if len(fields) < 22 || fields[3] != strconv.Itoa(id) {
+			foreign[pid] = true
 			continue
 		}
 		number := func(field int) int64 {
 			n, _ := strconv.ParseInt(fields[field-3], 10, 64) // the kernel writes numbers
 			return n
 		}
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:open])))
 		list = append(list, process{pid, string(text[open+1 : closed]),
 			time.Duration(number(14)+number(15)) * tick, number(24) * int64(os.Getpagesize())})
 	}
