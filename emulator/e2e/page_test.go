@@ -63,10 +63,11 @@ func (p *page) summary(t *testing.T) (text string) {
 	return text
 }
 
-// shows waits until the summary matches.
+// shows waits until the summary matches, for as long as an update may take on a
+// loaded machine.
 func (p *page) shows(t *testing.T, pattern string) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !p.matches(t, pattern); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Minute); !p.matches(t, pattern); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the page shows %q, want %s", p.summary(t), pattern)
 		}
