@@ -74,12 +74,16 @@ func TestNew(t *testing.T) {
 	t.Log("another service")
 	s.run(t, "rm", "-r", "app")
 	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/greeter"), "app")
+	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/stack.go")
 	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
 	s.pulumi(t, "config", "set", "--path", "environment.GREETING", "hello, oak")
 	url := s.up(t)
 	says(t, url, "hello, oak\n")
+	if image := s.pulumi(t, "stack", "output", "image"); !strings.Contains(image, "/greeter@sha256:") {
+		t.Errorf("the greeter's image is %s", image)
+	}
 
 	t.Log("what it is told becomes secret")
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", "hello, elm")
