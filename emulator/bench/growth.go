@@ -111,7 +111,7 @@ func (b *bench) growWorkloads() (err error) {
 		if err != nil {
 			return err
 		}
-		b.note(workloads+" workloads in one program", fmt.Sprintf("first preview %s, up %s, unchanged preview %s", seconds(preview.wall), seconds(up.wall), seconds(unchanged.wall)),
+		b.note("workloads in one program: "+workloads, fmt.Sprintf("first preview %s, up %s, unchanged preview %s", seconds(preview.wall), seconds(up.wall), seconds(unchanged.wall)),
 			fmt.Sprintf("CPU of the unchanged %s, memory %s, state %s", seconds(unchanged.cpu), size(unchanged.peak), size(int64(len(state)))))
 	}
 	return nil
