@@ -167,13 +167,25 @@ func podDeleted(t *testing.T, l *lab) {
 	})
 }
 
+// elsewhere tells whether three ready pods are on other nodes than this one.
+func (l *lab) elsewhere(t *testing.T, node string) bool {
+	t.Helper()
+	ready, n := l.ready(t, "pods", l.namespace()), 0
+	for _, p := range l.pods(t) {
+		if p.node != node && slices.Contains(ready, p.name) {
+			n++
+		}
+	}
+	return n == 3
+}
+
 // nodeDead: the load balancer's address is on no node, so that any of them may die.
 func nodeDead(t *testing.T, l *lab) {
 	var lost string
 	l.lossy(t, func(p pod) func() bool {
 		lost = p.node
 		l.run(t, "docker", "kill", lost)
-		return func() bool { return !slices.ContainsFunc(l.pods(t), func(now pod) bool { return now.node == lost }) }
+		return func() bool { return l.elsewhere(t, lost) }
 	})
 	answers(t, l.url, v1)
 	l.run(t, "docker", "start", lost)
@@ -187,15 +199,7 @@ func kubeletHangs(t *testing.T, l *lab) {
 	kubelet := func(signal string) { l.run(t, "docker", "exec", lost, "pkill", "-"+signal, "-x", "kubelet") }
 	l.unnoticed(t, func() {
 		kubelet("STOP")
-		eventually(t, "three ready pods on other nodes", func() bool {
-			elsewhere := 0
-			for _, p := range l.pods(t) {
-				if p.node != lost && slices.Contains(l.ready(t, "pods", l.namespace()), p.name) {
-					elsewhere++
-				}
-			}
-			return elsewhere == 3
-		})
+		eventually(t, "three ready pods on other nodes", func() bool { return l.elsewhere(t, lost) })
 		kubelet("CONT")
 		l.full(t)
 	})

@@ -58,7 +58,7 @@ var faults = []struct {
 func TestFaults(t *testing.T) {
 	l := &lab{stack: newStack(t, "e2e-faults"), manual: readManual(t)}
 	l.before = l.onThisMachine(t)
-	table := []string{"", fmt.Sprintf("%-7s %-52s %-72s %s", "", "fault", "must hold", "measured")}
+	table := []string{"", "| | fault | must hold | measured |", "|---|---|---|---|"}
 	all := true
 	for _, row := range faults {
 		l.measured = nil
@@ -70,7 +70,7 @@ func TestFaults(t *testing.T) {
 		if all = all && ran; !ran {
 			continue // -run chose others
 		}
-		table = append(table, fmt.Sprintf("%-7s %-52s %-72s %s", verdict, row.fault, row.holds, strings.Join(l.measured, ", ")))
+		table = append(table, fmt.Sprintf("| %s | %s | %s | %s |", verdict, row.fault, row.holds, strings.Join(l.measured, ", ")))
 	}
 	fmt.Println(strings.Join(append(table, ""), "\n"))
 	if all && !t.Failed() {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -113,7 +114,7 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 		}
 		// Other clusters of this network draw from the same range: ask the wire
 		// who has the address (RFC 5227) instead of keeping a common book.
-		if answers(ctx, ip.String()) {
+		if answers(ctx, ip.String(), 1) {
 			continue
 		}
 		if err := c.claim(ctx, ip); err != nil {
@@ -124,9 +125,11 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
 }
 
-// answers tells whether a machine on the wire has an address.
-func answers(ctx context.Context, address string) bool {
-	return exec.CommandContext(ctx, "arping", "-D", "-q", "-c", "1", "-w", "1", "-I", "eth0", address).Run() != nil
+// answers tells whether a machine on the wire has an address. It asks as many times
+// as seconds, and believes the first answer.
+func answers(ctx context.Context, address string, seconds int) bool {
+	n := strconv.Itoa(seconds)
+	return exec.CommandContext(ctx, "arping", "-D", "-q", "-c", n, "-w", n, "-I", "eth0", address).Run() != nil
 }
 
 func (c *cloud) claim(ctx context.Context, ip net.IP) error {
@@ -217,7 +220,8 @@ func (c *cloud) DeleteRoute(_ context.Context, _ string, route *cloudprovider.Ro
 func (c *cloud) InstanceExists(ctx context.Context, node *v1.Node) (bool, error) {
 	for _, address := range node.Status.Addresses {
 		if address.Type == v1.NodeInternalIP {
-			return answers(ctx, address.Address), nil
+			// A machine that is merely busy must not be taken for lost.
+			return answers(ctx, address.Address, 5), nil
 		}
 	}
 	return true, nil // still to register its address

@@ -24,6 +24,7 @@ type Load struct {
 	Results []*vegeta.Result
 
 	want      []string
+	began     time.Time
 	attackers []*vegeta.Attacker
 	running   sync.WaitGroup
 	mutex     sync.Mutex
@@ -31,7 +32,7 @@ type Load struct {
 
 // Start begins to send. Each answer must be one of want.
 func Start(url string, want []string) *Load {
-	l := &Load{want: want}
+	l := &Load{want: want, began: time.Now()}
 	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url + "/index"})
 	for _, kept := range []bool{true, false} {
 		attacker := vegeta.NewAttacker(vegeta.KeepAlive(kept), vegeta.Timeout(Patience))
@@ -78,8 +79,10 @@ func (l *Load) Sent(from, to time.Time) int {
 func (l *Load) String() string {
 	failed := l.Failures()
 	text := fmt.Sprintf("%d of %d requests failed", len(failed), len(l.Results))
-	for _, r := range failed[:min(3, len(failed))] {
-		text += fmt.Sprintf("; %s: status %d %q after %s: %s", r.Attack, r.Code, r.Body, r.Latency.Round(time.Millisecond), r.Error)
+	for i, r := range failed {
+		if i < 3 || i >= len(failed)-3 {
+			text += fmt.Sprintf("; %s, sent after %s: status %d %q after %s: %s", r.Attack, r.Timestamp.Sub(l.began).Round(time.Millisecond), r.Code, r.Body, r.Latency.Round(time.Millisecond), r.Error)
+		}
 	}
 	return text
 }
