@@ -187,9 +187,27 @@ func nodeDead(t *testing.T, l *lab) {
 		l.run(t, "docker", "kill", lost)
 		return func() bool { return l.elsewhere(t, lost) }
 	})
-	answers(t, l.url, v1)
 	l.run(t, "docker", "start", lost)
 	eventually(t, "three ready nodes again", func() bool { return len(l.ready(t, "nodes")) == 3 })
+	// To the cluster it is a new one, with other addresses for its pods.
+	l.unnoticed(t, func() {
+		l.onlyOn(t, lost, func() {
+			l.kubectl(t, l.namespace(), "delete", "pod", l.pods(t)[0].name)
+			l.full(t)
+		})
+	})
+}
+
+// onlyOn does something while new pods can go to one node only.
+func (l *lab) onlyOn(t *testing.T, node string, do func()) {
+	t.Helper()
+	for _, other := range l.ready(t, "nodes") {
+		if other != node {
+			l.kubectl(t, "cordon", other)
+			defer l.kubectl(t, "uncordon", other)
+		}
+	}
+	do()
 }
 
 // kubeletHangs: for Kubernetes that node is lost, but its pods still answer.
@@ -411,23 +429,17 @@ func registryUnreachable(t *testing.T, l *lab) {
 		l.kubectl(t, l.namespace(), "delete", "pod", l.pods(t)[0].name)
 		l.full(t) // from the image that the node has
 
-		// A node without the image: all but one are closed to new pods, and that one forgets it.
+		// A node without the image, because it forgets it.
 		victim := l.pods(t)[0]
-		for _, node := range l.ready(t, "nodes") {
-			if node != victim.node {
-				l.kubectl(t, "cordon", node)
-			}
-		}
-		l.run(t, "docker", "exec", victim.node, "sh", "-c", "ctr --namespace k8s.io images ls --quiet | grep timber-tutorial | xargs ctr --namespace k8s.io images rm --sync")
-		l.kubectl(t, l.namespace(), "delete", "pod", victim.name)
-		eventually(t, "a pod that cannot pull its image", func() bool {
-			return strings.Contains(l.kubectl(t, l.namespace(), "get", "pods", "--output=jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}"), "Pull")
+		l.onlyOn(t, victim.node, func() {
+			l.run(t, "docker", "exec", victim.node, "sh", "-c", "ctr --namespace k8s.io images ls --quiet | grep timber-tutorial | xargs ctr --namespace k8s.io images rm --sync")
+			l.kubectl(t, l.namespace(), "delete", "pod", victim.name)
+			eventually(t, "a pod that cannot pull its image", func() bool {
+				return strings.Contains(l.kubectl(t, l.namespace(), "get", "pods", "--output=jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}"), "Pull")
+			})
+			start()
+			l.full(t)
 		})
-		start()
-		l.full(t)
-		for _, node := range l.ready(t, "nodes") {
-			l.kubectl(t, "uncordon", node)
-		}
 	})
 }
 

@@ -265,19 +265,27 @@ func (m *machines) removeNode(ctx context.Context, client *kubernetes.Clientset,
 }
 
 func waitReady(ctx context.Context, client *kubernetes.Clientset, name string, log func(string)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, joined, fmt.Errorf("node %s did not get ready in %s; its log: docker logs %s", name, joined, name))
+	waiting, cancel := context.WithTimeout(ctx, joined)
 	defer cancel()
 	log("waiting for " + name)
+	// Its container goes with the failure, so that the reason must be in the error.
+	why := "it never asked to join"
 	for {
-		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
-		if err == nil && slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
-			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-		}) {
-			return nil
+		node, err := client.CoreV1().Nodes().Get(waiting, name, metav1.GetOptions{})
+		if err == nil {
+			at := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
+			if at >= 0 && node.Status.Conditions[at].Status == corev1.ConditionTrue {
+				return nil
+			}
+			if why = "its kubelet says nothing"; at >= 0 {
+				why = node.Status.Conditions[at].Message
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case <-waiting.Done():
+			return fmt.Errorf("node %s did not get ready in %s: %s", name, joined, why)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
