@@ -19,22 +19,7 @@ var (
 
 // Documents refer to files, headings and make targets that there are.
 func TestDocuments(t *testing.T) {
-	var files []string
-	for _, pattern := range []string{"../*.md", "../docs/*.md", "../.github/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
-	}
-	if len(files) < 8 {
-		t.Fatalf("found only %q", files)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, text := range filesOf(t, 8, "../*.md", "../docs/*.md", "../.github/*.md") {
 		for _, found := range mdLink.FindAllStringSubmatch(mdCode.ReplaceAllString(string(text), ""), -1) {
 			if strings.Contains(found[1], "://") {
 				continue

@@ -19,22 +19,7 @@ import (
 
 // The repository's own workflows and actions keep the rules below.
 func TestWorkflows(t *testing.T) {
-	var files []string
-	for _, pattern := range []string{"../.github/workflows/*", "../.github/actions/*/*"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, found...)
-	}
-	if len(files) < 2 {
-		t.Fatalf("found only %q", files)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, text := range filesOf(t, 2, "../.github/workflows/*", "../.github/actions/*/*") {
 		for _, mistake := range checkWorkflow(text) {
 			t.Errorf("%s: %s", file, mistake)
 		}
@@ -42,6 +27,27 @@ func TestWorkflows(t *testing.T) {
 			t.Errorf("%s: %s", file, mistake)
 		}
 	}
+}
+
+// filesOf reads the files of some patterns, of which there must be at least so many.
+func filesOf(t *testing.T, least int, patterns ...string) map[string][]byte {
+	t.Helper()
+	texts := map[string][]byte{}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range found {
+			if texts[file], err = os.ReadFile(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(texts) < least {
+		t.Fatalf("of %q there are only %d files", patterns, len(texts))
+	}
+	return texts
 }
 
 // Every rule is kept because breaking it is found.

@@ -27,30 +27,26 @@ func (l *lab) unnoticed(t *testing.T, do func()) {
 	l.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
 }
 
+// through sets a key to each of some values, and again from the first, and updates each time.
+func (l *lab) through(t *testing.T, times int, key string, values ...string) {
+	t.Helper()
+	for range times {
+		for _, value := range values {
+			l.set(t, key, value)
+			l.up(t)
+		}
+	}
+}
+
 func rollouts(t *testing.T, l *lab) {
 	l.healthy(t)
-	l.unnoticed(t, func() {
-		for range times(10) {
-			for _, version := range []string{"v2", "v1"} {
-				l.set(t, "imageVersion", version)
-				l.up(t)
-			}
-		}
-	})
+	l.unnoticed(t, func() { l.through(t, times(10), "imageVersion", "v2", "v1") })
 }
 
 func scaling(t *testing.T, l *lab) {
 	l.healthy(t)
-	l.set(t, "replicas", "1")
-	l.up(t)
-	l.unnoticed(t, func() {
-		for range times(5) {
-			for _, replicas := range []string{"3", "1"} {
-				l.set(t, "replicas", replicas)
-				l.up(t)
-			}
-		}
-	})
+	l.through(t, 1, "replicas", "1")
+	l.unnoticed(t, func() { l.through(t, times(5), "replicas", "3", "1") })
 }
 
 func nodeDrained(t *testing.T, l *lab) {
