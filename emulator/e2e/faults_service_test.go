@@ -40,7 +40,7 @@ func (l *lab) through(t *testing.T, times int, key string, values ...string) {
 
 func rollouts(t *testing.T, l *lab) {
 	l.healthy(t)
-	l.unnoticed(t, func() { l.through(t, times(10), "imageVersion", "v2", "v1") })
+	l.unnoticed(t, func() { l.through(t, times(5), "imageVersion", "v2", "v1") })
 }
 
 func scaling(t *testing.T, l *lab) {
