@@ -174,11 +174,12 @@ func stateOutdated(t *testing.T, l *lab) {
 const (
 	making, updating = "created", "updating"
 
-	// What has a name of its own is made by then, and the cluster takes seconds more. A
-	// kill between making and recording it leaves what Pulumi does not know: see the manual.
-	cluster    = "gcp:artifactregistry:RepositoryIamMember hello-timber"
-	image      = "docker:index:Image timber-tutorial"
-	deployment = "kubernetes:apps/v1:Deployment timber-tutorial"
+	// The cluster is being made then, and takes seconds more, while whatever has a name of
+	// its own is there. A kill between making a thing and recording it leaves what Pulumi
+	// does not know: see the manual.
+	besideCluster = "gcp:artifactregistry:RepositoryIamMember hello-timber"
+	image         = "docker:index:Image timber-tutorial"
+	deployment    = "kubernetes:apps/v1:Deployment timber-tutorial"
 )
 
 // cutShort begins an update and ends it with a signal while it is at a resource.

@@ -237,7 +237,7 @@ func imageMissing(t *testing.T, l *lab) {
 	l.healthy(t)
 	name, _, _ := strings.Cut(l.pulumi(t, "stack", "output", "image"), "@")
 	l.set(t, "image", name+"@sha256:"+strings.Repeat("0", 64))
-	l.badImage(t, l, "ErrImagePull", "sha256:"+strings.Repeat("0", 64))
+	l.badImage(t, l, "ErrImagePull", "sha256:"+strings.Repeat("0", 64)+": not found")
 }
 
 func imageCrashes(t *testing.T, l *lab) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"hello-timber/emulator/traffic"
 )
@@ -44,11 +45,19 @@ func get(client *http.Client, url string) (pod, body string, err error) {
 // same pod for as long as that lives, also while it drains.
 var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: traffic.Patience}
 
-// answers asserts the exact bytes that /index answers.
+// answers asserts the exact bytes that /index answers. An update is done when the
+// last old pod is told to end; until the nodes hear of it, some requests reach it.
 func answers(t *testing.T, url, want string) {
 	t.Helper()
-	if _, body, err := get(fresh, url); err != nil || body != want {
-		t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(250 * time.Millisecond) {
+		_, body, err := get(fresh, url)
+		if err == nil && body == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
+			return
+		}
 	}
 }
 
