@@ -71,7 +71,7 @@ func loop(b *bench) error {
 // cold compiles the program with a compiler's cache of its own, once as pulumi
 // does here and once as go build does by itself.
 func cold(b *bench) error {
-	for _, flags := range []string{"-ldflags=-s", ""} {
+	for _, flags := range []string{os.Getenv("GOFLAGS"), ""} {
 		cache, err := os.MkdirTemp("", "hello-timber-bench-cache-")
 		if err != nil {
 			return err
@@ -94,7 +94,7 @@ func cold(b *bench) error {
 		if err != nil {
 			return err
 		}
-		b.note(fmt.Sprintf("`GOFLAGS=%s go build`, empty cache", flags),
+		b.note(fmt.Sprintf("`GOFLAGS='%s' go build`, empty cache", flags),
 			fmt.Sprintf("%s, CPU %s, %s of memory, binary %s; again %s", seconds(used.wall), used.cpu.Round(time.Second), size(used.peak), size(info.Size()), seconds(again.wall)), "")
 	}
 	return nil

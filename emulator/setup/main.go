@@ -103,8 +103,8 @@ func (c checkout) env() map[string]string {
 		"KUBECONFIG": c.home("kubeconfig"),
 		// No C compiler is needed, and the program shares compiled packages with the emulator.
 		"CGO_ENABLED": "0",
-		// Pulumi links the program with these after each edit, and nobody debugs it by its symbols.
-		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-ldflags=-s"),
+		// As in the Makefile: nobody debugs the program by its symbols.
+		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -gcflags=all=-dwarf=false -ldflags=-s"),
 	}
 	// The docker command knows contexts, libraries only this variable.
 	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
