@@ -78,10 +78,8 @@ func rollout(b *bench) error {
 	if _, err := b.run("kubectl", "--namespace=bench-defaults", "rollout", "status", "deployment/defaults", "--timeout=3m"); err != nil {
 		return err
 	}
-	if _, err := b.run("kubectl", "--namespace=bench-defaults", "wait", "service/defaults", "--for=jsonpath={.status.loadBalancer.ingress[0].ip}", "--timeout=3m"); err != nil {
-		return err
-	}
-	address, err := b.run("kubectl", "--namespace=bench-defaults", "get", "service", "defaults", "--output=jsonpath={.status.loadBalancer.ingress[0].ip}")
+	const ip = "jsonpath={.status.loadBalancer.ingress[0].ip}"
+	address, err := b.run("kubectl", "--namespace=bench-defaults", "wait", "service/defaults", "--timeout=3m", "--for="+ip, "--output="+ip)
 	if err != nil {
 		return err
 	}

@@ -236,8 +236,9 @@ func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
 func imageMissing(t *testing.T, l *lab) {
 	l.healthy(t)
 	name, _, _ := strings.Cut(l.pulumi(t, "stack", "output", "image"), "@")
-	l.set(t, "image", name+"@sha256:"+strings.Repeat("0", 64))
-	l.badImage(t, l, "ErrImagePull", "sha256:"+strings.Repeat("0", 64)+": not found")
+	missing := name + "@sha256:" + strings.Repeat("0", 64)
+	l.set(t, "image", missing)
+	l.badImage(t, l, "ErrImagePull", missing+": not found")
 }
 
 func imageCrashes(t *testing.T, l *lab) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	"hello-timber/emulator/traffic"
 )
@@ -45,19 +44,11 @@ func get(client *http.Client, url string) (pod, body string, err error) {
 // same pod for as long as that lives, also while it drains.
 var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: traffic.Patience}
 
-// answers asserts the exact bytes that /index answers. An update is done when the
-// last old pod is told to end; until the nodes hear of it, some requests reach it.
+// answers asserts the exact bytes that /index answers.
 func answers(t *testing.T, url, want string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(250 * time.Millisecond) {
-		_, body, err := get(fresh, url)
-		if err == nil && body == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
-			return
-		}
+	if _, body, err := get(fresh, url); err != nil || body != want {
+		t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
 	}
 }
 
