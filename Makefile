@@ -19,7 +19,7 @@ export STACK IMAGE CONFIRM TAG
 export CGO_ENABLED = 0
 # Pulumi compiles and links the program after each edit, which takes a third less of time
 # and space without what only a debugger reads; and after each commit, if that is in it.
-export GOFLAGS ?= -buildvcs=false -gcflags=all=-dwarf=false -ldflags=-s
+export GOFLAGS ?= -buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s
 
 SETUP = .emulator/bin/setup
 WITH_EMULATOR = eval "$$($(SETUP) env $(STACK))" &&

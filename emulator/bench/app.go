@@ -16,7 +16,7 @@ import (
 
 // gunicorn is the tutorial's kind of server, from Debian's packages, with the
 // number of workers that its documentation recommends for one core.
-const gunicorn = `FROM debian:bookworm-slim
+const gunicorn = `FROM debian:trixie-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends gunicorn
 COPY timber.py /
 USER 65532:65532

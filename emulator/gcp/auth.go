@@ -17,7 +17,7 @@ func AuthPlugin(args []string, out io.Writer) error {
 	for _, arg := range args {
 		switch arg {
 		case "--version":
-			_, err := fmt.Fprintln(out, "Kubernetes v1.34.3-emulator")
+			_, err := fmt.Fprintln(out, "Kubernetes v1.34.4-emulator")
 			return err
 		case "--use_application_default_credentials", "--use_application_default_credentials=true":
 		default:

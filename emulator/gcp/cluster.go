@@ -14,7 +14,7 @@ import (
 )
 
 // version is that of the emulated control planes and nodes.
-const version = "1.34.3-gke.1"
+const version = "1.34.4-gke.1"
 
 func checkCluster(in resource.PropertyMap, report func(reason string)) {
 	if v := in["removeDefaultNodePool"]; v.IsBool() && !v.BoolValue() {

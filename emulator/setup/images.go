@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	debian = "debian:bookworm-slim"
+	debian = "debian:trixie-slim"
 	golang = "golang:1.26"
 	// imageLabel marks the images that make clean removes.
 	imageLabel = "hello-timber.image"
@@ -66,7 +66,7 @@ func (c checkout) debianImage(ctx context.Context, p *progress) error {
 	defer func() { // what is left, the next build removes
 		_ = exec.Command("sh", "-c", `umount "$1"/proc "$1"/sys 2>/dev/null; rm -rf --one-file-system "$1"`, "sh", folder).Run()
 	}()
-	bootstrapping := c.command(ctx, "", "debootstrap", "--variant=minbase", "--include="+strings.Join(strings.Fields(string(packages)), ","), "bookworm", folder)
+	bootstrapping := c.command(ctx, "", "debootstrap", "--variant=minbase", "--include="+strings.Join(strings.Fields(string(packages)), ","), "trixie", folder)
 	if proxy, err := c.output(ctx, "sh", "-c", `eval "$(apt-config shell p Acquire::http::Proxy)"; echo "$p"`); err == nil && proxy != "" {
 		bootstrapping.Env = append(os.Environ(), "http_proxy="+proxy)
 	}

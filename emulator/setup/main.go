@@ -104,7 +104,7 @@ func (c checkout) env() map[string]string {
 		// No C compiler is needed, and the program shares compiled packages with the emulator.
 		"CGO_ENABLED": "0",
 		// As in the Makefile: nobody debugs the program by its symbols.
-		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -gcflags=all=-dwarf=false -ldflags=-s"),
+		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s"),
 	}
 	// The docker command knows contexts, libraries only this variable.
 	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()

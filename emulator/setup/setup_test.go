@@ -259,7 +259,7 @@ func TestPrintEnv(t *testing.T) {
 
 // The user's own flags for go build go before the emulator's.
 func TestFlags(t *testing.T) {
-	for own, want := range map[string]string{"": "-buildvcs=false -gcflags=all=-dwarf=false -ldflags=-s", "-race": "-race"} {
+	for own, want := range map[string]string{"": "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s", "-race": "-race"} {
 		t.Setenv("GOFLAGS", own)
 		if got := newCheckout(t).env()["GOFLAGS"]; got != want {
 			t.Errorf("GOFLAGS %q becomes %q, want %q", own, got, want)
