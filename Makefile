@@ -38,9 +38,9 @@ image = $(if $(IMAGE),$(config)) $(if $(filter deployed,$(IMAGE)),IMAGE=$$(pulum
 with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE")
 
 # Tools of a module of their own, so that the program does not depend on them.
-TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
+TOOL = go tool -modfile=$(CURDIR)/tools/go.mod
 # Of a clone whose lint runs at the same time, it would otherwise complain.
-GOLANGCI = go tool -modfile=$(CURDIR)/pipelines/lint/go.mod golangci-lint run --allow-parallel-runners
+GOLANGCI = go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview down env deploy image destroy summary comment drift issue verify release doctor vet lint vulnerabilities unit test faults bench pictures clean setup build browser FORCE

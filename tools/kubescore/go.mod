@@ -1,6 +1,6 @@
 // kube-score, for the tests: a module of its own because it does not compile with
 // the emulator's version of Kubernetes.
-module hello-timber/emulator/e2e/kubescore
+module hello-timber/tools/kubescore
 
 go 1.26
 

@@ -1,5 +1,5 @@
 // The tools of lint and CI, which nothing of the program depends on.
-module hello-timber/pipelines/tools
+module hello-timber/tools
 
 go 1.26.0
 
