@@ -44,12 +44,12 @@ config = mkdir -p bin/config && cp Pulumi.$(1).yaml bin/config/$(1).yaml &&
 image = $(if $(IMAGE),$(config)) $(if $(filter deployed,$(IMAGE)),IMAGE=$$(pulumi stack output image 2> /dev/null || true) &&)
 with = $(if $(IMAGE),--config-file bin/config/$(1).yaml --config image="$$IMAGE")
 
-# The modules with packages of their own. The large ones are only vetted and tested
-# after `make up` has compiled what they import, which takes minutes.
+# The modules with packages of their own. The large ones, Kubernetes for one, are vetted
+# and tested only after `make up` has compiled what they import, which takes minutes.
 MODULES := $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.*/*' -not -path './bin/*')))
 MODULES := $(sort $(foreach module,$(MODULES),$(if $(wildcard $(module)/*.go),$(module))))
-LARGE = emulator/hyperkube emulator/kubernetes
-QUICK = $(filter-out $(LARGE),$(MODULES))
+LARGE := $(filter emulator/%,$(MODULES))
+QUICK := $(filter-out $(LARGE),$(MODULES))
 # A command in each of some modules: $(call each,MODULES,COMMAND)
 each = @for module in $(1); do echo "$$module:" '$(2)' >&2; (cd "$$module" && $(2)) || exit 1; done
 
@@ -143,7 +143,7 @@ vet: ## Check formatting, vet the modules, check the workflows
 	go test ./pipelines -run 'TestWorkflows|TestDrone'
 
 lint: vet ## The same for the large modules too, and golangci-lint: some minutes when nothing is cached
-	$(call each,$(filter $(LARGE),$(MODULES)),go vet ./...)
+	$(call each,$(LARGE),go vet ./...)
 	$(call each,$(MODULES),$(GOLANGCI))
 
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
@@ -153,7 +153,7 @@ unit: vet ## Checks and unit tests of all modules but the large ones
 	$(call each,$(QUICK),go test ./...)
 
 test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
-	$(call each,$(filter $(LARGE),$(MODULES)),go test ./...)
+	$(call each,$(LARGE),go test ./...)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
 faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
