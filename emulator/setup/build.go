@@ -15,7 +15,6 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
 )
 
 // build makes everything that up needs and is not there or not fresh.
@@ -25,14 +24,11 @@ func build(ctx context.Context, c checkout) error {
 			return err
 		}
 	}
-	lock, err := os.OpenFile(c.home("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.New("another make is building in this checkout: wait for it to end")
-	}
+	defer unlock()
 	// Whatever an interrupted build left.
 	if err := os.RemoveAll(c.home("tmp")); err != nil {
 		return err
@@ -41,15 +37,8 @@ func build(ctx context.Context, c checkout) error {
 		return err
 	}
 
-	if f := c.engine(ctx); f.mend != "" {
-		if err := runSteps(ctx, c, []step{{name: "docker", run: c.ensureDocker}}); err != nil {
-			return err
-		}
-	}
-	for _, f := range c.examine(ctx) {
-		if f.mend != "" {
-			return fmt.Errorf("%s: %s; to mend: %s", f.what, f.says, f.mend)
-		}
+	if err := c.preflight(ctx); err != nil {
+		return err
 	}
 
 	kubernetes, err := moduleVersion(filepath.Join(c.root, "emulator", "hyperkube", "go.mod"), "k8s.io/kubernetes")
