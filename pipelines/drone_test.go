@@ -98,6 +98,8 @@ steps:
 		"beside another update":         {"concurrency: {limit: 1}\n", ""},
 		"a pull request may not deploy": {"[push], branch: [main]", "[pull_request]"},
 		"only of main":                  {", branch: [main]", ""},
+		"may not be dev":                {"[push], branch: [main]", "[pull_request]"},
+		"whatever image":                {"make deploy STACK=dev", "make -s image STACK=dev"},
 	} {
 		bad := strings.Replace(good, edit[0], edit[1], 1)
 		if bad == good {
@@ -121,51 +123,71 @@ func checkDrone(text []byte) []string {
 		} else if err != nil {
 			return append(mistakes, err.Error())
 		}
-		complain := func(format string, args ...any) {
-			mistakes = append(mistakes, fmt.Sprintf("pipeline %s: ", p.Name)+fmt.Sprintf(format, args...))
-		}
-		if p.Kind != "pipeline" || p.Type != "exec" || p.Node["identity"] == "" {
-			complain("kind %q, type %q, identity %q, want pipeline, exec, and any", p.Kind, p.Type, p.Node["identity"])
-		}
-		if p.Platform.OS != "linux" || p.Platform.Arch != "amd64" {
-			complain("platform %v, want linux on amd64", p.Platform)
-		}
 		if slices.Contains(names, p.Name) {
-			complain("there is another pipeline %s", p.Name)
+			mistakes = append(mistakes, "there is another pipeline "+p.Name)
 		}
 		for _, name := range p.DependsOn {
 			if !slices.Contains(names, name) {
-				complain("depends_on: there is no pipeline %s before it", name)
+				mistakes = append(mistakes, "depends_on: there is no pipeline "+name+" before "+p.Name)
 			}
 		}
 		names = append(names, p.Name)
-		if len(p.Trigger.Event) == 0 {
-			complain("no event triggers it, so that every one would")
-		}
-		for _, event := range p.Trigger.Event {
-			if !slices.Contains([]string{"cron", "custom", "promote", "pull_request", "push", "rollback", "tag"}, event) {
-				complain("Drone has no event %s", event)
-			}
-		}
-		for _, step := range p.Steps {
-			if step.Name == "" || len(step.Commands) == 0 {
-				complain("a step has no name or no commands")
-			}
-			if !strings.Contains(strings.Join(step.Commands, "\n"), "make deploy") {
-				continue
-			}
-			if p.Concurrency.Limit != 1 {
-				complain("may run beside another update")
-			}
-			if slices.Contains(p.Trigger.Event, "pull_request") {
-				complain("a pull request may not deploy")
-			}
-			if slices.Contains(p.Trigger.Event, "push") && !slices.Equal(p.Trigger.Branch, []string{"main"}) {
-				complain("deploys a push, which must be only of main")
-			}
-		}
-		if len(p.Steps) == 0 {
-			complain("no steps")
+		for _, mistake := range slices.Concat(p.checkTrigger(), p.checkSteps()) {
+			mistakes = append(mistakes, "pipeline "+p.Name+": "+mistake)
 		}
 	}
+}
+
+// checkTrigger lists what is wrong with where and when a pipeline runs.
+func (p dronePipeline) checkTrigger() (mistakes []string) {
+	complain := func(format string, args ...any) { mistakes = append(mistakes, fmt.Sprintf(format, args...)) }
+	if p.Kind != "pipeline" || p.Type != "exec" || p.Node["identity"] == "" {
+		complain("kind %q, type %q, identity %q, want pipeline, exec, and any", p.Kind, p.Type, p.Node["identity"])
+	}
+	if p.Platform.OS != "linux" || p.Platform.Arch != "amd64" {
+		complain("platform %v, want linux on amd64", p.Platform)
+	}
+	if len(p.Trigger.Event) == 0 {
+		complain("no event triggers it, so that every one would")
+	}
+	for _, event := range p.Trigger.Event {
+		if !slices.Contains([]string{"cron", "custom", "promote", "pull_request", "push", "rollback", "tag"}, event) {
+			complain("Drone has no event %s", event)
+		}
+	}
+	if slices.Contains(p.Trigger.Event, "pull_request") && !slices.Contains([]string{"none", "preview"}, p.Node["identity"]) {
+		complain("a pull request may not be %s", p.Node["identity"])
+	}
+	// A pull request's branch is also pushed, and would be tested twice.
+	if slices.Contains(p.Trigger.Event, "push") && !slices.Equal(p.Trigger.Branch, []string{"main"}) {
+		complain("a push must be only of main")
+	}
+	return mistakes
+}
+
+// checkSteps lists what is wrong with a pipeline's steps.
+func (p dronePipeline) checkSteps() (mistakes []string) {
+	complain := func(format string, args ...any) { mistakes = append(mistakes, fmt.Sprintf(format, args...)) }
+	if len(p.Steps) == 0 {
+		complain("no steps")
+	}
+	for _, step := range p.Steps {
+		commands := strings.Join(step.Commands, "\n")
+		if step.Name == "" || commands == "" {
+			complain("a step has no name or no commands")
+		}
+		if strings.Contains(commands, "make -s image") && !strings.Contains(commands, "COMMIT=") {
+			complain("it takes whatever image runs by now, not its commit's")
+		}
+		if !strings.Contains(commands, "make deploy") {
+			continue
+		}
+		if p.Concurrency.Limit != 1 {
+			complain("may run beside another update")
+		}
+		if slices.Contains(p.Trigger.Event, "pull_request") {
+			complain("a pull request may not deploy")
+		}
+	}
+	return mistakes
 }

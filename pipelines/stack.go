@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/opthistory"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -230,7 +231,7 @@ func (p *pipeline) image(ctx context.Context) error {
 		return err
 	}
 	if want := p.env("COMMIT"); want != "" {
-		history, err := s.History(ctx, 1, 1)
+		history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
 		if err != nil {
 			return failure("read the history of stack "+name, err)
 		}
