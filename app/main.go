@@ -53,7 +53,7 @@ func run() error {
 	}
 	s := newServer(version, pod, log)
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(listener) }()
+	go func() { failed <- s.serve(listener) }()
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod)
 
 	var received os.Signal

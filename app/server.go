@@ -4,28 +4,31 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
+	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
 const (
-	// A request's header is one or two packets; five seconds allow for two lost
-	// ones on a bad line and cut off a client that dribbles (slowloris).
+	// A request's header is one or two packets. Five seconds allow for two lost ones
+	// on a bad line, and cut off a client that sends its header slowly (slowloris).
 	readHeaderTimeout = 5 * time.Second
-	// Nothing here reads a body; this only ends one that does not end by itself.
-	readTimeout = 10 * time.Second
+	// Nothing here reads a body. This ends one that does not end by itself.
+	readBodyTimeout = 500 * time.Millisecond
 	// The largest answer, the page, is a few kilobytes.
 	writeTimeout = 10 * time.Second
 	// Longer than a reader's pause between two clicks. The load balancer passes
-	// connections through; behind Google's HTTP load balancer, which keeps its own
+	// connections through. Behind Google's HTTP load balancer, which keeps its own
 	// open for 600 s, this would have to be longer than those.
 	idleTimeout = 60 * time.Second
 	// Go allows 4 KiB more: 8 KiB in all, as nginx and Apache do for a line.
 	maxHeaderBytes = 4 << 10
-	// An idle connection takes about 20 KiB, but one that sends 8 KiB of the
-	// smallest header lines makes net/http allocate over 100 KiB: so many of those
-	// fit into a container of 64 MiB.
-	maxConnections = 400
+	headerLimit    = maxHeaderBytes + 4<<10
+	// Unless GOMEMLIMIT is set. The rest of the tutorial's 64 MiB is for the kernel,
+	// which needs a few KiB for each connection too.
+	defaultMemoryLimit = 40 << 20
 
 	// lingerTimeout is how long clients with an open connection have, once the
 	// server drains, to be told by an answer that it is the connection's last. Not
@@ -49,24 +52,39 @@ type server struct {
 	connections *connections
 }
 
+// memoryLimit returns the runtime's memory limit, and sets it if the environment does not.
+func memoryLimit() int64 {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		limit = defaultMemoryLimit
+		debug.SetMemoryLimit(limit)
+	}
+	return limit
+}
+
 func newServer(version, pod string, log *slog.Logger) *server {
 	h := newHandler(version, pod, log)
-	c := newConnections(maxConnections, log)
+	c := newConnections(limitsWithin(memoryLimit()), log)
+	h.crowded = &c.crowded
 	return &server{
 		handler:     h,
 		connections: c,
 		http: &http.Server{
 			Handler:                      h,
-			DisableGeneralOptionsHandler: true, // "OPTIONS *" is refused like other methods
-			ReadHeaderTimeout:            readHeaderTimeout,
-			ReadTimeout:                  readTimeout,
+			DisableGeneralOptionsHandler: true,            // "OPTIONS *" is refused like other methods
+			ReadTimeout:                  readBodyTimeout, // connections has the others
 			WriteTimeout:                 writeTimeout,
-			IdleTimeout:                  idleTimeout,
 			MaxHeaderBytes:               maxHeaderBytes,
 			ConnState:                    c.track,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		},
 	}
+}
+
+// serve answers clients until the listener is closed.
+func (s *server) serve(listener net.Listener) error {
+	s.connections.listen(listener)
+	return s.http.Serve(s.connections)
 }
 
 // drain stops the server without losing a request. New connections should not
@@ -80,14 +98,14 @@ func (s *server) drain(signal string) error {
 	s.handler.log.Info("draining", "signal", signal)
 	begin := time.Now()
 	for busy := begin; time.Since(begin) < lingerTimeout && time.Since(busy) < quietTime; time.Sleep(10 * time.Millisecond) {
-		if s.connections.count() > 0 {
+		if s.connections.open.Load() > 0 {
 			busy = time.Now()
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		return fmt.Errorf("cut off %d connections still busy %s after the signal: %w", s.connections.count(), lingerTimeout+shutdownTimeout, err)
+		return fmt.Errorf("cut off %d connections still busy %s after the signal: %w", s.connections.open.Load(), lingerTimeout+shutdownTimeout, err)
 	}
 	return nil
 }
