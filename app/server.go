@@ -31,12 +31,11 @@ const (
 	defaultMemoryLimit = 40 << 20
 
 	// lingerTimeout is how long clients with an open connection have, once the
-	// server drains, to be told by an answer that it is the connection's last. Not
-	// less than readHeaderTimeout: Shutdown takes a connection for idle, and closes
-	// it, until the whole header of a request is there.
+	// server drains, to get an answer that is the connection's last. Not less than
+	// readHeaderTimeout: Shutdown closes connections without a whole header.
 	lingerTimeout = 5 * time.Second
-	// quietTime without any connection ends the lingering early. Zero of them at
-	// one moment would prove nothing: the kernel may hold some not yet accepted.
+	// quietTime without any connection ends the lingering early. None at one moment
+	// proves nothing, because the kernel may hold some that are not yet accepted.
 	quietTime = time.Second
 	// shutdownTimeout is how long the requests then in flight have. Both together
 	// outlast the longest request (readHeaderTimeout + writeTimeout). The
@@ -88,11 +87,10 @@ func (s *server) serve(listener net.Listener) error {
 }
 
 // drain stops the server without losing a request. New connections should not
-// come any more (the Deployment's preStop sleep outlasts the pod's removal from
-// the Service), but clients with an open one keep using it. To close it under
-// them, as Shutdown does with idle ones, loses the request that is on its way;
-// so each is first told with its next answer, and it closes. An error means that
-// requests were cut off.
+// come any more, because the Deployment's preStop sleep outlasts the pod's removal
+// from the Service. Clients with an open connection keep using it, and closing it
+// as Shutdown does would lose a request that is on its way. So the next answer on
+// each is first made its last. An error means that requests were cut off.
 func (s *server) drain(signal string) error {
 	s.handler.draining.Store(true)
 	s.handler.log.Info("draining", "signal", signal)
