@@ -1,6 +1,7 @@
 // Package docker is the emulator's `docker` provider plugin: pulumi-docker's
 // Image, built for real by this machine's Docker engine, and pushed to the
-// emulated Artifact Registry where its name says Google's.
+// emulated Artifact Registry where its name says Google's. It exists because the
+// official plugin is published as a binary only: no version of its Go module is.
 package docker
 
 import (

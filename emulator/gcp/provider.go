@@ -1,7 +1,8 @@
 // Package gcp stands in for Google: the provider plugin gcp, of which the program
 // and the engine see what pulumi-gcp 7.38.0 would show them, and the commands
 // gke-gcloud-auth-plugin and gcloud. What Google would remember is in package
-// records; what would run at Google runs in package gke.
+// records; what would run at Google runs in package gke. It exists because the
+// official plugin needs Google, and no version of its Go module is published.
 package gcp
 
 import (
