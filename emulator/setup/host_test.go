@@ -5,7 +5,9 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -17,16 +19,17 @@ func TestHosts(t *testing.T) {
 		says, fix string // empty: supported
 		optional  bool
 	}{
-		"fine":          {change: func(*host) {}},
-		"odd path":      {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
-		"built":         {change: func(h *host) { h.disk, h.built = 3000, true }},
-		"arm":           {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
-		"little memory": {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
-		"little disk":   {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
-		"colon":         {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
-		"noexec":        {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
-		"few inotify":   {change: func(h *host) { h.watchers = 64 }, says: "64 inotify instances", fix: "fs.inotify.max_user_instances=512"},
-		"no nfqueue":    {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+		"fine":            {change: func(*host) {}},
+		"odd path":        {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"built":           {change: func(h *host) { h.disk, h.built = 3000, true }},
+		"arm":             {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory":   {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"little disk":     {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
+		"colon":           {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":          {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":     {change: func(h *host) { h.watchers = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
+		"inotify used up": {change: func(h *host) { h.watching = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
+		"no nfqueue":      {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
@@ -76,5 +79,20 @@ func TestKernelHas(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An instance of this process counts.
+func TestWatching(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can see all processes")
+	}
+	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(instance)
+	if watching() == 0 {
+		t.Error("no inotify instance is counted")
 	}
 }
