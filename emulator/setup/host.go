@@ -47,11 +47,7 @@ func (c checkout) host() host {
 		h.watchers, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
 	h.err, h.watching = err, watching()
-	for module, option := range policyModules {
-		if !kernelHas(os.DirFS("/"), kernelRelease(), module, option) {
-			h.unenforceable = append(h.unenforceable, module)
-		}
-	}
+	h.unenforceable = unenforceable(os.DirFS("/"), kernelRelease())
 	return h
 }
 
@@ -130,8 +126,27 @@ func watching() int {
 }
 
 // policyModules are the kernel modules through which network policies are enforced,
-// with the options that build them.
-var policyModules = map[string]string{"nf_tables": "CONFIG_NF_TABLES", "nfnetlink_queue": "CONFIG_NETFILTER_NETLINK_QUEUE"}
+// with the options that build them: packets wait in a queue for a decision, and
+// nftables or iptables puts them there.
+var policyModules = [][]struct{ name, option string }{
+	{{"nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"}},
+	{{"nft_queue", "CONFIG_NFT_QUEUE"}, {"xt_NFQUEUE", "CONFIG_NETFILTER_XT_TARGET_NFQUEUE"}},
+}
+
+// unenforceable returns the modules that a kernel lacks for network policies.
+func unenforceable(root fs.FS, release string) []string {
+	var lacking []string
+	for _, alternatives := range policyModules {
+		found := false
+		for _, module := range alternatives {
+			found = found || kernelHas(root, release, module.name, module.option)
+		}
+		if !found {
+			lacking = append(lacking, alternatives[0].name)
+		}
+	}
+	return lacking
+}
 
 func policies(h host) finding {
 	if len(h.unenforceable) == 0 {
