@@ -35,7 +35,7 @@ WITH_EMULATOR = eval "$$($(SETUP) env $(STACK))" &&
 # Google. All others are where the environment's own pulumi finds them.
 LOCAL = local% e2e%
 EMULATOR = $(if $(filter $(LOCAL),$(STACKS)),build)
-local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
+local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…; to mend: make $(1) STACK=$(STACK)))
 # What the pulumi commands about one stack need before them: $(call in,STACK)
 in = $(if $(filter $(LOCAL),$(1)),$(SETUP) stack $(1) $(FROM) && eval "$$($(SETUP) env $(1))",export PULUMI_STACK=$(1) $(if $(BACKEND),PULUMI_BACKEND_URL=$(BACKEND)$(1))) &&
 # A copy of its config, because what a stack is given to run is no change of its file.

@@ -29,7 +29,7 @@ func build(ctx context.Context, c checkout) error {
 		return err
 	}
 	defer unlock()
-	// Whatever an interrupted build left.
+	// An interrupted build leaves files there.
 	if err := os.RemoveAll(c.home("tmp")); err != nil {
 		return err
 	}
