@@ -22,7 +22,7 @@ func TestDoctor(t *testing.T) {
 	doctor := func() string {
 		says, err := s.try("go", "run", "./doctor")
 		if err != nil {
-			says = err.Error()
+			says = said(err)
 		}
 		return says
 	}

@@ -38,6 +38,8 @@ type checkout struct {
 	root string
 	// path is the user's PATH, without the emulator's folder.
 	path string
+	// plugins is where the user's own Pulumi keeps its plugins.
+	plugins string
 	// stack is the stack that a command is about, from the one whose config file it starts from.
 	stack, from string
 }
@@ -73,6 +75,15 @@ func start(ctx context.Context, args []string) error {
 	c := checkout{root: root, stack: args[1], from: args[2]}
 	folders := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(f string) bool { return f == c.home("bin") })
 	c.path = strings.Join(folders, ":")
+	pulumi := os.Getenv("PULUMI_HOME")
+	if pulumi == "" || pulumi == c.home("pulumi") {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return err
+		}
+		pulumi = filepath.Join(user, ".pulumi")
+	}
+	c.plugins = filepath.Join(pulumi, "plugins")
 	for name, value := range c.env() {
 		if err := os.Setenv(name, value); err != nil {
 			return err

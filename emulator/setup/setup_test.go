@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/url"
@@ -63,7 +64,7 @@ func TestModuleVersion(t *testing.T) {
 
 func TestFresh(t *testing.T) {
 	c := newCheckout(t)
-	p := &program{name: "p", output: c.home("bin", "p"), sources: []string{"src"}, flags: []string{"-x"}}
+	p := &program{name: "p", output: c.home("bin", "p"), sources: []string{"src"}, linker: "-x"}
 	source := filepath.Join(c.root, "src", "a.go")
 	write(t, source, "package a")
 	path, digest, err := c.stamp(p)
@@ -79,7 +80,7 @@ func TestFresh(t *testing.T) {
 		t.Error("not fresh right after it was built")
 	}
 	for what, change := range map[string]func(){
-		"another flag":    func() { p.flags = []string{"-y"} },
+		"another flag":    func() { p.linker = "-y" },
 		"another content": func() { write(t, source, "package b") },
 		"another file":    func() { write(t, source+"2", "") },
 		"executable":      func() { os.Chmod(source, 0o755) },
@@ -89,6 +90,69 @@ func TestFresh(t *testing.T) {
 		if _, after, _ := c.stamp(p); after == before {
 			t.Errorf("%s: still fresh", what)
 		}
+	}
+	_, before, _ := c.stamp(p)
+	write(t, filepath.Join(c.root, "src", "a_test.go"), "package a")
+	write(t, filepath.Join(c.root, "src", "testdata", "a"), "a")
+	if _, after, _ := c.stamp(p); after != before {
+		t.Error("a test makes it stale")
+	}
+}
+
+// A binary is built again when one of its packages changes, and only then.
+func TestEmulatorSources(t *testing.T) {
+	const module = "hello-timber/emulator"
+	list, err := exec.Command("go", "-C", "..", "list", "-deps", "-f", `{{with .Module}}{{if eq .Path "`+module+`"}}{{$.ImportPath}}{{end}}{{end}}`, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"emulator/go.mod", "emulator/go.sum"}
+	for path := range strings.FieldsSeq(string(list)) {
+		if path == module {
+			path += "/main.go"
+		}
+		want = append(want, strings.TrimPrefix(path, "hello-timber/"))
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(emulatorSources)); !slices.Equal(got, want) {
+		t.Errorf("emulatorSources are %q, the binary is made of %q", got, want)
+	}
+}
+
+// With the same versions, the program, the emulator and the Kubernetes provider share
+// what is compiled, the Pulumi and Kubernetes SDKs above all.
+func TestModulesAgree(t *testing.T) {
+	versions := map[string]string{}
+	for _, folder := range []string{"../..", "..", "../kubernetes"} {
+		text, err := exec.Command("go", "-C", folder, "mod", "edit", "-json").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mod struct {
+			Require []struct{ Path, Version string }
+		}
+		if err := json.Unmarshal(text, &mod); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mod.Require {
+			if v, ok := versions[m.Path]; ok && v != m.Version {
+				t.Errorf("%s is %s here and %s there. Fix: go -C %s get %s@%s", m.Path, v, m.Version, folder, m.Path, v)
+			}
+			versions[m.Path] = m.Version
+		}
+	}
+}
+
+// The program asks for a plugin of its SDK's version, and the provider's module
+// brings one version only.
+func TestProviderVersion(t *testing.T) {
+	const sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
+	asked, err := moduleVersion("../../go.mod", sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := moduleVersion("../kubernetes/go.mod", sdk); err != nil || got != asked {
+		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got, err, asked)
 	}
 }
 
@@ -140,8 +204,8 @@ func TestFailedStep(t *testing.T) {
 
 func TestLink(t *testing.T) {
 	c := newCheckout(t)
-	c.path = "/nowhere"
-	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
+	c.path, c.plugins = "/nowhere", t.TempDir()
+	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
 	for range 2 {
 		if err := c.link(); err != nil {
 			t.Fatal(err)
@@ -153,11 +217,32 @@ func TestLink(t *testing.T) {
 			t.Errorf("%s leads to %q, %v", link, text, err)
 		}
 	}
-	if entries, err := os.ReadDir(c.home("pulumi", "plugins")); err != nil || len(entries) != 1 {
+	if entries, err := os.ReadDir(c.home("pulumi", "plugins")); err != nil || len(entries) != 2 {
 		t.Errorf("plugins: %v, %v", entries, err)
 	}
 
-	// Once there is a CLI with its own language host, the emulator's steps aside.
+	// The user's own Kubernetes plugin is used, once it is downloaded.
+	plugin := filepath.Join("resource-kubernetes-v4.25.0", "pulumi-resource-kubernetes")
+	own, compiled := filepath.Join(c.plugins, plugin), "../../../bin/"+providerBinary
+	leadsTo := func(want string) {
+		t.Helper()
+		if err := c.link(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin)); err != nil || got != want {
+			t.Errorf("the Kubernetes plugin is %q (%v), want %q", got, err, want)
+		}
+	}
+	leadsTo(compiled)
+	write(t, own, "")
+	os.Chmod(own, 0o755)
+	partial := filepath.Dir(own) + ".partial"
+	write(t, partial, "")
+	leadsTo(compiled)
+	os.Remove(partial)
+	leadsTo(own)
+
+	// So is the language host of the user's own CLI.
 	installed := t.TempDir()
 	for _, name := range []string{"pulumi", "pulumi-language-go"} {
 		write(t, filepath.Join(installed, "real", name), "")
@@ -168,7 +253,7 @@ func TestLink(t *testing.T) {
 	}
 	c.path = installed
 	if err := c.link(); err != nil || exists(c.home("bin", "pulumi-language-go")) {
-		t.Errorf("the emulator's language host is still linked, %v", err)
+		t.Errorf("the emulator's language host is still linked: %v", err)
 	}
 }
 
