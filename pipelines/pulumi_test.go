@@ -414,7 +414,7 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// The CLI is never told to select a stack, and an interrupted one ends by itself.
+// The CLI never selects a stack, and an interrupted one ends by itself.
 func TestCLI(t *testing.T) {
 	tools := t.TempDir()
 	script := "#!/bin/sh\necho \"$@\"\n[ \"$4\" = up ] || exit 0\ntrap 'echo interrupted' INT\necho ready >&2\nsleep 9 > /dev/null 2>&1 &\nwait $! \nsleep 1\necho ended\n"
