@@ -9,11 +9,18 @@ STACK ?= local
 FROM ?= dev
 export STACK FROM
 
-# Nothing here needs a C compiler, and one setting lets all modules share what is compiled.
+# Nothing here needs a C compiler, and with the same settings all modules share what is
+# compiled. Pulumi compiles and links the program after each edit: without debug
+# information that takes a third less time and space, and without the commit in it a
+# commit is no edit.
 export CGO_ENABLED = 0
-# Pulumi compiles and links the program after each edit, which takes a third less of time
-# and space without what only a debugger reads; and after each commit, if that is in it.
 export GOFLAGS ?= -buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s
+# A go.work in a folder above is about other modules.
+export GOWORK = off
+# go run and go test start what they compile in /tmp, which may be mounted noexec.
+ifeq ($(GOTMPDIR)$(shell f=$$(mktemp) && chmod +x "$$f" && "$$f" 2> /dev/null && echo starts; rm -f "$$f"),)
+export GOTMPDIR := $(shell mkdir -p bin/tmp && cd bin/tmp && pwd)
+endif
 
 SETUP = .emulator/bin/setup
 WITH_EMULATOR = eval "$$($(SETUP) env "$$STACK")" &&
@@ -21,15 +28,25 @@ WITH_EMULATOR = eval "$$($(SETUP) env "$$STACK")" &&
 # Stacks named local… and e2e… are on this machine, where the emulator stands in for
 # Google. All others are where the environment's own pulumi finds them.
 LOCAL = local% e2e%
-local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…; to mend: make $(1) STACK=$(STACK)))
+local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
 
 # What pipelines do, on either kind of stack.
 PIPELINES = go run ./pipelines
 
-# Tools of a module of their own, so that the program does not depend on them.
-TOOL = go tool -modfile=$(CURDIR)/pipelines/tools/go.mod
-# Of a clone whose lint runs at the same time, it would otherwise complain.
-GOLANGCI = go tool -modfile=$(CURDIR)/pipelines/lint/go.mod golangci-lint run --allow-parallel-runners
+# The modules with packages of their own. The large ones, Kubernetes for one, are vetted
+# and tested only after `make up` has compiled what they import, which takes minutes.
+MODULES := $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.*/*' -not -path './bin/*')))
+MODULES := $(sort $(foreach module,$(MODULES),$(if $(wildcard $(module)/*.go),$(module))))
+LARGE := $(filter emulator/%,$(MODULES))
+QUICK := $(filter-out $(LARGE),$(MODULES))
+# A command in each of some modules: $(call each,MODULES,COMMAND)
+each = @for module in $(1); do echo "$$module:" '$(2)' >&2; (cd "$$module" && $(2)) || exit 1; done
+
+# The tools have a module of their own, so that the program does not depend on them.
+export ROOT := $(CURDIR)
+TOOL = go tool -modfile="$$ROOT/tools/go.mod"
+# Without the flag it refuses to run beside the lint of another clone.
+GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview down env deploy image verify notes release version settings destroy summary comment drift issue doctor vet lint vulnerabilities unit test faults bench pictures clean setup build browser
@@ -97,32 +114,25 @@ issue: ## Publish the last drift of STACKS as the one open issue; close it if th
 doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev does on Google Cloud
 	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" $(if $(BACKEND),PULUMI_BACKEND_URL="$$BACKEND$$STACK") go run ./doctor)
 
-vet: ## Check formatting, vet all modules, check the workflows
-	@unformatted=$$(gofmt -l main.go stacks pipelines doctor app emulator); \
-	if [ -n "$$unformatted" ]; then echo "not formatted, to mend: gofmt -w" $$unformatted; exit 1; fi
-	go vet ./...
-	cd app && go vet ./...
-	cd emulator && go vet ./...
-	cd emulator/hyperkube && go vet ./...
+vet: ## Check formatting, vet the modules, check the workflows
+	@unformatted=$$(find . -name '*.go' -not -path './.*/*' -not -path './bin/*' -exec gofmt -l {} +); \
+	if [ -n "$$unformatted" ]; then echo "these files are not formatted. Fix: gofmt -w" $$unformatted; exit 1; fi
+	$(call each,$(QUICK),go vet ./...)
 	$(TOOL) actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	go test ./pipelines -run 'TestWorkflows|TestDrone'
 
-lint: vet ## The same, and golangci-lint: some minutes when nothing is cached
-	$(GOLANGCI)
-	cd app && $(GOLANGCI)
-	cd emulator && $(GOLANGCI)
+lint: vet ## The same for the large modules too, and golangci-lint: some minutes when nothing is cached
+	$(call each,$(LARGE),go vet ./...)
+	$(call each,$(MODULES),$(GOLANGCI))
 
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
-	$(TOOL) govulncheck ./...
-	cd app && $(TOOL) govulncheck ./...
-	cd emulator && $(TOOL) govulncheck ./...
+	$(call each,$(MODULES),$(TOOL) govulncheck ./...)
 
-unit: vet ## Checks and unit tests of all modules
-	go test ./...
-	cd app && go test ./...
-	cd emulator && go test ./...
+unit: vet ## Checks and unit tests of all modules but the large ones
+	$(call each,$(QUICK),go test ./...)
 
 test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
+	$(call each,$(LARGE),go test ./...)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
 faults: build ## What goes wrong, for long: an hour of faults under load. Restarts the Docker engine
@@ -145,7 +155,7 @@ browser: setup
 	@$(SETUP) browser
 
 setup:
-	@command -v go > /dev/null || { echo "Go is missing; to mend: install Go 1.26 or newer from https://go.dev/dl"; exit 1; }
+	@command -v go > /dev/null || { echo "Go is not installed. Fix: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 1; }
 	@if [ ! -x $(SETUP) ]; then \
 		echo "compiling emulator/setup (half a minute at most, once)" >&2; \
 		while sleep 5; do echo "compiling emulator/setup" >&2; done & trap "kill $$!" EXIT; \

@@ -131,7 +131,7 @@ func TestPipeline(t *testing.T) {
 		prod.make(t, "drift")
 	})
 	step("destroy wants the name of the stack twice", func(t *testing.T) {
-		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(err.Error(), "CONFIRM=e2e-prod") {
+		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(said(err), "CONFIRM=e2e-prod") {
 			t.Errorf("destroy ended with %v", err)
 		}
 		prod.make(t, "destroy", "CONFIRM=e2e-prod")
