@@ -98,7 +98,7 @@ func (l *lab) podsIn(t *testing.T, namespace string, more ...string) []pod {
 // program's policies forbid.
 func TestNetwork(t *testing.T) {
 	l := &lab{stack: newStack(t, "e2e-network")}
-	l.url = l.up(t)
+	l.up(t)
 	l.run(t, "sh", "-c", l.pulumi(t, "stack", "output", "kubectl"))
 	namespace := "hello-timber-" + l.name
 	l.apply(t, "default", strangers)
