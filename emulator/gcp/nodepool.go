@@ -52,6 +52,7 @@ func (g *google) applyNodePool(ctx context.Context, c *change) error {
 	if err := g.requireAccount(pool.ServiceAccount); err != nil {
 		return err
 	}
+	pool.Warn = func(message string) { g.log("", message) }
 	if err := g.clusters.Resize(ctx, pool, c.log); err != nil {
 		return err
 	}

@@ -92,6 +92,8 @@ func (c checkout) programs() ([]*program, error) {
 		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
 			sources: []string{"emulator/hyperkube"},
 			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
+		{name: "network", folder: "emulator/network", pkg: ".", output: c.home("bin", "network"),
+			sources: []string{"emulator/network"}, linker: "-s -w"},
 		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
 	}
 	if c.installed("pulumi") == "" {

@@ -1,7 +1,10 @@
-package main
+// Package cloud is what the emulated cloud gives a cluster from outside: addresses
+// for LoadBalancer Services, routes to the nodes' pods, and word of lost machines.
+package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -25,12 +28,11 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// cloud is what the emulated cloud gives a cluster from outside: addresses for
-// LoadBalancer Services, routes to the nodes' pods, and word of lost machines. It runs in the control
-// plane's container, which no user's node shares, so that an address outlives
-// every node, as a Google load balancer does.
+// cloud runs in the control plane's container, which no user's node shares, so that
+// an address outlives every node, as a Google load balancer does.
 type cloud struct {
 	link netlink.Link
+	wire wire
 	// addresses is where load balancer addresses are taken from; nodes never
 	// get one of these.
 	addresses *net.IPNet
@@ -39,10 +41,20 @@ type cloud struct {
 	routes map[string]*cloudprovider.Route
 }
 
-// newCloudControllerManagerCommand is Kubernetes' own cloud-controller-manager
+// wire is the network that the cluster's machines share.
+type wire interface {
+	// answers tells whether a machine has an address. It asks as many times as
+	// seconds, and believes the first answer.
+	answers(ctx context.Context, address string, seconds int) (bool, error)
+	// announce says that this machine has an address now: neighbours may still know
+	// it by its last holder's MAC.
+	announce(ctx context.Context, address string) error
+}
+
+// NewCommand is Kubernetes' own cloud-controller-manager
 // with this cloud behind it. It reads LOADBALANCER_RANGE, a CIDR of the
 // container's network.
-func newCloudControllerManagerCommand() *cobra.Command {
+func NewCommand() *cobra.Command {
 	opts, err := options.NewCloudControllerManagerOptions()
 	if err != nil {
 		klog.Fatalf("cloud-controller-manager: %v", err)
@@ -71,7 +83,7 @@ func newCloud(io.Reader) (cloudprovider.Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("LOADBALANCER_RANGE: %w", err)
 	}
-	return &cloud{link: link, addresses: addresses, routes: map[string]*cloudprovider.Route{}}, nil
+	return &cloud{link: link, wire: arping{}, addresses: addresses, routes: map[string]*cloudprovider.Route{}}, nil
 }
 
 func (c *cloud) Initialize(cloudprovider.ControllerClientBuilder, <-chan struct{}) {}
@@ -114,7 +126,11 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 		}
 		// Other clusters of this network draw from the same range: ask the wire
 		// who has the address (RFC 5227) instead of keeping a common book.
-		if answers(ctx, ip.String(), 1) {
+		taken, err := c.wire.answers(ctx, ip.String(), 1)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
 			continue
 		}
 		if err := c.claim(ctx, ip); err != nil {
@@ -125,11 +141,26 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
 }
 
-// answers tells whether a machine on the wire has an address. It asks as many times
-// as seconds, and believes the first answer.
-func answers(ctx context.Context, address string, seconds int) bool {
+// arping asks and announces as RFC 5227 says, with the command of that name.
+type arping struct{}
+
+func (arping) answers(ctx context.Context, address string, seconds int) (bool, error) {
 	n := strconv.Itoa(seconds)
-	return exec.CommandContext(ctx, "arping", "-D", "-q", "-c", n, "-w", n, "-I", "eth0", address).Run() != nil
+	out, err := exec.CommandContext(ctx, "arping", "-D", "-q", "-c", n, "-w", n, "-I", "eth0", address).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return true, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("ask who has %s: %w: %s", address, err, out)
+	}
+	return false, err
+}
+
+func (arping) announce(ctx context.Context, address string) error {
+	if out, err := exec.CommandContext(ctx, "arping", "-A", "-q", "-c", "1", "-I", "eth0", address).CombinedOutput(); err != nil {
+		return fmt.Errorf("announce %s: %w: %s", address, err, out)
+	}
+	return nil
 }
 
 func (c *cloud) claim(ctx context.Context, ip net.IP) error {
@@ -137,11 +168,7 @@ func (c *cloud) claim(ctx context.Context, ip net.IP) error {
 	if err := netlink.AddrReplace(c.link, addr); err != nil {
 		return fmt.Errorf("claim load balancer address %s: %w", ip, err)
 	}
-	// Neighbours may still know the address by its last holder's MAC.
-	if out, err := exec.CommandContext(ctx, "arping", "-A", "-q", "-c", "1", "-I", "eth0", ip.String()).CombinedOutput(); err != nil {
-		return fmt.Errorf("announce load balancer address %s: %w: %s", ip, err, out)
-	}
-	return nil
+	return c.wire.announce(ctx, ip.String())
 }
 
 // UpdateLoadBalancer has nothing to do: the address does not depend on nodes.
@@ -216,12 +243,12 @@ func (c *cloud) DeleteRoute(_ context.Context, _ string, route *cloudprovider.Ro
 
 // InstanceExists is asked about nodes that are not ready. One that does not even
 // answer on the wire is stopped or removed: its Node goes, and its pods start
-// elsewhere at once. One that is started again registers itself anew.
+// elsewhere at once. One that is started again registers itself again.
 func (c *cloud) InstanceExists(ctx context.Context, node *v1.Node) (bool, error) {
 	for _, address := range node.Status.Addresses {
 		if address.Type == v1.NodeInternalIP {
 			// A machine that is merely busy must not be taken for lost.
-			return answers(ctx, address.Address, 5), nil
+			return c.wire.answers(ctx, address.Address, 5)
 		}
 	}
 	return true, nil // still to register its address
