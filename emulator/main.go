@@ -4,12 +4,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
@@ -20,6 +17,7 @@ import (
 	"hello-timber/emulator/kubernetes"
 	"hello-timber/emulator/language"
 	"hello-timber/emulator/registry"
+	"hello-timber/emulator/wire"
 )
 
 var programs = map[string]func(args []string) error{
@@ -35,31 +33,9 @@ var programs = map[string]func(args []string) error{
 func serve(newProvider func(*provider.HostClient) plugin.Provider) func([]string) error {
 	return func([]string) error {
 		return provider.Main("emulator", func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
-			return server{plugin.NewProviderServer(newProvider(host))}, nil
+			return wire.Server(newProvider(host)), nil
 		})
 	}
-}
-
-// server mends what the SDK's plugin server leaves out (pulumi/sdk 3.250): it
-// sends a detailed diff without the flag that says so, and paths where the engine
-// wants the names of properties; the engine would then show a changed resource
-// without what has changed.
-type server struct {
-	pulumirpc.ResourceProviderServer
-}
-
-func (s server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	response, err := s.ResourceProviderServer.Diff(ctx, request)
-	if err != nil || len(response.DetailedDiff) == 0 {
-		return response, err
-	}
-	response.HasDetailedDiff = true
-	for i, path := range response.Diffs {
-		response.Diffs[i] = path[:strings.IndexAny(path+".", ".[")]
-	}
-	slices.Sort(response.Diffs)
-	response.Diffs = slices.Compact(response.Diffs)
-	return response, nil
 }
 
 func main() {
