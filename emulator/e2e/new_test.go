@@ -37,11 +37,11 @@ func TestNew(t *testing.T) {
 	if err := os.Mkdir(s.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	said := s.pulumi(t, "new", template, "--name=shop", "--description=A shop", "--yes", "--stack="+s.name,
+	greeting := s.pulumi(t, "new", template, "--name=shop", "--description=A shop", "--yes", "--stack="+s.name,
 		"--config=gcp:project=hello-timber-"+s.name, "--config=authorizedNetworks=203.0.113.0/24", "--config=deletionProtection=false")
 	t.Cleanup(func() { s.remove(t) })
-	if !strings.Contains(said, "make up") {
-		t.Errorf("pulumi new does not tell how to go on:\n%s", said)
+	if !strings.Contains(greeting, "make up") {
+		t.Errorf("pulumi new does not tell how to go on:\n%s", greeting)
 	}
 	project, err := os.ReadFile(filepath.Join(s.folder, "Pulumi.yaml"))
 	if err != nil {
