@@ -229,6 +229,8 @@ func serviceContainer(name string, args *DeploymentArgs) corev1.ContainerArgs {
 				"ephemeral-storage": pulumi.String("64Mi"),
 			},
 		},
+		// Pulumi's error shows a crashed container's termination message, but not its log.
+		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		// Half a minute to start; only then do the other two begin.
 		StartupProbe: probe(args.LivenessPath, 1, 30),
 		// Out of the Service after two failures, within seconds.
