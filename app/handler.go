@@ -2,10 +2,10 @@ package main
 
 import (
 	"crypto/rand"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -13,26 +13,39 @@ import (
 
 // handler answers every request of the service.
 type handler struct {
-	version, pod string
-	log          *slog.Logger
-	routes       http.Handler
+	log    *slog.Logger
+	routes http.Handler
+	// The headers of all answers. A map's value is a slice, and one for all answers
+	// saves an allocation for each.
+	pod, version []string
+	ids          string        // start of all request ids
+	requests     atomic.Uint64 // rest of the last one
 	// draining makes /readyz fail and every answer the last of its connection.
 	draining atomic.Bool
+	// crowded makes every answer the last of its connection, as others wait for room.
+	crowded *atomic.Bool
 }
 
 func newHandler(version, pod string, log *slog.Logger) *handler {
-	h := &handler{version: version, pod: pod, log: log}
+	h := &handler{
+		log:     log,
+		pod:     []string{pod},
+		version: []string{version},
+		ids:     rand.Text()[:13] + "-", // 65 random bits: no two processes have the same
+		crowded: new(atomic.Bool),
+	}
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /{$}", page(version, pod))
 	routes.HandleFunc("GET /whoami", whoami(version, pod))
 	routes.HandleFunc("GET /index", text("application/json", index(version)))
-	routes.HandleFunc("GET /livez", text("text/plain; charset=utf-8", "ok\n"))
-	routes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	ok := text("text/plain; charset=utf-8", "ok\n")
+	routes.HandleFunc("GET /livez", ok)
+	routes.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, "ok\n") // see text
+		ok(w, r)
 	})
 	h.routes = routes
 	return h
@@ -54,29 +67,39 @@ func index(version string) string {
 
 // text answers with the same body each time.
 func text(contentType, body string) http.HandlerFunc {
+	header, length, answer := []string{contentType}, []string{strconv.Itoa(len(body))}, []byte(body)
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		// An error here is a client that went away: nothing to mend or to tell.
-		_, _ = io.WriteString(w, body)
+		w.Header()["Content-Type"] = header
+		w.Header()["Content-Length"] = length
+		_, _ = w.Write(answer) // fails if the client is gone
 	}
 }
 
-// ServeHTTP routes a request. Each answer names the pod, the version and the
-// request's id in its headers, so that they can be told apart while the bodies
-// stay the tutorial's.
+var (
+	nosniff = []string{"nosniff"}
+	closes  = []string{"close"}
+)
+
+// ServeHTTP routes a request. Each answer has the pod, the version and the
+// request's id in its headers, to distinguish them while the bodies stay the
+// tutorial's.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := rand.Text()
+	id := h.ids + strconv.FormatUint(h.requests.Add(1), 10)
 	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("X-Pod", h.pod)
-	header.Set("X-Version", h.version)
-	header.Set("X-Request-Id", id)
+	header["X-Content-Type-Options"] = nosniff
+	header["X-Pod"] = h.pod
+	header["X-Version"] = h.version
+	header["X-Request-Id"] = []string{id}
 	// Nothing here reads a body: close instead of waiting for the end of one.
-	if h.draining.Load() || r.ContentLength != 0 {
-		header.Set("Connection", "close")
+	if h.draining.Load() || h.crowded.Load() || r.ContentLength != 0 {
+		header["Connection"] = closes
 	}
 	defer func() {
-		if reason := recover(); reason != nil {
+		switch reason := recover(); reason {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(reason) // a handler's way to abort its answer, which net/http knows
+		default:
 			h.log.Error("panic", "reason", reason, "requestId", id, "method", r.Method, "path", r.URL.Path, "stack", string(debug.Stack()))
 			http.Error(w, "internal error, request "+id, http.StatusInternalServerError)
 		}

@@ -127,6 +127,33 @@ func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 }
 
+func TestAbortedAnswerStaysAborted(t *testing.T) {
+	var log bytes.Buffer
+	h := newHandler("v1", "pod", newLog(&log, slog.LevelInfo))
+	h.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	defer func() {
+		if reason := recover(); reason != http.ErrAbortHandler || log.Len() > 0 {
+			t.Errorf("net/http gets %v, and the log has %q", reason, &log)
+		}
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/index", nil))
+}
+
+func TestRequestIDsDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 2 {
+		h := newHandler("v1", "pod", slog.New(slog.DiscardHandler))
+		for range 3 {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("GET", "/index", nil))
+			seen[w.Header().Get("X-Request-Id")] = true
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("6 requests have the ids %v", seen)
+	}
+}
+
 func TestRequestsAreLoggedOnlyAtDebug(t *testing.T) {
 	var log bytes.Buffer
 	newHandler("v1", "pod", newLog(&log, slog.LevelInfo)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/nowhere", nil))

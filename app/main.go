@@ -1,10 +1,12 @@
-// Command app is timber, the tutorial's web service: it says that timber is so
+// Command app is timber, the tutorial's web service. It answers that timber is so
 // delicious and, from version 2 on, why.
 //
 // Environment:
 //
-//	PORT       TCP port to listen on; 0 takes a free one and logs it (default 8080)
-//	LOG_LEVEL  debug, info, warn or error; debug logs every request (default info)
+//	PORT        TCP port to listen on; 0 takes a free one and logs it (default 8080)
+//	LOG_LEVEL   debug, info, warn or error; debug logs every request (default info)
+//	GOMEMLIMIT  memory for Go, such as 40MiB (the default), about 5/8 of the container's;
+//	            the number of connections follows from it
 package main
 
 import (
@@ -23,7 +25,7 @@ var version = "dev"
 
 func main() {
 	if err := run(); err != nil {
-		// Plain text, for people; Cloud Logging files stderr as an error anyway.
+		// Plain text, for people. Cloud Logging takes lines of stderr for errors.
 		fmt.Fprintln(os.Stderr, "timber:", err)
 		os.Exit(1)
 	}
@@ -53,8 +55,8 @@ func run() error {
 	}
 	s := newServer(version, pod, log)
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(listener) }()
-	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod)
+	go func() { failed <- s.serve(listener) }()
+	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod, "connections", s.connections.limits.open)
 
 	var received os.Signal
 	select {
@@ -81,11 +83,11 @@ func config(getenv func(string) string) (port string, level slog.Level, err erro
 		port = "8080"
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", 0, fmt.Errorf("PORT is %q: want a number from 0 to 65535; unset it to listen on 8080", port)
+		return "", 0, fmt.Errorf("PORT is %q: want a number from 0 to 65535. Fix: unset PORT, to listen on 8080", port)
 	}
 	if name := getenv("LOG_LEVEL"); name != "" {
 		if err := level.UnmarshalText([]byte(name)); err != nil {
-			return "", 0, fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn or error; unset it for info", name)
+			return "", 0, fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn or error. Fix: unset LOG_LEVEL, for info", name)
 		}
 	}
 	return port, level, nil

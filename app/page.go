@@ -29,7 +29,7 @@ func page(version, pod string) http.HandlerFunc {
 		"{{style}}", pageCSS,
 		"{{script}}", pageJS,
 	).Replace(pageHTML)
-	// Nothing runs or is loaded but what stands in the page.
+	// Nothing runs or is loaded except what is in the page.
 	policy := strings.Join([]string{
 		"default-src 'none'",
 		"style-src '" + hash(pageCSS) + "'",

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,7 +42,7 @@ func inMemory(t *testing.T, test func(t *testing.T, s *server, listener pipes)) 
 	synctest.Test(t, func(t *testing.T) {
 		s, listener := newServer("v1", "pod", slog.New(slog.DiscardHandler)), make(pipes)
 		served := make(chan error)
-		go func() { served <- s.http.Serve(listener) }()
+		go func() { served <- s.serve(listener) }()
 		test(t, s, listener)
 		s.http.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
@@ -100,7 +99,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				}
 				<-sent
 				synctest.Wait()
-				if open := s.connections.count(); open != 0 {
+				if open := s.connections.open.Load(); open != 0 {
 					t.Errorf("%d connections counted as open", open)
 				}
 			})
@@ -229,52 +228,4 @@ func TestDrainTellsOfRequestsCutOff(t *testing.T) {
 		}
 		close(stuck)
 	})
-}
-
-func TestIdleClientsCannotLockOutOthers(t *testing.T) {
-	goroutines := runtime.NumGoroutine()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newServer("v1", "pod", slog.New(slog.DiscardHandler))
-	const limit = 20
-	s.connections.max = limit
-	go s.http.Serve(listener)
-
-	dial := func() net.Conn {
-		conn, err := net.Dial("tcp", listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		return conn
-	}
-	faithful := dial()
-	var idle []net.Conn
-	for range 3 * limit {
-		idle = append(idle, dial())
-		if status, _ := send(t, faithful, get); status != 200 {
-			t.Fatalf("a busy client is cut off after %d idle ones came", len(idle))
-		}
-	}
-	if open := s.connections.count(); open != limit {
-		t.Errorf("%d connections open, want %d", open, limit)
-	}
-	idle[0].SetReadDeadline(time.Now().Add(time.Second))
-	if _, err := idle[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("the first idle client is not cut off: %v", err)
-	}
-	if status, _ := send(t, idle[len(idle)-1], get); status != 200 {
-		t.Error("the last idle client is cut off")
-	}
-
-	if err := s.http.Close(); err != nil {
-		t.Error(err)
-	}
-	for end := time.Now().Add(2 * time.Second); runtime.NumGoroutine() > goroutines || s.connections.count() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d goroutines left of %d, %d connections", runtime.NumGoroutine(), goroutines, s.connections.count())
-		}
-	}
 }

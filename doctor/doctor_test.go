@@ -33,7 +33,8 @@ var healthy = commands{
 	"gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json": `[{"config": {"name": "cloudresourcemanager.googleapis.com"}, "state": "ENABLED"}]`,
 	"gcloud compute networks subnets list --network=default --regions=europe-west1 --project=acme-timber --format=json":           `[{"name": "default", "privateIpGoogleAccess": true}]`,
 	"gcloud compute regions describe europe-west1 --project=acme-timber --format=json": `{"zones": ["https://www.googleapis.com/compute/v1/projects/acme-timber/zones/europe-west1-b"], "quotas": [` +
-		`{"metric": "CPUS", "limit": 24.0, "usage": 20.0}, {"metric": "PREEMPTIBLE_CPUS", "limit": 0.0, "usage": 0.0}, {"metric": "DISKS_TOTAL_GB", "limit": 4096.0, "usage": 0.0}, {"metric": "SSD_TOTAL_GB", "limit": 250.0, "usage": 0.0}]}`,
+		`{"metric": "CPUS", "limit": 24.0, "usage": 20.0}, {"metric": "PREEMPTIBLE_CPUS", "limit": 0.0, "usage": 0.0}, {"metric": "N2_CPUS", "limit": 8.0, "usage": 0.0}, {"metric": "INSTANCES", "limit": 24.0, "usage": 7.0}, {"metric": "IN_USE_ADDRESSES", "limit": 8.0, "usage": 1.0}, {"metric": "DISKS_TOTAL_GB", "limit": 4096.0, "usage": 0.0}, {"metric": "SSD_TOTAL_GB", "limit": 250.0, "usage": 0.0}]}`,
+	"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
 	"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 1, "name": "n1-standard-1"}`,
 }
 
@@ -55,7 +56,7 @@ func (c commands) install(t *testing.T) {
 			}
 			script += fmt.Sprintf("%s) printf %%s %s%s; exit %d;;\n", quote(other), quote(said), redirect, code)
 		}
-		script += "esac\necho \"nobody expected: $0 $*\" >&2\nexit 2\n"
+		script += "esac\necho \"unexpected command: $0 $*\" >&2\nexit 2\n"
 		if answer == "gone" {
 			continue
 		}
@@ -93,7 +94,7 @@ func examined(t *testing.T) (lines map[string]string, err error) {
 	var out strings.Builder
 	err = examine(t.Context(), "dev", &out)
 	if strings.Contains(out.String(), "ya29") {
-		t.Errorf("it tells the token:\n%s", &out)
+		t.Errorf("it prints the token:\n%s", &out)
 	}
 	lines = map[string]string{}
 	for line := range strings.Lines(out.String()) {
@@ -117,12 +118,12 @@ func TestHealthy(t *testing.T) {
 	if len(lines) != len(checks) {
 		t.Errorf("%d lines of %d checks", len(lines), len(checks))
 	}
-	if want := "CPUS 3 of 4 free, DISKS_TOTAL_GB 90 of 4096 free, SSD_TOTAL_GB 100 of 250 free"; !strings.HasSuffix(lines["quota"], want) {
+	if want := "CPUS 3 of 4 free, CPUS_ALL_REGIONS 3 of 12 free, DISKS_TOTAL_GB 90 of 4096 free, SSD_TOTAL_GB 100 of 250 free, INSTANCES 3 of 17 free, IN_USE_ADDRESSES 1 of 7 free"; !strings.HasSuffix(lines["quota"], want) {
 		t.Errorf("%s, want %s", lines["quota"], want)
 	}
 }
 
-// What is wrong is named in its line, with what mends it, and what depends on it is unknown.
+// Each problem is in its line, with its fix, and the checks that need it are skipped.
 func TestFindings(t *testing.T) {
 	const (
 		pulumiConfig = "pulumi config --json --stack dev"
@@ -140,9 +141,39 @@ func TestFindings(t *testing.T) {
 		unknown string // of what depends on it
 		failed  bool
 	}{
-		"no pulumi":         {commands{"pulumi version": "gone"}, nil, "pulumi", []string{"MISSING", "https://www.pulumi.com/docs/install"}, "stack", true},
-		"pulumi 2":          {commands{"pulumi version": "v2.9.0"}, nil, "pulumi", []string{"MISSING", "v2.9.0", "install Pulumi 3"}, "docker", true},
-		"no stack":          {commands{pulumiConfig: "!error: no stack named 'dev' found"}, nil, "stack", []string{"MISSING", "no stack named 'dev'", "pulumi stack init dev"}, "project", true},
+		"no pulumi": {commands{"pulumi version": "gone"}, nil, "pulumi", []string{"MISSING", "https://www.pulumi.com/docs/install"}, "stack", true},
+		"pulumi 2":  {commands{"pulumi version": "v2.9.0"}, nil, "pulumi", []string{"MISSING", "v2.9.0", "install Pulumi 3"}, "docker", true},
+		"no stack":  {commands{pulumiConfig: "!error: no stack named 'dev' found"}, nil, "stack", []string{"MISSING", "no stack named 'dev'", "pulumi stack init dev"}, "project", true},
+		"no stack here": {commands{pulumiConfig: "!error: no stack named 'dev' found", "pulumi whoami --json": `{"user": "me", "url": "file://~"}`}, nil, "stack",
+			[]string{"MISSING", "no stack named 'dev' found in backend file://~. Fix: pulumi stack init dev, or if another backend has it: pulumi login BACKEND_URL"}, "project", true},
+		"no passphrase": {commands{pulumiConfig: "!error: constructing secrets manager of type \"passphrase\": passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, "stack",
+			[]string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE"}, "project", true},
+		"no passphrase for the outputs": {commands{"pulumi stack output --json --stack dev": "!error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, "stack",
+			[]string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
+		"another passphrase": {commands{pulumiConfig: "!error: constructing secrets manager of type \"passphrase\": incorrect passphrase"}, nil, "stack", []string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
+		"no passphrase file": {commands{pulumiConfig: "!error: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file or directory"}, nil, "stack", []string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
+		"expired login":      {commands{pulumiConfig: "!error: https://api.pulumi.com: Unauthorized: No credentials provided or are invalid."}, nil, "stack", []string{"MISSING", "Fix: unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"}, "project", true},
+		"no login for the bucket": {commands{pulumiConfig: "!error: unable to open bucket gs://acme: google: could not find default credentials."}, nil, "stack",
+			[]string{"MISSING", "Fix: gcloud auth application-default login"}, "project", true},
+		"expired login for the bucket": {commands{pulumiConfig: `!error: read ".pulumi/meta.yaml": oauth2: "invalid_grant" "reauth related error (invalid_rapt)"`}, nil, "stack",
+			[]string{"MISSING", "Fix: gcloud auth application-default login"}, "project", true},
+		"wrong bucket":  {commands{pulumiConfig: `!error: read ".pulumi/meta.yaml": blob (code=Unknown): storage: bucket doesn't exist`}, nil, "stack", []string{"MISSING", "Fix: pulumi login BACKEND_URL"}, "project", true},
+		"another error": {commands{pulumiConfig: "!error: something else"}, nil, "stack", []string{"MISSING", "something else. Fix: pulumi stack select dev"}, "project", true},
+		"quota of the machine family": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "n2-standard-4", 1),
+			"gcloud compute machine-types describe n2-standard-4 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 4}`}, nil, "quota",
+			[]string{"MISSING", "too little in europe-west1: N2_CPUS 12 of 8 free. Fix: request more"}, "", true},
+		"quota of the first node": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "n2-standard-2", 1),
+			region: `{"quotas": [{"metric": "CPUS", "limit": 1, "usage": 0}, {"metric": "N2_CPUS", "limit": 8, "usage": 0}]}`,
+			"gcloud compute machine-types describe n2-standard-2 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 2}`}, nil, "quota",
+			[]string{"MISSING", "too little in europe-west1: CPUS 2 of 1 free."}, "", true},
+		"quota of all regions": {commands{"gcloud compute project-info describe --project=acme-timber --format=json": `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 10}]}`}, nil, "quota",
+			[]string{"MISSING", "CPUS_ALL_REGIONS 3 of 2 free"}, "", true},
+		"quota that gcloud does not list": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "c4-standard-2", 1),
+			"gcloud compute machine-types describe c4-standard-2 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 2}`}, nil, "quota",
+			[]string{"unknown", "gcloud lists no C4_CPUS for europe-west1; compare 6 at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"}, "", false},
+		"quota of disks": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], `"hello-timber:spot"`, `"hello-timber:diskType": {"value": "pd-ssd"}, "hello-timber:spot"`, 1),
+			region: `{"quotas": [{"metric": "CPUS", "limit": 24, "usage": 0}, {"metric": "SSD_TOTAL_GB", "limit": 100, "usage": 20}]}`}, nil, "quota",
+			[]string{"MISSING", "SSD_TOTAL_GB 90 of 80 free"}, "", true},
 		"no backend":        {commands{pulumiConfig: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "stack", []string{"MISSING", "pulumi login"}, "project", true},
 		"no project":        {commands{pulumiConfig: `{"hello-timber:nodes": {"value": "3"}}`}, nil, "stack", []string{"MISSING", "pulumi config set gcp:project PROJECT_ID --stack dev"}, "project", true},
 		"no docker":         {commands{"docker version --format {{.Server.Version}}": "!Cannot connect to the Docker daemon"}, nil, "docker", []string{"MISSING", "Cannot connect", "https://docs.docker.com/engine/install"}, "", true},
@@ -151,7 +182,7 @@ func TestFindings(t *testing.T) {
 		"no account":        {commands{"gcloud auth list --filter=status:ACTIVE --format=json": "[]"}, nil, "account", []string{"MISSING", "gcloud auth login"}, "project", true},
 		"no plugin":         {commands{"gke-gcloud-auth-plugin --version": "gone"}, nil, "plugin", []string{"MISSING", "gcloud components install gke-gcloud-auth-plugin"}, "", true},
 		"not logged in":     {commands{"gcloud auth application-default print-access-token": "!ERROR: (gcloud.auth) Your default credentials were not found."}, nil, "login", []string{"MISSING", "were not found", "gcloud auth application-default login"}, "roles", true},
-		"another's project": {commands{describe: "!ERROR: (gcloud.projects.describe) [me] does not have permission\n- details"}, nil, "project", []string{"MISSING", "does not have permission", "pulumi config set gcp:project"}, "quota", true},
+		"no project access": {commands{describe: "!ERROR: (gcloud.projects.describe) [me] does not have permission\n- details"}, nil, "project", []string{"MISSING", "does not have permission", "pulumi config set gcp:project"}, "quota", true},
 		"deleted project":   {commands{describe: `{"lifecycleState": "DELETE_REQUESTED"}`}, nil, "project", []string{"MISSING", "DELETE_REQUESTED", "gcloud projects undelete acme-timber"}, "quota", true},
 		"no billing":        {commands{bill: `{"billingEnabled": false}`}, nil, "billing", []string{"MISSING", "gcloud billing projects link acme-timber"}, "", true},
 		"billing is secret": {commands{bill: "!ERROR: (gcloud.billing) The caller does not have permission"}, nil, "billing", []string{"unknown", "does not have permission"}, "", false},
@@ -160,7 +191,7 @@ func TestFindings(t *testing.T) {
 		"no subnet":         {commands{subnets: `[]`}, nil, "network", []string{"MISSING", "gcloud compute networks create default"}, "", true},
 		"no private access": {commands{subnets: `[{"privateIpGoogleAccess": false}]`}, nil, "network", []string{"MISSING", "gcloud compute networks subnets update default --region europe-west1 --enable-private-ip-google-access"}, "", true},
 		"compute API off":   {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
-		"quota":             {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free; to mend", "iam-admin/quotas?project=acme-timber"}, "", true},
+		"quota":             {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free. Fix: request more", "iam-admin/quotas?project=acme-timber"}, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := maps.Clone(healthy)
@@ -199,6 +230,7 @@ func TestStacks(t *testing.T) {
 		"an image, no docker": {with(commands{"pulumi config --json --stack dev": `{"gcp:project": {"value": "acme-timber"}, "hello-timber:image": {"value": "x"}}`,
 			"docker version --format {{.Server.Version}}": "!no"}), "docker", "ok       docker   not needed"},
 		"a region": {with(commands{"pulumi config --json --stack dev": strings.Replace(healthy["pulumi config --json --stack dev"], "europe-west1-d", "europe-west1", 1),
+			"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
 			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 2}`}), "quota", "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free, SSD_TOTAL_GB 300 of 250 free"},
 		"an existing cluster": {with(commands{"pulumi config --json --stack dev": `{"hello-timber:kubeconfig": {"value": "/k"}, "hello-timber:context": {"value": "mine"}}`}), "login", ""},
 	} {
@@ -213,7 +245,7 @@ func TestStacks(t *testing.T) {
 	}
 }
 
-// Google's own explanation is told when it does not say what is granted.
+// If Google does not answer which permissions are granted, its error is printed.
 func TestRolesUnknown(t *testing.T) {
 	changed := maps.Clone(healthy)
 	changed["gcloud auth application-default print-access-token"] = "ya29.outdated"
@@ -222,5 +254,24 @@ func TestRolesUnknown(t *testing.T) {
 	lines, err := examined(t)
 	if want := "unknown  roles    401 Unauthorized: Request had invalid authentication credentials."; err != nil || lines["roles"] != want {
 		t.Errorf("%q, %v, want %q", lines["roles"], err, want)
+	}
+}
+
+// make ignores a go.work above the checkout, and pulumi does not, which the user must know.
+func TestGoWork(t *testing.T) {
+	folder := t.TempDir()
+	below := filepath.Join(folder, "a", "b")
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(below)
+	if f := goVersion(t.Context(), nil); strings.Contains(f.says, folder) {
+		t.Errorf("without a go.work: %v", f)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "go.work"), []byte("go 1.26\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if f := goVersion(t.Context(), nil); f.verdict() != "ok" || !strings.Contains(f.says, filepath.Join(folder, "go.work")) || !strings.Contains(f.says, "export GOWORK=off") {
+		t.Errorf("with a go.work: %v", f)
 	}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // gcloud asks gcloud about the stack's project and decodes the answer.
-func (p *patient) gcloud(ctx context.Context, into any, args ...string) error {
-	out, err := run(ctx, "gcloud", append(args, "--project="+p.project(), "--format=json")...)
+func (s *stack) gcloud(ctx context.Context, into any, args ...string) error {
+	out, err := run(ctx, "gcloud", append(args, "--project="+s.project(), "--format=json")...)
 	if err != nil {
 		return err
 	}
@@ -25,8 +25,8 @@ func (p *patient) gcloud(ctx context.Context, into any, args ...string) error {
 	return nil
 }
 
-// account looks for the account of gcloud itself, which gives kubectl access.
-func account(ctx context.Context, _ *patient) finding {
+// account looks for the account of gcloud itself, with which kubectl gets access.
+func account(ctx context.Context, _ *stack) finding {
 	var accounts []struct{ Account string }
 	out, err := run(ctx, "gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=json")
 	if err == nil {
@@ -36,40 +36,40 @@ func account(ctx context.Context, _ *patient) finding {
 	case err != nil:
 		return unknown("%v", err)
 	case len(accounts) == 0:
-		return finding{says: "gcloud is not logged in", mend: "gcloud auth login"}
+		return missing("gcloud auth login", "gcloud is not logged in")
 	}
 	return ok("%s", accounts[0].Account)
 }
 
-// login looks for the Application Default Credentials, which Pulumi and the plugin
-// use; they may be somebody else's than gcloud's account.
-func login(ctx context.Context, p *patient) finding {
+// login looks for the Application Default Credentials, which Pulumi and the plugin use.
+// They may be of another user than gcloud's account.
+func login(ctx context.Context, s *stack) finding {
 	out, err := run(ctx, "gcloud", "auth", "application-default", "print-access-token")
 	if err != nil {
-		return finding{says: err.Error(), mend: "gcloud auth application-default login"}
+		return missing("gcloud auth application-default login", "%v", err)
 	}
-	p.token = strings.TrimSpace(string(out))
+	s.token = strings.TrimSpace(string(out))
 	return ok("Application Default Credentials")
 }
 
-func project(ctx context.Context, p *patient) finding {
+func project(ctx context.Context, s *stack) finding {
 	var project struct{ Name, ProjectID, LifecycleState string }
-	out, err := run(ctx, "gcloud", "projects", "describe", p.project(), "--format=json")
+	out, err := run(ctx, "gcloud", "projects", "describe", s.project(), "--format=json")
 	if err == nil {
 		err = json.Unmarshal(out, &project)
 	}
 	switch {
 	case err != nil:
-		return finding{says: err.Error(), mend: "gcloud projects list, then pulumi config set gcp:project PROJECT_ID --stack " + p.stack}
+		return missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name+" (gcloud projects list prints the IDs)", "%v", err)
 	case project.LifecycleState != "ACTIVE":
-		return finding{says: p.project() + " is " + project.LifecycleState, mend: "gcloud projects undelete " + p.project()}
+		return missing("gcloud projects undelete "+s.project(), "project %s is in state %s", s.project(), project.LifecycleState)
 	}
-	return ok("%s", p.project())
+	return ok("%s", s.project())
 }
 
-func billing(ctx context.Context, p *patient) finding {
+func billing(ctx context.Context, s *stack) finding {
 	var info struct{ BillingEnabled bool }
-	out, err := run(ctx, "gcloud", "billing", "projects", "describe", p.project(), "--format=json")
+	out, err := run(ctx, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
 	if err == nil {
 		err = json.Unmarshal(out, &info)
 	}
@@ -77,17 +77,17 @@ func billing(ctx context.Context, p *patient) finding {
 	case err != nil:
 		return unknown("%v", err)
 	case !info.BillingEnabled:
-		return finding{says: "the project has no billing account", mend: "gcloud billing accounts list, then gcloud billing projects link " + p.project() + " --billing-account ACCOUNT_ID"}
+		return missing("gcloud billing projects link "+s.project()+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
 	}
 	return ok("enabled")
 }
 
-// bootstrapAPI is the one through which the program enables the others.
+// bootstrapAPI is the API through which the program enables the others.
 const bootstrapAPI = "cloudresourcemanager.googleapis.com"
 
-func apis(ctx context.Context, p *patient) finding {
+func apis(ctx context.Context, s *stack) finding {
 	var services []struct{ Config struct{ Name string } }
-	if err := p.gcloud(ctx, &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI); err != nil {
+	if err := s.gcloud(ctx, &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI); err != nil {
 		return unknown("%v", err)
 	}
 	for _, s := range services {
@@ -95,11 +95,11 @@ func apis(ctx context.Context, p *patient) finding {
 			return ok("%s is enabled, the program enables the others", bootstrapAPI)
 		}
 	}
-	return finding{says: bootstrapAPI + " is not enabled", mend: "gcloud services enable " + bootstrapAPI + " --project " + p.project()}
+	return missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
 }
 
-// permissions are, for each role that the README asks for, some that it gives and
-// the program needs.
+// permissions are some of those that the program needs, by the role of the README that
+// grants them.
 var permissions = map[string][]string{
 	"roles/artifactregistry.admin":          {"artifactregistry.repositories.create", "artifactregistry.repositories.setIamPolicy", "artifactregistry.repositories.uploadArtifacts"},
 	"roles/container.admin":                 {"container.clusters.create", "container.deployments.create"},
@@ -109,14 +109,14 @@ var permissions = map[string][]string{
 	"roles/serviceusage.serviceUsageAdmin":  {"serviceusage.services.enable"},
 }
 
-// roles asks Google, because gcloud has no command for it: a project's policy does
-// not tell what comes from a group, a folder, or the organization.
-func roles(ctx context.Context, p *patient) finding {
+// roles asks Google itself, because gcloud has no command for it: a project's policy
+// does not have what a group, a folder, or the organization grants.
+func roles(ctx context.Context, s *stack) finding {
 	var all []string
 	for _, some := range permissions {
 		all = append(all, some...)
 	}
-	granted, err := p.testPermissions(ctx, all)
+	granted, err := s.testPermissions(ctx, all)
 	if err != nil {
 		return unknown("%v", err)
 	}
@@ -127,17 +127,17 @@ func roles(ctx context.Context, p *patient) finding {
 		}
 	}
 	if len(lacking) == 0 {
-		return ok("all of the six that it takes")
+		return ok("all six")
 	}
 	slices.Sort(lacking)
-	mend := fmt.Sprintf("somebody who may: for role in %s; do gcloud projects add-iam-policy-binding %s --member user:EMAIL --role $role --condition None; done",
-		strings.Join(lacking, " "), p.project())
-	return finding{says: "not granted to you: " + strings.Join(lacking, ", "), mend: mend}
+	fix := fmt.Sprintf("ask a project administrator to run: for role in %s; do gcloud projects add-iam-policy-binding %s --member user:EMAIL --role $role --condition None; done",
+		strings.Join(lacking, " "), s.project())
+	return missing(fix, "you do not have %s", strings.Join(lacking, ", "))
 }
 
 // testPermissions returns those of the permissions that the Application Default
 // Credentials have in the project.
-func (p *patient) testPermissions(ctx context.Context, permissions []string) ([]string, error) {
+func (s *stack) testPermissions(ctx context.Context, permissions []string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	// gcloud's own setting for another endpoint.
@@ -146,14 +146,14 @@ func (p *patient) testPermissions(ctx context.Context, permissions []string) ([]
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(endpoint, "/")+"/v1/projects/"+p.project()+":testIamPermissions", bytes.NewReader(question))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(endpoint, "/")+"/v1/projects/"+s.project()+":testIamPermissions", bytes.NewReader(question))
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+p.token)
+	request.Header.Set("Authorization", "Bearer "+s.token)
 	request.Header.Set("Content-Type", "application/json")
 	// Whose quota the question counts against; a user's credentials have no project of their own.
-	request.Header.Set("X-Goog-User-Project", p.project())
+	request.Header.Set("X-Goog-User-Project", s.project())
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
@@ -172,17 +172,17 @@ func (p *patient) testPermissions(ctx context.Context, permissions []string) ([]
 	return answer.Permissions, nil
 }
 
-func network(ctx context.Context, p *patient) finding {
+func network(ctx context.Context, s *stack) finding {
 	var subnets []struct{ PrivateIPGoogleAccess bool }
-	err := p.gcloud(ctx, &subnets, "compute", "networks", "subnets", "list", "--network=default", "--regions="+p.region())
+	err := s.gcloud(ctx, &subnets, "compute", "networks", "subnets", "list", "--network=default", "--regions="+s.region())
 	switch {
 	case err != nil:
 		return unknown("%v", err)
 	case len(subnets) == 0:
-		return finding{says: "network default has no subnet in " + p.region(), mend: "gcloud compute networks create default --subnet-mode auto --project " + p.project()}
+		return missing("gcloud compute networks create default --subnet-mode auto --project "+s.project(), "network default has no subnet in %s", s.region())
 	case !subnets[0].PrivateIPGoogleAccess:
-		return finding{says: "network default in " + p.region() + " has no Private Google Access, without which nodes pull nothing",
-			mend: fmt.Sprintf("gcloud compute networks subnets update default --region %s --enable-private-ip-google-access --project %s", p.region(), p.project())}
+		return missing(fmt.Sprintf("gcloud compute networks subnets update default --region %s --enable-private-ip-google-access --project %s", s.region(), s.project()),
+			"network default in %s has no Private Google Access, and nodes cannot pull images without it", s.region())
 	}
-	return ok("default, with Private Google Access in %s", p.region())
+	return ok("default, with Private Google Access in %s", s.region())
 }

@@ -1,11 +1,11 @@
-// Command doctor checks what it takes to deploy the stack that PULUMI_STACK names
-// on Google Cloud: this machine's tools, the logins, and the project. It changes
-// nothing, prints a line for each, with the command that mends what is missing,
-// and fails if anything is. What this user may not look at, or cannot be seen yet,
-// is told as unknown and is no failure.
+// Command doctor checks what the stack that PULUMI_STACK names needs on Google Cloud:
+// this machine's tools, the logins, and the project. It changes nothing. It prints a
+// line for each check, with the command that fixes what is missing, and fails if
+// something is. What this user may not read, or what cannot be read yet, is unknown and
+// no failure.
 //
-// It asks the pulumi, docker and gcloud commands, whose logins are the ones that
-// count, and uses the standard library only.
+// It runs the pulumi, docker and gcloud commands, because their logins are those that
+// count, and uses only the standard library.
 package main
 
 import (
@@ -31,11 +31,13 @@ func main() {
 	}
 }
 
-// finding is what a check found out. When mend is not empty something is missing,
-// and mend is the command or step that mends it.
+// finding is the result of a check. The emulator's setup has a type like it, because
+// the two modules share nothing else.
 type finding struct {
-	says, mend string
-	// unknown: it could not be found out, and says tells why.
+	says string
+	// fix is the command or the step that fixes it, or empty if nothing is missing.
+	fix string
+	// unknown: the check had no answer, and says has the reason.
 	unknown bool
 }
 
@@ -43,14 +45,34 @@ func ok(format string, args ...any) finding { return finding{says: fmt.Sprintf(f
 func unknown(format string, args ...any) finding {
 	return finding{says: fmt.Sprintf(format, args...), unknown: true}
 }
+func missing(fix, format string, args ...any) finding {
+	return finding{says: fmt.Sprintf(format, args...), fix: fix}
+}
 
-// checks are in an order in which each finds what it needs to know. Those that a
-// check needs are named: until they are ok it cannot be told.
+func (f finding) verdict() string {
+	switch {
+	case f.fix != "":
+		return "MISSING"
+	case f.unknown:
+		return "unknown"
+	}
+	return "ok"
+}
+
+func (f finding) String() string {
+	if f.fix == "" {
+		return f.says
+	}
+	return strings.TrimSuffix(f.says, ".") + ". Fix: " + f.fix
+}
+
+// checks are in an order in which each comes after those that it needs. It is skipped
+// until they are ok.
 var checks = []struct {
 	what   string
-	google bool // not of a stack on a cluster that exists
+	google bool // skipped on an existing cluster
 	needs  []string
-	look   func(context.Context, *patient) finding
+	look   func(context.Context, *stack) finding
 }{
 	{"go", false, nil, goVersion},
 	{"pulumi", false, nil, pulumiVersion},
@@ -68,78 +90,74 @@ var checks = []struct {
 	{"quota", true, []string{"project"}, quota},
 }
 
-// patient is a stack, and what has been learnt about it.
-type patient struct {
-	stack  string
+// stack is a stack and what the checks have found out about it.
+type stack struct {
+	name   string
 	config map[string]string
 	up     bool   // it has a cluster
 	token  string // the access token of the Application Default Credentials
 }
 
-func (p *patient) project() string { return p.config["gcp:project"] }
+func (p *stack) project() string { return p.config["gcp:project"] }
 
-// region is that of the location, which may be a zone of it.
-func (p *patient) region() string {
+// region is the region of the location, which may be a zone.
+func (p *stack) region() string {
 	parts := strings.Split(p.config["location"], "-")
 	return strings.Join(parts[:min(2, len(parts))], "-")
 }
 
 // examine runs the checks and prints what they find.
-func examine(ctx context.Context, stack string, out io.Writer) error {
-	p := &patient{stack: stack}
+func examine(ctx context.Context, name string, out io.Writer) error {
+	s := &stack{name: name}
 	var healthy []string
-	missing := 0
+	problems := 0
 	for _, check := range checks {
-		if check.google && p.config["kubeconfig"] != "" {
+		if check.google && s.config["kubeconfig"] != "" {
 			continue
 		}
 		f := finding{unknown: true}
 		for _, need := range check.needs {
 			if !slices.Contains(healthy, need) {
-				f.says = cmp.Or(f.says, "can be told when it is ok: "+need)
+				f.says = cmp.Or(f.says, "skipped: requires "+need)
 			}
 		}
 		if f.says == "" {
-			f = check.look(ctx, p)
+			f = check.look(ctx, s)
 		}
-		verdict := "ok"
-		switch {
-		case f.mend != "":
-			verdict, f.says = "MISSING", f.says+"; to mend: "+f.mend
-			missing++
-		case f.unknown:
-			verdict = "unknown"
-		default:
+		switch f.verdict() {
+		case "ok":
 			healthy = append(healthy, check.what)
+		case "MISSING":
+			problems++
 		}
-		fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, check.what, f.says)
+		fmt.Fprintf(out, "%-8s %-8s %s\n", f.verdict(), check.what, f)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if missing > 0 {
-		return fmt.Errorf("%d of what stack %s needs is missing (see above)", missing, stack)
+	if problems > 0 {
+		return fmt.Errorf("stack %s lacks %d of the things that it needs (see above)", name, problems)
 	}
 	return nil
 }
 
-// run runs a command and returns what it printed. Its error is what the command
-// complained of, in one line.
+// run runs a command and returns what it printed. Its error is one line: the command's
+// own error message.
 func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	var complaint strings.Builder
+	var stderr strings.Builder
 	command := exec.CommandContext(ctx, name, args...)
-	command.Stderr = &complaint
+	command.Stderr = &stderr
 	command.WaitDelay = time.Second
-	// gcloud must not ask whether to enable an API, nor suggest to update itself.
+	// Otherwise gcloud asks whether to enable an API, and suggests to update itself.
 	command.Env = append(os.Environ(), "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1")
 	out, err := command.Output()
 	if err == nil {
 		return out, nil
 	}
-	lines := strings.FieldsFunc(complaint.String(), func(r rune) bool { return r == '\n' || r == '\r' })
-	// gcloud and pulumi explain below the line that says what is wrong.
+	lines := strings.FieldsFunc(stderr.String(), func(r rune) bool { return r == '\n' || r == '\r' })
+	// gcloud and pulumi print explanations below the line with the error.
 	for _, line := range lines {
 		if _, reason, found := strings.Cut(line, "ERROR: "); found {
 			return nil, fmt.Errorf("%s", strings.TrimSpace(reason))

@@ -1,70 +1,93 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Sizes in GB, as stacks/nodepool.go and GKE choose them.
+// Sizes in GB and processors, as the node pool and GKE choose them.
 const (
 	nodeDisk = 30
-	// GKE makes a cluster with a node of its own kind in each zone, which is there
-	// for a minute.
+	// GKE first creates a cluster with one node of its own in each zone, and the
+	// program removes it.
 	firstNodeDisk  = 100
+	firstNodeCPUs  = 2 // e2-medium
 	zonesPerRegion = 3
 )
 
-// quota compares what the region has left with what the stack takes.
-func quota(ctx context.Context, p *patient) finding {
-	if p.up {
+// quotas is what gcloud lists of a region or a project.
+type quotas struct {
+	Quotas []struct {
+		Metric       string
+		Limit, Usage float64
+	}
+	Zones []string
+}
+
+// need is an amount of what a quota limits.
+type need struct {
+	metric string
+	amount int
+}
+
+// quota compares what the region and the project have left with what the stack needs.
+func quota(ctx context.Context, s *stack) finding {
+	if s.up {
 		return ok("in use by the stack")
 	}
-	var region struct {
-		Quotas []struct {
-			Metric       string
-			Limit, Usage float64
-		}
-		Zones []string
-	}
-	if err := p.gcloud(ctx, &region, "compute", "regions", "describe", p.region()); err != nil {
+	var region, project quotas
+	if err := s.gcloud(ctx, &region, "compute", "regions", "describe", s.region()); err != nil {
 		return unknown("%v", err)
 	}
-	location, zones := p.config["location"], 1
-	if location == p.region() && len(region.Zones) > 0 {
-		location, zones = path.Base(region.Zones[0]), zonesPerRegion
-	}
-	nodes, err := strconv.Atoi(p.config["nodes"])
-	if err != nil {
-		return unknown("nodes is %q", p.config["nodes"])
-	}
-	var machine struct{ GuestCPUs int }
-	if err := p.gcloud(ctx, &machine, "compute", "machine-types", "describe", p.config["machineType"], "--zone="+location); err != nil {
+	if err := s.gcloud(ctx, &project, "compute", "project-info", "describe"); err != nil {
 		return unknown("%v", err)
 	}
-	left := map[string]float64{}
-	limit := map[string]float64{}
-	for _, q := range region.Quotas {
+	limit, left := map[string]float64{}, map[string]float64{}
+	for _, q := range append(region.Quotas, project.Quotas...) {
 		limit[q.Metric], left[q.Metric] = q.Limit, q.Limit-q.Usage
 	}
-	processors := "CPUS"
-	// Spot nodes have a quota of their own, where one has been asked for.
-	if p.config["spot"] == "true" && limit["PREEMPTIBLE_CPUS"] > 0 {
-		processors = "PREEMPTIBLE_CPUS"
+	zone, zones := s.config["location"], 1
+	if zone == s.region() && len(region.Zones) > 0 {
+		zone, zones = path.Base(region.Zones[0]), zonesPerRegion
 	}
-	var all, short []string
-	for _, need := range []struct {
-		metric string
-		amount int
-	}{
+	nodes, err := strconv.Atoi(s.config["nodes"])
+	if err != nil {
+		return unknown("nodes is %q", s.config["nodes"])
+	}
+	var machine struct{ GuestCPUs int }
+	if err := s.gcloud(ctx, &machine, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
+		return unknown("%v", err)
+	}
+	processors := processorQuota(s.config["machineType"], s.config["spot"] == "true", limit)
+	needs := []need{
 		{processors, nodes * machine.GuestCPUs},
-		{"DISKS_TOTAL_GB", nodes * nodeDisk},
+		{"CPUS", zones * firstNodeCPUs},
+		{"CPUS_ALL_REGIONS", nodes * machine.GuestCPUs},
+		{diskQuota(s.config["diskType"]), nodes * nodeDisk},
 		{"SSD_TOTAL_GB", zones * firstNodeDisk},
-	} {
-		free, known := left[need.metric]
-		if !known {
+		{"INSTANCES", nodes},
+		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
+	}
+	if processors == "CPUS" { // one after the other
+		needs[0].amount = max(needs[0].amount, needs[1].amount)
+		needs = slices.Delete(needs, 1, 2)
+	}
+	return s.compare(needs, left)
+}
+
+// compare names every quota that is too small. Those that gcloud does not list cannot
+// be compared; the nodes' processors are then unknown, all others don't exist.
+func (s *stack) compare(needs []need, left map[string]float64) finding {
+	console := "https://console.cloud.google.com/iam-admin/quotas?project=" + s.project()
+	var all, short []string
+	for _, need := range needs {
+		free, listed := left[need.metric]
+		if !listed {
 			continue
 		}
 		line := fmt.Sprintf("%s %d of %.0f free", need.metric, need.amount, free)
@@ -72,12 +95,38 @@ func quota(ctx context.Context, p *patient) finding {
 			short = append(short, line)
 		}
 	}
-	switch {
+	switch _, listed := left[needs[0].metric]; {
 	case len(short) > 0:
-		return finding{says: "too little in " + p.region() + ": " + strings.Join(short, ", "),
-			mend: "ask for more at https://console.cloud.google.com/iam-admin/quotas?project=" + p.project() + ", or choose fewer nodes or a smaller machineType"}
-	case len(all) == 0:
-		return unknown("gcloud lists none of %s", p.region())
+		return missing("request more at "+console+", or choose fewer nodes or a smaller machineType", "too little in %s: %s", s.region(), strings.Join(short, ", "))
+	case !listed:
+		return unknown("gcloud lists no %s for %s; compare %d at %s", needs[0].metric, s.region(), needs[0].amount, console)
 	}
 	return ok("%s", strings.Join(all, ", "))
+}
+
+// shared are the machine families whose processors count against CPUS. All newer ones
+// have a quota of their own (cloud.google.com/compute/resource-usage).
+var shared = []string{"e2", "f1", "g1", "n1"}
+
+// processorQuota is the quota that limits a machine type's processors in a region.
+func processorQuota(machineType string, spot bool, limit map[string]float64) string {
+	// Spot nodes have a quota of their own where one was requested.
+	if spot && limit["PREEMPTIBLE_CPUS"] > 0 {
+		return "PREEMPTIBLE_CPUS"
+	}
+	family, _, _ := strings.Cut(machineType, "-")
+	if slices.Contains(shared, family) {
+		return "CPUS"
+	}
+	return strings.ToUpper(family) + "_CPUS"
+}
+
+// diskQuota is the quota that limits disks of a type.
+func diskQuota(diskType string) string {
+	return cmp.Or(map[string]string{
+		"pd-balanced":          "SSD_TOTAL_GB",
+		"pd-ssd":               "SSD_TOTAL_GB",
+		"hyperdisk-balanced":   "HDB_TOTAL_GB",
+		"hyperdisk-throughput": "HDT_TOTAL_GB",
+	}[diskType], "DISKS_TOTAL_GB")
 }

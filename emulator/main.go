@@ -1,6 +1,6 @@
-// Command emulator is everything of the emulated Google that runs as a program of
-// its own: it acts by the name it is called by, so that one build serves the
-// Pulumi engine, kubectl and a person's shell.
+// Command emulator is every part of the emulated Google Cloud that runs as a
+// process of its own. The name by which it is called decides which part it is, so
+// that one binary serves the Pulumi engine, kubectl and your shell.
 package main
 
 import (
@@ -17,19 +17,17 @@ import (
 
 	"hello-timber/emulator/docker"
 	"hello-timber/emulator/gcp"
-	"hello-timber/emulator/kubernetes"
 	"hello-timber/emulator/language"
 	"hello-timber/emulator/registry"
 )
 
 var programs = map[string]func(args []string) error{
-	"pulumi-resource-docker":     serve(docker.New),
-	"pulumi-resource-gcp":        serve(gcp.New),
-	"pulumi-resource-kubernetes": serve(kubernetes.New),
-	"pulumi-language-go":         language.Main,
-	"gke-gcloud-auth-plugin":     func(args []string) error { return gcp.AuthPlugin(args, os.Stdout) },
-	"gcloud":                     func(args []string) error { return gcp.Gcloud(args, os.Stdout, os.Stderr) },
-	"registry":                   func([]string) error { return registry.Main() },
+	"pulumi-resource-docker": serve(docker.New),
+	"pulumi-resource-gcp":    serve(gcp.New),
+	"pulumi-language-go":     language.Main,
+	"gke-gcloud-auth-plugin": func(args []string) error { return gcp.AuthPlugin(args, os.Stdout) },
+	"gcloud":                 func(args []string) error { return gcp.Gcloud(args, os.Stdout, os.Stderr) },
+	"registry":               func([]string) error { return registry.Main() },
 }
 
 func serve(newProvider func(*provider.HostClient) plugin.Provider) func([]string) error {
@@ -40,10 +38,10 @@ func serve(newProvider func(*provider.HostClient) plugin.Provider) func([]string
 	}
 }
 
-// server mends what the SDK's plugin server leaves out (pulumi/sdk 3.250): it
-// sends a detailed diff without the flag that says so, and paths where the engine
-// wants the names of properties; the engine would then show a changed resource
-// without what has changed.
+// server adds what the SDK's plugin server leaves out (pulumi/sdk 3.250). That
+// server sends a detailed diff without the flag that announces it, and property
+// paths where the engine expects property names. The engine would then show that a
+// resource changes, but not how.
 type server struct {
 	pulumirpc.ResourceProviderServer
 }
@@ -70,7 +68,7 @@ func main() {
 	}
 	program, ok := programs[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "emulator: %q is none of its programs; it is called by its links in .emulator/bin and .emulator/pulumi/plugins\n", name)
+		fmt.Fprintf(os.Stderr, "emulator: unknown program %q. Run it by one of its links in .emulator/bin and .emulator/pulumi/plugins\n", name)
 		os.Exit(2)
 	}
 	if err := program(args); err != nil {

@@ -17,7 +17,7 @@ var (
 	mdCode    = regexp.MustCompile("(?s)```.*?```")
 )
 
-// Documents refer to files, headings and make targets that there are.
+// Documents refer to files, headings and make targets that exist.
 func TestDocuments(t *testing.T) {
 	for file, text := range filesOf(t, 8, "../*.md", "../docs/*.md", "../.github/*.md") {
 		for _, found := range mdLink.FindAllStringSubmatch(mdCode.ReplaceAllString(string(text), ""), -1) {
@@ -30,7 +30,7 @@ func TestDocuments(t *testing.T) {
 				to = filepath.Join(filepath.Dir(file), path)
 			}
 			if !anchored(t, to, heading) {
-				t.Errorf("%s refers to %s, which there is not", file, found[1])
+				t.Errorf("%s refers to %s, which does not exist", file, found[1])
 			}
 		}
 		for _, found := range regexp.MustCompile("`(make [^`]+)`|(?m)^(make .*)$").FindAllStringSubmatch(string(text), -1) {
@@ -41,7 +41,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// anchored tells whether there is a file, and in it a heading as GitHub names it.
+// anchored reports whether there is a file, and in it a heading as GitHub names it.
 func anchored(t *testing.T, path, anchor string) bool {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -103,7 +103,7 @@ func TestReadme(t *testing.T) {
 	}
 	for _, key := range described {
 		if program.Config[key] == nil && key != "gcp:project" {
-			t.Errorf("the README describes %s, which is no key", key)
+			t.Errorf("the README describes %s, which is not a key", key)
 		}
 	}
 }

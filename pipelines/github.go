@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,90 +19,207 @@ import (
 // github is one repository on GitHub.
 type github struct {
 	api, repository, token string
+	// pause waits between two attempts.
+	pause func(context.Context, time.Duration) error
 }
 
 // post is a comment or an issue.
 type post struct {
-	ID      int64  `json:"id"`
-	Number  int    `json:"number"`
-	URL     string `json:"html_url"`
-	Body    string `json:"body"`
-	PullReq any    `json:"pull_request"`
+	ID          int64  `json:"id"`
+	Number      int64  `json:"number"`
+	URL         string `json:"html_url"`
+	Body        string `json:"body"`
+	PullRequest any    `json:"pull_request"`
+	User        struct {
+		Login string `json:"login"`
+	} `json:"user"`
 }
 
-// perPage is the most that GitHub lists at once.
-const perPage = 100
+const (
+	// perPage is the most that GitHub lists at once.
+	perPage = 100
+	// driftLabel is how the issue about drift is found, besides its marker and author.
+	driftLabel = "drift"
+	// runPrefix begins the hidden line with the run that wrote a text.
+	runPrefix = "<!-- run: "
+	// actionsLogin is who writes with the token of GitHub Actions.
+	actionsLogin = "github-actions[bot]"
+)
 
-// label is what the issue about drift is found by, besides its marker.
-const label = "drift"
-
-// comment writes the comment of a pull request that starts with the same line
-// as the text, or adds it. It returns where people find it.
-func (g github) comment(ctx context.Context, pullRequest, text string) (string, error) {
-	if _, err := strconv.ParseUint(pullRequest, 10, 32); err != nil {
-		return "", errors.New("PULL_REQUEST must be its number")
+func (p *pipeline) github() (github, error) {
+	repository, err := p.named("GITHUB_REPOSITORY", isRepo, "OWNER/NAME", "acme/hello-timber")
+	if err != nil {
+		return github{}, err
 	}
-	path := "/issues/" + pullRequest + "/comments"
-	old, err := g.find(ctx, path+"?", text)
+	token := p.env("GITHUB_TOKEN")
+	if token == "" {
+		return github{}, errors.New("GITHUB_TOKEN is not set. Fix: export GITHUB_TOKEN=$(gh auth token)")
+	}
+	return github{cmp.Or(p.env("GITHUB_API_URL"), "https://api.github.com"), repository, token, sleep}, nil
+}
+
+// publish writes text into one of the posts at a path: the oldest of this token's
+// own with the same marker, which it updates, or a new one with these fields. A
+// newer run's text stays. It returns where people find the post.
+func (g github) publish(ctx context.Context, list, item, text string, fields map[string]any) (string, error) {
+	own, err := g.own(ctx, list, text)
 	if err != nil {
 		return "", err
 	}
-	method := http.MethodPost
-	if old != nil {
-		method, path = http.MethodPatch, fmt.Sprintf("/issues/comments/%d", old.ID)
-	}
-	var now post
-	err = g.call(ctx, method, path, map[string]any{"body": text}, &now)
-	return now.URL, err
-}
-
-// issue writes the open issue that starts with the same line as the text, or
-// opens one. With nothing wrong it closes the issue, if there is one.
-func (g github) issue(ctx context.Context, title, text string, wrong bool) (string, error) {
-	old, err := g.find(ctx, "/issues?state=open&labels="+label+"&", text)
-	if err != nil {
-		return "", err
-	}
-	method, path, fields := http.MethodPost, "/issues", map[string]any{"title": title, "body": text, "labels": []string{label}}
-	if old != nil {
-		method, path, fields = http.MethodPatch, fmt.Sprintf("/issues/%d", old.Number), map[string]any{"body": text}
-		if !wrong {
-			fields["state"] = "closed"
+	if len(own) > 0 {
+		if runOf(own[0].Body) > runOf(text) {
+			return own[0].URL + " (kept: a newer run wrote it)", nil
 		}
-	} else if !wrong {
-		return "nothing to report", nil
+		var now post
+		err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].key(item)), map[string]any{"body": text}, &now)
+		if !isStatus(err, http.StatusNotFound, http.StatusGone) {
+			return now.URL, err
+		}
 	}
+	path, _, _ := strings.Cut(list, "?")
+	fields["body"] = text
 	var now post
-	err = g.call(ctx, method, path, fields, &now)
-	return now.URL, err
+	if err := g.call(ctx, http.MethodPost, path, fields, &now); err != nil {
+		return "", err
+	}
+	return now.URL, g.dedupe(ctx, list, item, text)
 }
 
-// find returns what starts with the same line as the text, or nil.
-func (g github) find(ctx context.Context, path, text string) (*post, error) {
+// dedupe leaves one post where several runs posted at once: the oldest, with the
+// newest run's text.
+func (g github) dedupe(ctx context.Context, list, item, text string) error {
+	own, err := g.own(ctx, list, text)
+	if err != nil || len(own) < 2 || !strings.Contains(list, "/comments") {
+		return err
+	}
+	newest := slices.MaxFunc(own, func(a, b post) int { return cmp.Compare(runOf(a.Body), runOf(b.Body)) })
+	if newest.ID != own[0].ID {
+		if err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].ID), map[string]any{"body": newest.Body}, nil); err != nil {
+			return err
+		}
+	}
+	for _, extra := range own[1:] {
+		if err := g.call(ctx, http.MethodDelete, fmt.Sprintf(item, extra.ID), nil, nil); !isStatus(err, http.StatusNotFound) && err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// key is what names a post in an item's path: issues have numbers.
+func (p post) key(item string) int64 {
+	if strings.Contains(item, "/comments/") {
+		return p.ID
+	}
+	return p.Number
+}
+
+// own lists this token's posts that start with the same line as the text, the
+// oldest first. Anyone may write a marker, but not under this name.
+func (g github) own(ctx context.Context, list, text string) ([]post, error) {
 	marker, _, _ := strings.Cut(text, "\n")
+	login, err := g.login(ctx)
+	if err != nil {
+		return nil, err
+	}
+	separator := "?"
+	if strings.Contains(list, "?") {
+		separator = "&"
+	}
+	var own []post
 	for page := 1; ; page++ {
 		var posts []post
-		if err := g.call(ctx, http.MethodGet, fmt.Sprintf("%sper_page=%d&page=%d", path, perPage, page), nil, &posts); err != nil {
+		if err := g.call(ctx, http.MethodGet, fmt.Sprintf("%s%sper_page=%d&page=%d", list, separator, perPage, page), nil, &posts); err != nil {
 			return nil, err
 		}
 		for _, p := range posts {
-			if p.PullReq == nil && strings.HasPrefix(p.Body, marker) { // GitHub lists pull requests among the issues
-				return &p, nil
+			first, _, _ := strings.Cut(p.Body, "\n")
+			// GitHub lists pull requests among the issues.
+			if p.PullRequest == nil && strings.TrimSpace(first) == marker && p.User.Login == login {
+				own = append(own, p)
 			}
 		}
 		if len(posts) < perPage {
-			return nil, nil
+			slices.SortFunc(own, func(a, b post) int { return cmp.Compare(a.ID, b.ID) })
+			return own, nil
 		}
+	}
+}
+
+// login is who this token writes as. The token of GitHub Actions may not ask.
+func (g github) login(ctx context.Context) (string, error) {
+	var user struct {
+		Login string `json:"login"`
+	}
+	err := g.request(ctx, http.MethodGet, g.api+"/user", nil, &user)
+	if isStatus(err, http.StatusForbidden) {
+		return actionsLogin, nil
+	}
+	return user.Login, err
+}
+
+// runOf is the number of the run that wrote a text, or 0.
+func runOf(text string) uint64 {
+	_, rest, _ := strings.Cut(text, runPrefix)
+	digits, _, _ := strings.Cut(rest, " ")
+	run, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return run
+}
+
+// status is an answer that is no success.
+type status struct {
+	code          int
+	limited       bool
+	after         time.Duration
+	method, path  string
+	title, answer string
+}
+
+func (s *status) Error() string {
+	return fmt.Sprintf("%s %s: %s: %s", s.method, s.path, s.title, s.answer)
+}
+
+func isStatus(err error, codes ...int) bool {
+	var s *status
+	return errors.As(err, &s) && slices.Contains(codes, s.code) && !s.limited
+}
+
+// call calls the API of this repository.
+func (g github) call(ctx context.Context, method, path string, in, out any) error {
+	return g.request(ctx, method, g.api+"/repos/"+g.repository+path, in, out)
+}
+
+// attempts is how often a call is tried, with pauses that double.
+const attempts = 6
+
+// request tries again what may pass: errors of the network and of GitHub's
+// servers, and rate limits, for as long as GitHub asks for.
+func (g github) request(ctx context.Context, method, address string, in, out any) error {
+	wait := 2 * time.Second
+	for attempt := 1; ; attempt++ {
+		err := g.once(ctx, method, address, in, out)
+		var answer *status
+		passing := err != nil && (!errors.As(err, &answer) || answer.limited || answer.code >= 500)
+		if !passing || attempt == attempts || ctx.Err() != nil {
+			return err
+		}
+		pause := wait
+		if answer != nil && answer.after > 0 {
+			pause = min(answer.after, 2*time.Minute)
+		}
+		if err := g.pause(ctx, pause); err != nil {
+			return err
+		}
+		wait *= 2
 	}
 }
 
 var client = &http.Client{Timeout: 30 * time.Second}
 
-// call calls GitHub's API. Its error says what GitHub said.
-func (g github) call(ctx context.Context, method, path string, in, out any) error {
-	if strings.Count(g.repository, "/") != 1 || g.token == "" {
-		return errors.New("GITHUB_REPOSITORY must be OWNER/NAME, and GITHUB_TOKEN set")
-	}
+func (g github) once(ctx context.Context, method, address string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -108,7 +228,7 @@ func (g github) call(ctx context.Context, method, path string, in, out any) erro
 		}
 		body = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, g.api+"/repos/"+g.repository+path, body)
+	request, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return err
 	}
@@ -125,7 +245,33 @@ func (g github) call(ctx context.Context, method, path string, in, out any) erro
 		return err
 	}
 	if response.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, request.URL.Path, response.Status, text)
+		return newStatus(request, response, string(text))
+	}
+	if out == nil {
+		return nil
 	}
 	return json.Unmarshal(text, out)
 }
+
+func newStatus(request *http.Request, response *http.Response, answer string) *status {
+	s := &status{code: response.StatusCode, method: request.Method, path: request.URL.Path, title: response.Status, answer: answer}
+	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
+	if err == nil {
+		s.after = time.Duration(seconds) * time.Second
+	}
+	s.limited = s.code == http.StatusTooManyRequests || s.code == http.StatusForbidden &&
+		(err == nil || response.Header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(answer, "rate limit"))
+	return s
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// query is a path with parameters.
+func query(path string, values url.Values) string { return path + "?" + values.Encode() }

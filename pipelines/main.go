@@ -1,104 +1,119 @@
-// Command pipelines turns the engine's previews of stacks into what people read
-// on GitHub: a comment on a pull request, an issue about drift. The Makefile
-// calls it, the same way for every pipeline and person:
+// Command pipelines is what the make targets for pipelines run:
 //
-//	pipelines preview|drift|comment|issue STACK.json ...
-//	pipelines notes TAG
+//	go run ./pipelines deploy|preview|image|destroy|verify
+//	go run ./pipelines summary|comment|drift|issue
+//	go run ./pipelines notes|release|version|settings
 //
-// Each file is what `pulumi preview --json` printed for the stack it is named
-// after. preview and drift print the text; preview fails if a preview did, drift
-// also if anything differs. comment and issue bring the same text to GitHub.
-// They read GITHUB_TOKEN (for a comment: pull-requests write, for an issue:
-// issues write), GITHUB_REPOSITORY (OWNER/NAME), GITHUB_API_URL (default
-// https://api.github.com), and for a comment PULL_REQUEST, its number. COMMIT,
-// if set, is named as what was previewed.
+// It has no flags. Names come from environment variables only, because what a
+// person types must not pass through make's or a shell's expansion:
 //
-// notes prints what CHANGELOG.md says of the version that a tag names.
+//	STACK, STACKS  the stack, or several separated by spaces
+//	FROM           for a new stack on this machine, the stack whose config it copies
+//	IMAGE          the image to run: by digest, deployed (what the stack runs now)
+//	               or configured (what the stack's config says; the default)
+//	BACKEND        where states are stored: BACKEND and the stack's name
+//	IMAGES         the repository that promoted images must come from
+//	APPROVED       the plan that was approved, as summary printed it
+//	CONFIRM, TAG, BASE, COMMIT, PULL_REQUEST
+//
+// On GitHub Actions it also reads the GITHUB_ variables, and writes outputs and
+// the job's summary. Each command is documented where it is declared.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
+// pipeline is one run of this command.
+type pipeline struct {
+	// lookup reads an environment variable.
+	lookup func(name string) (string, bool)
+	// out takes the result, log everything else.
+	out, log io.Writer
+	// folder is the root of the repository.
+	folder string
+	// pulumi is the Pulumi CLI, or nil for the one on the PATH.
+	pulumi auto.PulumiCommand
+	// prepared are the stacks of this machine that are ready.
+	prepared map[string]bool
+}
+
+var commands = map[string]func(*pipeline, context.Context) error{
+	"comment":  (*pipeline).comment,
+	"deploy":   (*pipeline).deploy,
+	"destroy":  (*pipeline).destroy,
+	"drift":    (*pipeline).drift,
+	"image":    (*pipeline).image,
+	"issue":    (*pipeline).issue,
+	"notes":    (*pipeline).notes,
+	"preview":  (*pipeline).preview,
+	"release":  (*pipeline).release,
+	"settings": (*pipeline).settings,
+	"summary":  (*pipeline).summary,
+	"verify":   (*pipeline).verify,
+	"version":  (*pipeline).version,
+}
+
 func main() {
+	// The first signal asks pulumi to stop after the operations in flight; the second ends this process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	context.AfterFunc(ctx, stop)
+	p := &pipeline{lookup: os.LookupEnv, out: os.Stdout, log: os.Stderr, folder: ".", prepared: map[string]bool{}}
+	if err := p.run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, mask(err.Error()))
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, env func(string) string, out io.Writer) error {
-	if len(args) < 2 {
-		return errors.New("usage: pipelines preview|drift|comment|issue STACK.json ..., or notes TAG")
-	}
-	if args[0] == "notes" {
-		text, err := os.ReadFile("CHANGELOG.md")
-		if err != nil {
-			return err
+func (p *pipeline) run(ctx context.Context, args []string) error {
+	if len(args) == 1 {
+		if command := commands[args[0]]; command != nil {
+			return command(p, ctx)
 		}
-		notes, err := releaseNotes(string(text), args[1])
-		fmt.Fprint(out, notes)
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(commands)), "|")
+	return errors.New("usage: go run ./pipelines " + names)
+}
+
+// env is the value of an environment variable, or empty.
+func (p *pipeline) env(name string) string {
+	value, _ := p.lookup(name)
+	return value
+}
+
+// report hands values to the steps that follow on GitHub Actions.
+func (p *pipeline) report(values map[string]string) error {
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if strings.ContainsAny(values[name], "\r\n") {
+			return fmt.Errorf("the output %s has several lines: %q", name, values[name])
+		}
+		fmt.Fprintf(&text, "%s=%s\n", name, values[name])
+	}
+	return p.appendTo("GITHUB_OUTPUT", text.String())
+}
+
+// appendTo adds text to the file that a variable names, if it is set.
+func (p *pipeline) appendTo(variable, text string) error {
+	path := p.env(variable)
+	if path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
 		return err
 	}
-	var plans []plan
-	for _, path := range args[1:] {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		plans = append(plans, readPlan(strings.TrimSuffix(filepath.Base(path), ".json"), text))
-	}
-	var failed, changed []string
-	for _, p := range plans {
-		if p.failed {
-			failed = append(failed, p.stack)
-		} else if len(p.changes) > 0 {
-			changed = append(changed, p.stack)
-		}
-	}
-	hub := github{
-		api:        cmp.Or(env("GITHUB_API_URL"), "https://api.github.com"),
-		repository: env("GITHUB_REPOSITORY"),
-		token:      env("GITHUB_TOKEN"),
-	}
-	preview, drift := previewPage(env("COMMIT")).render(plans), driftPage.render(plans)
-	switch args[0] {
-	case "preview":
-		fmt.Fprint(out, preview)
-		if len(failed) > 0 {
-			return fmt.Errorf("the preview failed: %s", strings.Join(failed, ", "))
-		}
-	case "drift":
-		fmt.Fprint(out, drift)
-		if all := slices.Concat(failed, changed); len(all) > 0 {
-			return fmt.Errorf("not, or not known to be, what was deployed: %s", strings.Join(all, ", "))
-		}
-	case "comment":
-		where, err := hub.comment(ctx, env("PULL_REQUEST"), preview)
-		if err != nil {
-			return fmt.Errorf("comment on pull request %q: %w", env("PULL_REQUEST"), err)
-		}
-		fmt.Fprintln(out, where)
-	case "issue":
-		where, err := hub.issue(ctx, "The cloud is not what was deployed", drift, len(failed)+len(changed) > 0)
-		if err != nil {
-			return fmt.Errorf("the issue about drift: %w", err)
-		}
-		fmt.Fprintln(out, where)
-	default:
-		return fmt.Errorf("there is no %q, only preview, drift, comment, issue, notes", args[0])
-	}
-	return nil
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }

@@ -3,175 +3,287 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
-// maxBody is how many characters GitHub takes in a comment or an issue. Counted
-// here in bytes, of which there are never less.
+// maxBody is how many characters GitHub accepts in a comment or an issue.
+// Counted here in bytes, of which there are never fewer.
 const maxBody = 65536
+
+const (
+	// maxNames is how many resources are named per stack and operation, maxMessages
+	// how many messages per stack, maxMessage how many bytes of one.
+	maxNames    = 10
+	maxMessages = 3
+	maxMessage  = 2000
+)
 
 // page is one kind of text about stacks.
 type page struct {
-	// marker is the hidden first line that the text is found by, to be updated.
-	marker, title string
-	// same is said of a stack without changes, more of where the rest of a diff is.
+	// marker is the hidden first line by which the text is found again.
+	marker, title, intro string
+	// run orders texts: the newest run's wins. link leads to its log.
+	run, link string
+	// same describes a stack without changes, more is where the rest of a diff is.
 	same, more string
 }
 
-func previewPage(commit string) page {
-	p := page{
+// previewPage is the comment on a pull request, or the summary of a job.
+func (p *pipeline) previewPage() page {
+	text := page{
 		marker: "<!-- hello-timber: preview -->",
-		title:  "What a merge would change",
+		title:  "Preview",
+		intro:  "What deploying this would change, stack by stack.",
 		same:   "no changes",
 		more:   "make preview STACK=%s",
 	}
-	if commit != "" {
-		p.title += " (of " + code(commit) + ")"
+	if commit := p.env("COMMIT"); isCommit(commit) {
+		text.title += " of " + code(commit[:7])
 	}
-	return p
+	text.run, text.link = p.runLink()
+	return text
 }
 
-var driftPage = page{
-	marker: "<!-- hello-timber: drift -->",
-	title:  "Drift: what `pulumi up --refresh` would change back",
-	same:   "as it was deployed",
-	more:   "make drift STACK=%s",
+// driftPage is the issue about drift.
+func (p *pipeline) driftPage() page {
+	text := page{
+		marker: "<!-- hello-timber: drift -->",
+		title:  "Drift",
+		intro: "What differs in the cloud (`+`) from what was deployed (`-`). Nothing is changed automatically: write the difference into " +
+			"the program, or undo it with `pulumi up --refresh`. The issue closes when a later check finds none.",
+		same: "as deployed",
+		more: "make drift STACK=%s",
+	}
+	text.run, text.link = p.runLink()
+	return text
 }
 
-// render writes the text in Markdown: a summary of each stack, and its diff
-// folded below. If GitHub would not take it, the diffs are cut and say so.
+// runLink is the pipeline's run: its number, which grows, and where people see it.
+func (p *pipeline) runLink() (run, link string) {
+	if run = p.env("GITHUB_RUN_ID"); isNumber(run) {
+		return run, p.env("GITHUB_SERVER_URL") + "/" + p.env("GITHUB_REPOSITORY") + "/actions/runs/" + run
+	}
+	if run = p.env("DRONE_BUILD_NUMBER"); isNumber(run) {
+		return run, p.env("DRONE_BUILD_LINK")
+	}
+	return "", ""
+}
+
+// body is a text that never grows beyond what GitHub accepts.
+type body struct {
+	strings.Builder
+	room int
+	cut  bool
+}
+
+// add appends a part if there is room for all of it.
+func (b *body) add(part string) {
+	if len(part) > b.room {
+		b.cut = true
+		return
+	}
+	b.room -= len(part)
+	b.WriteString(part)
+}
+
+// render writes the text in Markdown. What decides comes first, for every stack:
+// counts, then what is replaced or deleted, then errors and warnings. The details
+// share the room that is left.
 func (p page) render(plans []plan) string {
-	diffs := make([]string, len(plans))
-	size := 0
+	footer := p.footer()
+	b := &body{room: maxBody - len(footer) - len(cutNote)}
+	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n| stack | result |\n|---|---|\n")
 	for _, plan := range plans {
-		size += len(p.section(plan, ""))
+		b.add(fmt.Sprintf("| %s | %s |\n", plan.Stack, p.result(plan)))
 	}
-	room := maxBody - len(p.head()) - size
-	for i, plan := range plans {
-		// Each stack has its share of what those before left.
-		diffs[i] = p.cut(diff(plan), room/(len(plans)-i), plan.stack)
-		room -= len(diffs[i])
+	for _, plan := range plans {
+		b.add(cautions(plan))
 	}
-	var text strings.Builder
-	text.WriteString(p.head())
-	for i, plan := range plans {
-		text.WriteString(p.section(plan, diffs[i]))
+	for _, plan := range plans {
+		b.add(messages(plan))
 	}
-	if text.Len() <= maxBody {
-		return text.String()
+	var detailed []plan
+	for _, plan := range plans {
+		if len(plan.Changes) > 0 || len(plan.NotCompared) > 0 {
+			detailed = append(detailed, plan)
+		}
 	}
-	const note = "\n\n**Cut here, too long for GitHub.**\n"
-	return strings.ToValidUTF8(text.String()[:maxBody-len(note)], "") + note
+	for i, plan := range detailed {
+		b.add(p.details(plan, b.room/(len(detailed)-i)))
+	}
+	if b.cut {
+		b.WriteString(cutNote)
+	}
+	b.WriteString(footer)
+	return b.String()
 }
 
-func (p page) head() string { return fmt.Sprintf("%s\n## %s\n", p.marker, p.title) }
+const cutNote = "\n**Cut here: too long for GitHub.**\n"
 
-// section writes one stack's part, with the diff folded below unless it is empty.
-func (p page) section(plan plan, diff string) string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "\n### %s\n\n", plan.stack)
-	if plan.failed {
-		text.WriteString("**The preview failed.** Whether anything would change is not known; the log says more.\n\n")
-		for _, message := range plan.errors {
-			if len(message) > 2000 {
-				message = strings.ToValidUTF8(message[:2000], "") + "…"
-			}
-			text.WriteString(fenced("", message))
-		}
+func (p page) runMarker() string {
+	if p.run == "" {
+		return ""
 	}
-	if len(plan.changes) == 0 {
-		if !plan.failed {
-			text.WriteString(p.same + "\n")
-		}
-		return text.String()
-	}
-	var counts []string
-	loud := false
-	for _, op := range ops {
-		if n := len(plan.with(op)); n > 0 {
-			counts = append(counts, fmt.Sprintf("%d %s", n, op))
-			loud = loud || op == replaced || op == deleted
-		}
-	}
-	summary := "**" + strings.Join(counts, ", ") + "**\n"
-	for _, op := range ops {
-		if names := plan.with(op); len(names) > 0 {
-			summary += "\n- " + string(op) + ": " + strings.Join(names, ", ")
-		}
-	}
-	if loud {
-		summary = "> [!CAUTION]\n> " + strings.ReplaceAll(summary, "\n", "\n> ")
-	}
-	text.WriteString(summary + "\n\n<details><summary>diff</summary>\n\n" + diff + "</details>\n")
-	return text.String()
+	return runPrefix + p.run + " -->\n"
 }
 
-// with names the resources that something happens to, and because of what one
-// is replaced.
-func (p plan) with(op op) []string {
-	var names []string
-	for _, c := range p.changes {
-		if c.op != op {
-			continue
-		}
-		name := code(c.typ + " " + c.name)
-		var because []string
-		for _, property := range c.properties {
-			if property.replaces {
-				because = append(because, code(property.path))
-			}
-		}
-		if len(because) > 0 {
-			name += " because of " + strings.Join(because, ", ")
-		}
-		names = append(names, name)
+func (p page) footer() string {
+	if p.link == "" {
+		return ""
 	}
-	return names
+	return "\n[The run and its log](" + p.link + ")\n"
 }
 
-// diff writes every property that differs, for GitHub to colour.
-func diff(p plan) string {
+// result is a stack's line in the table.
+func (p page) result(plan plan) string {
+	switch {
+	case plan.Failed && len(plan.Changes) > 0:
+		return "❌ **failed**, after: " + plan.counts()
+	case plan.Failed:
+		return "❌ **failed**: whether anything would change is unknown"
+	case plan.NotDeployed:
+		return "not deployed"
+	case len(plan.with(replaced))+len(plan.with(deleted)) > 0:
+		return "⚠️ **" + plan.counts() + "**"
+	case len(plan.Changes) > 0:
+		return plan.counts()
+	}
+	return p.same
+}
+
+// cautions names what a stack would lose.
+func cautions(plan plan) string {
 	var lines []string
-	for _, c := range p.changes {
-		lines = append(lines, fmt.Sprintf("@@ %s: %s %s @@", c.op, c.typ, c.name))
-		for _, property := range c.properties {
-			why := ""
-			if property.replaces {
-				why = " (replaces)"
-			}
-			if property.old != "" {
-				lines = append(lines, fmt.Sprintf("- %s%s: %s", property.path, why, property.old))
-			}
-			if property.new != "" {
-				lines = append(lines, fmt.Sprintf("+ %s%s: %s", property.path, why, property.new))
-			}
+	for _, op := range []op{replaced, deleted} {
+		if list := plan.with(op); len(list) > 0 {
+			lines = append(lines, fmt.Sprintf("> - %s: %s", op, names(list)))
 		}
 	}
 	if lines == nil {
 		return ""
 	}
+	return fmt.Sprintf("\n> [!CAUTION]\n> **%s**\n>\n%s\n", plan.Stack, strings.Join(lines, "\n"))
+}
+
+// messages are a stack's errors and warnings.
+func messages(plan plan) string {
+	var text strings.Builder
+	for _, kind := range []struct {
+		title string
+		list  []string
+	}{{"failed", plan.Errors}, {"warns", plan.Warnings}} {
+		if len(kind.list) == 0 {
+			continue
+		}
+		fmt.Fprintf(&text, "\n**%s %s:**\n\n", plan.Stack, kind.title)
+		for i, message := range kind.list {
+			if i == maxMessages {
+				fmt.Fprintf(&text, "%d more in the log.\n", len(kind.list)-i)
+				break
+			}
+			if len(message) > maxMessage {
+				message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+			}
+			text.WriteString(fenced("", printable(message, true)))
+		}
+	}
+	return text.String()
+}
+
+// details are what happens to each resource, with the diff folded.
+func (p page) details(plan plan, room int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "\n### %s\n\n", plan.Stack)
+	for _, op := range ops {
+		if list := plan.with(op); len(list) > 0 {
+			fmt.Fprintf(&text, "- %s: %s\n", op, names(list))
+		}
+	}
+	if len(plan.NotCompared) > 0 {
+		text.WriteString("- not compared, because this check may not read secrets: " + listed(plan.NotCompared) + "\n")
+	}
+	if len(plan.Changes) == 0 {
+		return text.String()
+	}
+	const before, after = "\n<details><summary>diff</summary>\n\n", "\n</details>\n"
+	text.WriteString(before)
+	text.WriteString(p.cutDiff(diff(plan), room-text.Len()-len(after), plan.Stack))
+	text.WriteString(after)
+	return text.String()
+}
+
+// names lists resources, and because of what one is replaced.
+func names(list []change) string {
+	var texts []string
+	for _, c := range list[:min(len(list), maxNames)] {
+		text := code(c.Type + " " + c.Name)
+		var because []string
+		for _, property := range c.Properties {
+			if property.Replaces && len(because) < maxNames {
+				because = append(because, code(property.Path))
+			}
+		}
+		if len(because) > 0 {
+			text += " because of " + strings.Join(because, ", ")
+		}
+		texts = append(texts, text)
+	}
+	if more := len(list) - len(texts); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
+}
+
+func listed(list []string) string {
+	var changes []change
+	for _, text := range list {
+		typ, name, _ := strings.Cut(text, " ")
+		changes = append(changes, change{Type: typ, Name: name})
+	}
+	return names(changes)
+}
+
+// diff writes every property that differs, for GitHub to color.
+func diff(p plan) string {
+	var lines []string
+	for _, c := range p.Changes {
+		lines = append(lines, fmt.Sprintf("@@ %s: %s %s @@", c.Op, printable(c.Type, false), printable(c.Name, false)))
+		for _, property := range c.Properties {
+			path := printable(property.Path, false)
+			if property.Replaces {
+				path += " (replaces)"
+			}
+			if property.Old != "" {
+				lines = append(lines, "- "+path+": "+printable(property.Old, false))
+			}
+			if property.New != "" {
+				lines = append(lines, "+ "+path+": "+printable(property.New, false))
+			}
+		}
+	}
 	return fenced("diff", strings.Join(lines, "\n"))
 }
 
-// cut leaves as many whole lines of a diff as there is room for, and says that it did.
-func (p page) cut(diff string, room int, stack string) string {
+// cutDiff leaves as many whole lines of a diff as there is room for, and says so.
+func (p page) cutDiff(diff string, room int, stack string) string {
 	if len(diff) <= room {
 		return diff
 	}
 	lines := strings.SplitAfter(diff, "\n")
 	closing := lines[len(lines)-2]
-	note := closing + "\nCut here, too long for GitHub. All of it: " + code(fmt.Sprintf(p.more, stack)) + "\n\n"
+	note := closing + "\nCut here: too long for GitHub. Everything: " + code(fmt.Sprintf(p.more, stack)) + "\n"
 	room -= len(note)
 	kept := 0
 	for size := 0; kept < len(lines)-2 && size+len(lines[kept]) <= room; kept++ {
 		size += len(lines[kept])
 	}
 	if kept == 0 {
-		return ""
+		return strings.TrimPrefix(note, closing+"\n")
 	}
 	return strings.Join(lines[:kept], "") + note
 }
 
-// fenced is text that Markdown leaves alone, whatever it holds.
+// fenced is text that Markdown leaves alone, whatever it contains.
 func fenced(language, text string) string {
 	fence := "```"
 	for strings.Contains(text, fence) {
@@ -180,5 +292,22 @@ func fenced(language, text string) string {
 	return fmt.Sprintf("%s%s\n%s\n%s\n", fence, language, text, fence)
 }
 
-// code is a name that Markdown leaves alone.
-func code(text string) string { return "`" + strings.ReplaceAll(text, "`", "'") + "`" }
+// code is a name that Markdown leaves alone: on one line, short, and without the
+// characters that would end the code or a cell of a table.
+func code(text string) string {
+	text = strings.NewReplacer("`", "'", "|", "¦").Replace(printable(text, false))
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return "`" + text + "`"
+}
+
+// printable replaces what is not seen or breaks a line.
+func printable(text string, lines bool) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' && lines || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return '�'
+	}, text)
+}

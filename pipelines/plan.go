@@ -1,31 +1,47 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
 )
 
-// plan is what a preview says about one stack.
+// plan is what pulumi reported about one stack. It is stored between the make
+// targets that find it and those that publish it.
 type plan struct {
-	stack string
-	// changes are the resources that differ, in the order in which they are updated.
-	changes []change
-	// failed tells that the preview came to no end: changes may be incomplete.
-	failed bool
-	// errors are what it complained of.
-	errors []string
+	Stack string
+	// Commit is what was previewed, if it is known.
+	Commit string
+	// Changes are the resources that differ, in the order in which they are updated.
+	Changes []change
+	// Failed reports that pulumi did not succeed: Changes may be incomplete.
+	Failed bool
+	// Errors and Warnings are pulumi's own, and policy violations.
+	Errors, Warnings []string
+	// NotDeployed is a stack without resources, which cannot drift.
+	NotDeployed bool
+	// NotCompared are resources that the drift check may not read.
+	NotCompared []string
 }
 
 // change is what happens to one resource.
 type change struct {
-	op        op
-	typ, name string // such as kubernetes:apps/v1:Deployment and timber-tutorial
-	// properties are those that differ, of a new or deleted resource all.
-	properties []property
+	Op op
+	// Type and Name are such as kubernetes:apps/v1:Deployment and timber-tutorial.
+	Type, Name string
+	// Properties are those that differ; for a new or deleted resource, all.
+	Properties []property
 }
 
 type op string
@@ -37,119 +53,145 @@ const (
 	deleted  op = "deleted"
 )
 
-// ops are all of them, in the order in which they are told.
+// ops are all of them, the most dangerous first.
 var ops = []op{replaced, deleted, created, changed}
 
-// property is one value that differs. Old or new is empty if there is none.
+// property is one value that differs. Old or New is empty if there is none.
 type property struct {
-	path, old, new string
-	// replaces tells that the resource is replaced because of it.
-	replaces bool
+	Path, Old, New string
+	// Replaces reports that the resource is replaced because of it.
+	Replaces bool
 }
 
-// digest is the part of pulumi's PreviewDigest that is read.
-type digest struct {
-	Steps []struct {
-		Op                          string
-		URN                         string
-		OldState, NewState          *state
-		DiffReasons, ReplaceReasons []string
-		DetailedDiff                map[string]struct {
-			Kind      string // such as add, update-replace
-			InputDiff bool
-		}
-	}
-	Diagnostics []struct{ URN, Message, Severity string }
-	// ChangeSummary is there once the preview has come to its end.
-	ChangeSummary map[string]int
+// opOf maps the engine's operations to those that make a difference. A
+// replacement has up to three steps, one of which is replace.
+var opOf = map[apitype.OpType]op{
+	apitype.OpCreate: created, apitype.OpImport: created, apitype.OpUpdate: changed,
+	apitype.OpReplace: replaced, apitype.OpDelete: deleted,
 }
 
-type state struct {
-	Custom          bool
-	Inputs, Outputs map[string]any
+// recorder collects the engine's events.
+type recorder struct {
+	plan plan
+	// refresh reports that the events are a refresh's, which compares with the cloud.
+	refresh bool
+	// built are the digests of the images that this run built.
+	built []string
+	// unread are events that could not be read.
+	unread []error
 }
 
-// known are the engine's operations that make a difference. A replacement has up
-// to three steps, one of which is replace.
-var known = map[string]op{
-	"create": created, "import": created, "update": changed, "replace": replaced, "delete": deleted,
-}
+const imageType = "docker:index/image:Image"
 
-// readPlan reads what `pulumi preview --json` printed. Text that is no digest,
-// such as none at all, is a preview that failed.
-func readPlan(stack string, text []byte) plan {
-	p := plan{stack: stack}
-	var d digest
-	if err := json.Unmarshal(text, &d); err != nil {
-		p.failed = true
-		return p
-	}
-	p.failed = d.ChangeSummary == nil
-	for _, diagnostic := range d.Diagnostics {
-		if diagnostic.Severity == "error" {
-			p.failed = true
-			p.errors = append(p.errors, strings.TrimSpace(diagnostic.Message))
+func (r *recorder) add(event apitype.EngineEvent) {
+	switch {
+	case event.ResourcePreEvent != nil && !r.refresh:
+		r.step(event.ResourcePreEvent.Metadata)
+	case event.ResOutputsEvent != nil:
+		step := event.ResOutputsEvent.Metadata
+		if r.refresh {
+			r.step(step)
 		}
-	}
-	for _, step := range d.Steps {
-		op, ok := known[step.Op]
-		at := step.NewState
-		if at == nil {
-			at = step.OldState
-		}
-		c := change{op: op}
-		c.typ, c.name = parseURN(step.URN)
-		// Components are only the folders that resources stand in, and the providers
-		// that the engine makes by itself are no part of the cloud.
-		if !ok || at == nil || !at.Custom || strings.HasPrefix(c.typ, "pulumi:providers:") && strings.HasPrefix(c.name, "default") {
-			continue
-		}
-		before, after := step.OldState, step.NewState
-		switch {
-		case op == created:
-			c.properties = leaves("", after.Inputs, func(value string) property { return property{new: value} })
-		case op == deleted:
-			c.properties = leaves("", before.Inputs, func(value string) property { return property{old: value} })
-		case len(step.DetailedDiff) > 0:
-			for _, path := range slices.Sorted(maps.Keys(step.DetailedDiff)) {
-				diff := step.DetailedDiff[path]
-				kind, replaces := strings.CutSuffix(diff.Kind, "-replace")
-				p := property{path: path, replaces: replaces}
-				if kind != "add" {
-					p.old = lookup(before, path, diff.InputDiff)
-				}
-				if kind != "delete" {
-					p.new = lookup(after, path, true)
-				}
-				c.properties = append(c.properties, p)
-			}
-		default:
-			for _, path := range append(step.ReplaceReasons, step.DiffReasons...) {
-				if !slices.ContainsFunc(c.properties, func(p property) bool { return p.path == path }) {
-					c.properties = append(c.properties, property{path: path, replaces: slices.Contains(step.ReplaceReasons, path),
-						old: lookup(before, path, true), new: lookup(after, path, true)})
-				}
+		if step.Type == imageType && step.New != nil && !event.ResOutputsEvent.Planning &&
+			(step.Op == apitype.OpCreate || step.Op == apitype.OpUpdate || step.Op == apitype.OpCreateReplacement) {
+			if digest, ok := step.New.Outputs["repoDigest"].(string); ok {
+				r.built = append(r.built, digest)
 			}
 		}
-		p.changes = append(p.changes, c)
+	case event.DiagnosticEvent != nil:
+		r.message(event.DiagnosticEvent.Severity, event.DiagnosticEvent.Message)
+	case event.PolicyEvent != nil:
+		violation := event.PolicyEvent
+		severity := "warning"
+		if violation.EnforcementLevel == "mandatory" {
+			severity = "error"
+		}
+		r.message(severity, fmt.Sprintf("policy %s: %s", violation.PolicyName, violation.Message))
+	case event.ErrorEvent != nil:
+		r.message("error", event.ErrorEvent.Error)
 	}
-	return p
 }
 
-// parseURN returns type and name: urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME.
-func parseURN(urn string) (typ, name string) {
-	parts := strings.SplitN(urn, "::", 4)
-	if len(parts) < 4 {
-		return "", urn
+// colors are the engine's own marks, such as <{%reset%}>.
+var colors = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*m`)
+
+func (r *recorder) message(severity, text string) {
+	text = strings.TrimSpace(mask(colors.ReplaceAllString(text, "")))
+	switch {
+	case text == "":
+	case severity == "error":
+		r.plan.Errors = append(r.plan.Errors, text)
+	case severity == "warning":
+		r.plan.Warnings = append(r.plan.Warnings, text)
 	}
-	types := strings.Split(parts[2], "$")
-	return types[len(types)-1], parts[3]
+}
+
+// defaultProvider is one that the engine creates, which is no part of the cloud.
+var defaultProvider = regexp.MustCompile(`^default(_\d+(_[\w.]+)*)?$`).MatchString
+
+// step adds what a step changes. Components only group resources.
+func (r *recorder) step(step apitype.StepEventMetadata) {
+	op, differs := opOf[step.Op]
+	at := step.New
+	if at == nil {
+		at = step.Old
+	}
+	c := change{Op: op}
+	c.Type, c.Name = typeAndName(step.URN)
+	if !differs || at == nil || !at.Custom || strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
+		return
+	}
+	switch {
+	case op == created && step.New != nil:
+		c.Properties = leaves("", step.New.Inputs, func(value string) property { return property{New: value} })
+	case op == deleted && step.Old != nil:
+		c.Properties = leaves("", step.Old.Inputs, func(value string) property { return property{Old: value} })
+	case op == created || op == deleted: // nothing more is known
+	case len(step.DetailedDiff) > 0:
+		c.Properties = r.detailed(step)
+	default:
+		for _, path := range slices.Concat(step.Keys, step.Diffs) {
+			if !slices.ContainsFunc(c.Properties, func(p property) bool { return p.Path == path }) {
+				c.Properties = append(c.Properties, different(path, slices.Contains(step.Keys, path),
+					value(step.Old, path, true), value(step.New, path, true)))
+			}
+		}
+	}
+	r.plan.Changes = append(r.plan.Changes, c)
+}
+
+// detailed lists the properties that the provider says differ. A refresh inverts
+// the provider's answer: old are the inputs, new is what the cloud has.
+func (r *recorder) detailed(step apitype.StepEventMetadata) []property {
+	var list []property
+	for _, path := range slices.Sorted(maps.Keys(step.DetailedDiff)) {
+		diff := step.DetailedDiff[path]
+		kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
+		var before, after any
+		if kind != "add" {
+			before = value(step.Old, path, diff.InputDiff || r.refresh)
+		}
+		if kind != "delete" {
+			after = value(step.New, path, diff.InputDiff || !r.refresh)
+		}
+		list = append(list, different(path, replaces && !r.refresh, before, after))
+	}
+	return list
+}
+
+// typeAndName reads a URN. A text that is none is shown as it is.
+func typeAndName(text string) (typ, name string) {
+	u := urn.URN(text)
+	if !u.IsValid() {
+		return "", text
+	}
+	return string(u.Type()), u.Name()
 }
 
 // leaves lists the values below v, without the engine's and the providers' own notes.
 func leaves(path string, v any, as func(value string) property) []property {
 	var list []property
-	switch v := v.(type) {
+	switch v := plain(v).(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			switch {
@@ -167,84 +209,163 @@ func leaves(path string, v any, as func(value string) property) []property {
 			list = append(list, leaves(fmt.Sprintf("%s[%d]", path, i), element, as)...)
 		}
 	default:
-		p := as(show(v))
-		p.path = path
+		p := as(cut(show(v), 0))
+		p.Path = path
 		list = append(list, p)
 	}
 	return list
 }
 
-// lookup shows the value at a path such as a.b[0]["c.d"] of a resource's inputs
-// or outputs, or of the others if these have none.
-func lookup(s *state, path string, inputs bool) string {
-	if s == nil {
-		return "?"
+// missing is a value that the event does not have.
+type missing struct{}
+
+// value is what is at a path such as a.b[0]["c.d"] of a resource's inputs or
+// outputs, or of the others if these have none.
+func value(s *apitype.StepEventStateMetadata, path string, inputs bool) any {
+	keys, err := resource.ParsePropertyPath(path)
+	if s == nil || err != nil {
+		return missing{}
 	}
 	sides := []map[string]any{s.Inputs, s.Outputs}
 	if !inputs {
 		slices.Reverse(sides)
 	}
 	for _, side := range sides {
-		var at any = side
-		for rest := path; rest != "" && at != nil; {
-			var key string
-			key, rest = nextKey(rest)
-			switch v := at.(type) {
-			case map[string]any:
-				at = v[key]
-			case []any:
-				i, err := strconv.Atoi(key)
-				if at = nil; err == nil && i >= 0 && i < len(v) {
-					at = v[i]
-				}
-			default:
-				at = nil
+		if found := below(side, keys); found != nil {
+			return found
+		}
+	}
+	return missing{}
+}
+
+// below follows a path. What is below a secret is a secret.
+func below(v any, keys resource.PropertyPath) any {
+	for _, key := range keys {
+		v = plain(v)
+		if v == hidden {
+			return v
+		}
+		switch key := key.(type) {
+		case string:
+			object, _ := v.(map[string]any)
+			v = object[key]
+		case int:
+			list, _ := v.([]any)
+			if key < 0 || key >= len(list) {
+				return nil
 			}
-		}
-		if at != nil {
-			return show(at)
+			v = list[key]
 		}
 	}
-	return "?"
+	return v
 }
 
-// nextKey splits a path into its first key and the rest.
-func nextKey(path string) (key, rest string) {
-	path = strings.TrimPrefix(path, ".")
-	if !strings.HasPrefix(path, "[") {
-		if i := strings.IndexAny(path, ".["); i >= 0 {
-			return path[:i], path[i:]
-		}
-		return path, ""
+// plain replaces the engine's form of a secret.
+func plain(v any) any {
+	if object, ok := v.(map[string]any); ok && object[resource.SigKey] == resource.SecretSig {
+		return hidden
 	}
-	if quoted, err := strconv.QuotedPrefix(path[1:]); err == nil {
-		if key, err := strconv.Unquote(quoted); err == nil {
-			return key, strings.TrimPrefix(path[1+len(quoted):], "]")
-		}
-	}
-	key, rest, _ = strings.Cut(path[1:], "]")
-	return key, rest
+	return v
 }
 
-const (
-	// unknown is how the engine writes a value that only the update will tell.
-	unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-	// longest is how many bytes of one value are shown: of a certificate, say, enough.
-	longest = 300
-)
+// plainAll replaces all secrets in a value.
+func plainAll(v any) any {
+	switch v := plain(v).(type) {
+	case map[string]any:
+		object := map[string]any{}
+		for key, element := range v {
+			object[key] = plainAll(element)
+		}
+		return object
+	case []any:
+		list := make([]any, len(v))
+		for i, element := range v {
+			list[i] = plainAll(element)
+		}
+		return list
+	default:
+		return v
+	}
+}
 
-// show writes a value in one line. What the engine knows to be secret has been
-// "[secret]" before it came here.
+// longest is how many bytes of one value are shown.
+const longest = 300
+
+// different is a property whose values are shown around their first difference,
+// so that two long ones never look the same.
+func different(path string, replaces bool, before, after any) property {
+	p := property{Path: path, Replaces: replaces}
+	old, new := show(before), show(after)
+	from := 0
+	if before != nil && after != nil {
+		for from < min(len(old), len(new)) && old[from] == new[from] {
+			from++
+		}
+		if from = from - longest/3; max(len(old), len(new)) <= longest || from < 0 {
+			from = 0
+		}
+	}
+	if before != nil {
+		p.Old = cut(old, from)
+	}
+	if after != nil {
+		p.New = cut(new, from)
+	}
+	return p
+}
+
+// cut shows the part of a value that begins at a byte.
+func cut(text string, from int) string {
+	start, end := "", ""
+	if from > 0 {
+		start = "…"
+	}
+	if len(text) > from+longest {
+		text, end = text[:from+longest], "…"
+	}
+	return start + strings.ToValidUTF8(text[min(from, len(text)):], "") + end
+}
+
+// show writes a value in one line.
 func show(v any) string {
+	if _, ok := v.(missing); ok {
+		return "?"
+	}
 	var line strings.Builder
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
+	if err := encoder.Encode(plainAll(v)); err != nil {
 		return "?"
 	}
-	text := strings.ReplaceAll(strings.TrimSpace(line.String()), `"`+unknown+`"`, "known after the update")
-	if len(text) > longest {
-		return strings.ToValidUTF8(text[:longest], "") + "…"
+	text := strings.ReplaceAll(strings.TrimSpace(line.String()), `"`+plugin.UnknownStringValue+`"`, "known after the update")
+	return mask(text)
+}
+
+// fingerprint is the same for two previews that would do the same.
+func (p plan) fingerprint() (string, error) {
+	text, err := json.Marshal(p.Changes)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
+}
+
+// with lists the changes of one kind.
+func (p plan) with(op op) []change {
+	var list []change
+	for _, c := range p.Changes {
+		if c.Op == op {
+			list = append(list, c)
+		}
 	}
-	return text
+	return list
+}
+
+// counts is such as "1 created, 2 changed".
+func (p plan) counts() string {
+	var list []string
+	for _, op := range ops {
+		if n := len(p.with(op)); n > 0 {
+			list = append(list, fmt.Sprintf("%d %s", n, op))
+		}
+	}
+	return strings.Join(list, ", ")
 }

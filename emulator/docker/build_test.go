@@ -316,9 +316,9 @@ func TestPushIsRefused(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ name, repository, password, content, words, command string }{
-		{"tag is immutable", "fixed", "secret", "two", "cannot update tag v1. The repository has enabled tag immutability", "pulumi config set imageVersion <new>"},
-		{"no repository", "missing", "secret", "one", `Repository "missing" not found`, "pulumi up --refresh"},
-		{"wrong password", "r", "wrong", "one", "authentication failed", "check registry.username"},
+		{"tag is immutable", "fixed", "secret", "two", "cannot update tag v1. The repository has enabled tag immutability", "Fix: pulumi config set imageVersion v2 --stack local"},
+		{"no repository", "missing", "secret", "one", `Repository "missing" not found`, "Fix: pulumi up --refresh --stack local"},
+		{"wrong password", "r", "wrong", "one", "nauthorized", "Fix: gcloud auth application-default login"},
 	} {
 		err := push(test.repository, test.password, test.content)
 		if err == nil || !strings.Contains(err.Error(), test.words) || !strings.Contains(err.Error(), test.command) {

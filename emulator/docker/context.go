@@ -15,9 +15,9 @@ import (
 	"github.com/tonistiigi/fsutil"
 )
 
-// contextDigest is the official provider's sha256, in hex, over all that can
-// change an image: the Dockerfile, and each file of the folder that the builder
-// gets, by name, mode and content; a symbolic link by where it leads.
+// contextDigest is the official provider's sha256, in hex, over what can change an
+// image: the Dockerfile, and each file of the folder that the builder gets, by
+// name, mode and content. Like the official one, it leaves out empty folders.
 func contextDigest(folder, dockerfile string) (string, error) {
 	ignored, err := ignorePatterns(folder, dockerfile)
 	if err != nil {
@@ -35,21 +35,26 @@ func contextDigest(folder, dockerfile string) (string, error) {
 		return "", err
 	}
 	err = fsutil.Walk(context.Background(), folder, &fsutil.FilterOpt{ExcludePatterns: ignored}, func(name string, file fs.FileInfo, err error) error {
-		if err != nil || file.IsDir() {
-			return err
+		if err == nil && !file.IsDir() {
+			err = add(filepath.Join(folder, name), name, file.Mode())
 		}
-		return add(filepath.Join(folder, name), name, file.Mode())
+		if err != nil {
+			// Not wrapped: fsutil takes "no such file" for the end of a folder, and the
+			// digest would silently miss the files that follow (pulumi-docker#541).
+			return fmt.Errorf("%s cannot be read: %v", filepath.Join(folder, name), err)
+		}
+		return nil
 	})
 	return hex.EncodeToString(all.Sum(nil)), err
 }
 
 func copyContent(to io.Writer, path string, mode fs.FileMode) error {
 	if mode.Type() == fs.ModeSymlink {
-		target, err := filepath.EvalSymlinks(path)
+		text, err := linkText(path)
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(to, filepath.ToSlash(target))
+		_, err = io.WriteString(to, text)
 		return err
 	}
 	if !mode.IsRegular() {
@@ -62,6 +67,25 @@ func copyContent(to io.Writer, path string, mode fs.FileMode) error {
 	defer file.Close()
 	_, err = io.Copy(to, file)
 	return err
+}
+
+// linkText is where a symbolic link leads, as the official provider has it. The
+// builder gets the link itself, so its own text is added where it says something
+// else: it leads through another link, or to a file that does not exist.
+func linkText(path string) (string, error) {
+	own, err := os.Readlink(path)
+	if err != nil {
+		return "", err
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return own, nil // a link that leads nowhere is a link all the same
+	}
+	text := filepath.ToSlash(target)
+	if direct, err := filepath.Rel(filepath.Dir(path), target); err != nil || direct != own {
+		text += "\x00" + own
+	}
+	return text, nil
 }
 
 // ignorePatterns reads <Dockerfile>.dockerignore or, only where there is none,

@@ -38,7 +38,7 @@ func TestAdopt(t *testing.T) {
 		t.Helper()
 		_, err := s.try("pulumi", "up", "--yes", "--skip-preview")
 		for _, line := range lines {
-			if err == nil || !strings.Contains(err.Error(), line) {
+			if err == nil || !strings.Contains(said(err), line) {
 				t.Errorf("up ended with %v, want %q", err, line)
 			}
 		}
@@ -73,7 +73,7 @@ func TestAdopt(t *testing.T) {
 	}
 	s.pulumi(t, "config", "set", "--plaintext", "pullSecret", string(login))
 	// A preview, because an update's history keeps its config.
-	if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(err.Error(), "pullSecret is not encrypted in the configuration. Fix: pulumi config get pullSecret --stack e2e-adopt | pulumi config set --secret pullSecret --stack e2e-adopt") {
+	if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(said(err), "pullSecret is not encrypted in the configuration. Fix: pulumi config get pullSecret --stack e2e-adopt | pulumi config set --secret pullSecret --stack e2e-adopt") {
 		t.Errorf("a login in clear text: the preview ended with %v", err)
 	}
 	s.pulumi(t, "config", "set", "--secret", "pullSecret", string(login))

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestDoctor: what `make doctor` says about a stack on Google Cloud is what lacks,
-// and the commands that it prints mend it. Of Google's answers, roles, network,
-// billing and quotas are not the emulator's to give: doctor/ has tests of them.
+// TestDoctor checks that `make doctor` finds what a stack on Google Cloud lacks, and
+// that the commands that it prints fix it. The emulator has no roles, networks, billing
+// and quotas: doctor/ has tests of them.
 func TestDoctor(t *testing.T) {
 	s := newStack(t, "e2e-doctor")
 	project := "hello-timber-" + s.name
@@ -22,11 +22,11 @@ func TestDoctor(t *testing.T) {
 	doctor := func() string {
 		says, err := s.try("go", "run", "./doctor")
 		if err != nil {
-			says = err.Error()
+			says = said(err)
 		}
 		return says
 	}
-	// Docker is left out: Google's images take a newer engine than the emulator.
+	// Docker is left out: a build for Google needs a newer engine than the emulator.
 	healthy := func() {
 		t.Helper()
 		says := doctor()
@@ -48,11 +48,11 @@ func TestDoctor(t *testing.T) {
 	} {
 		s.run(t, spoil[0], spoil[1:]...)
 		says := doctor()
-		mend := regexp.MustCompile(`(?m)^MISSING +` + what + ` .*; to mend: (.*)$`).FindStringSubmatch(says)
-		if mend == nil {
+		fix := regexp.MustCompile(`(?m)^MISSING +` + what + ` .*\. Fix: (.*)$`).FindStringSubmatch(says)
+		if fix == nil {
 			t.Fatalf("without %s it says\n%s", what, says)
 		}
-		s.run(t, "sh", "-ec", strings.Replace(mend[1], "PROJECT_ID", project, 1))
+		s.run(t, "sh", "-ec", strings.Replace(fix[1], "PROJECT_ID", project, 1))
 		healthy()
 	}
 }

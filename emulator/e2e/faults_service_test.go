@@ -252,7 +252,7 @@ func imageNeverReady(t *testing.T, l *lab) {
 	l.healthy(t)
 	program := l.copy(t)
 	program.edit(t, "app/handler.go", "if h.draining.Load() {\n			http.Error", "if true {\n			http.Error")
-	l.badImage(t, program, "Unhealthy", "Readiness probe failed", "503")
+	l.badImage(t, program, "containers with unready status: [timber-tutorial]")
 }
 
 // A request whose header is half sent when its pod is told to stop is answered.

@@ -34,7 +34,7 @@ func TestFixes(t *testing.T) {
 			t.Fatalf("wrong values of %q are accepted", want)
 		}
 		fixed := map[string]bool{}
-		for _, printed := range regexp.MustCompile(`(?m)^ +- "?([\w.:]+).*\. Fix: (pulumi .*)$`).FindAllStringSubmatch(err.Error(), -1) {
+		for _, printed := range regexp.MustCompile(`(?m)^ +- "?([\w.:]+).*\. Fix: (pulumi .*)$`).FindAllStringSubmatch(said(err), -1) {
 			fixed[strings.TrimSuffix(printed[1], ":")] = true
 			placeholders := strings.NewReplacer("PROJECT_ID", "hello-timber-"+s.name, "CONTEXT", "office")
 			s.run(t, "sh", "-c", placeholders.Replace(printed[2]))

@@ -128,7 +128,7 @@ func (l *lab) fails(t *testing.T, says []string, name string, args ...string) {
 		t.Fatalf("%s %s succeeded", name, strings.Join(args, " "))
 	}
 	for _, part := range says {
-		if !strings.Contains(err.Error(), part) {
+		if !strings.Contains(said(err), part) {
 			t.Errorf("the error does not say %q:\n%v", part, err)
 		}
 	}

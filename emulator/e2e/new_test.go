@@ -64,7 +64,7 @@ func TestNew(t *testing.T) {
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
-	mend := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(err.Error())
+	mend := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
 	if mend == nil {
 		t.Fatal(err)
 	}

@@ -52,8 +52,8 @@ func TestPipeline(t *testing.T) {
 		dev.pulumi(t, "config", "set", "replicas", "2")
 		prod.pulumi(t, "config", "set", "spot", "true")
 		summarize := func() {
-			dev.make(t, "summary")
-			dev.make(t, "summary", "STACKS=e2e-staging e2e-prod", "IMAGE=deployed")
+			dev.make(t, "summary", "COMMIT=0123456")
+			dev.make(t, "summary", "STACKS=e2e-staging e2e-prod", "IMAGE=deployed", "COMMIT=0123456")
 			dev.make(t, "comment", "STACKS=e2e-dev e2e-staging e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
 		}
 		summarize()
@@ -72,7 +72,37 @@ func TestPipeline(t *testing.T) {
 	if first == second {
 		t.Errorf("both versions are %s", first)
 	}
-	step("a change by hand is found and told, and not undone", func(t *testing.T) {
+	step("what is approved is what was previewed", func(t *testing.T) {
+		outputs := filepath.Join(t.TempDir(), "outputs")
+		report := func() map[string]string {
+			values := map[string]string{}
+			text, err := os.ReadFile(outputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(text)) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				values[name] = value
+			}
+			return values
+		}
+		prod.make(t, "summary", "IMAGE="+second, "GITHUB_OUTPUT="+outputs)
+		if same := report(); same["changes"] != "false" {
+			t.Errorf("nothing is to be approved, and the summary reports %v", same)
+		}
+		prod.make(t, "summary", "IMAGE="+first, "GITHUB_OUTPUT="+outputs)
+		approved := report()
+		if approved["changes"] != "true" {
+			t.Errorf("the summary reports %v", approved)
+		}
+		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="+second, "APPROVED="+approved["plan"]); err == nil || !strings.Contains(err.Error(), "than what was approved") {
+			t.Errorf("another image than the approved one ended with %v", err)
+		}
+		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="); err == nil || !strings.Contains(err.Error(), `IMAGE: ""`) {
+			t.Errorf("an empty image ended with %v", err)
+		}
+	})
+	step("a manual change is found and reported, and not undone", func(t *testing.T) {
 		hub.writes = nil
 		staging.run(t, "sh", "-c", staging.pulumi(t, "stack", "output", "kubectl"))
 		scale := func(to string) {
@@ -80,7 +110,7 @@ func TestPipeline(t *testing.T) {
 		}
 		both := "STACKS=e2e-staging e2e-prod"
 		scale("1")
-		if out, err := staging.try("make", "-s", "drift", both); err == nil || !strings.Contains(out, "- spec.replicas: 1\n+ spec.replicas: 2\n") || !strings.HasSuffix(out, "### e2e-prod\n\nas it was deployed") {
+		if out, err := staging.try("make", "-s", "drift", both); err == nil || !strings.Contains(out, "- spec.replicas: 2\n+ spec.replicas: 1\n") || !strings.Contains(out, "| e2e-prod | as deployed |") {
 			t.Errorf("drift ended with %v and said\n%s", err, out)
 		}
 		staging.make(t, "issue", both)
@@ -101,7 +131,7 @@ func TestPipeline(t *testing.T) {
 		prod.make(t, "drift")
 	})
 	step("destroy wants the name of the stack twice", func(t *testing.T) {
-		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(err.Error(), "CONFIRM=e2e-prod") {
+		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(said(err), "CONFIRM=e2e-prod") {
 			t.Errorf("destroy ended with %v", err)
 		}
 		prod.make(t, "destroy", "CONFIRM=e2e-prod")
@@ -123,8 +153,13 @@ type gitHub struct {
 // newGitHub is GitHub for every command that the tests start.
 func newGitHub(t *testing.T) *gitHub {
 	g := &gitHub{}
+	user := map[string]any{"login": "timber-bot"}
 	var open []map[string]any
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/user" {
+			json.NewEncoder(w).Encode(user)
+			return
+		}
 		if r.Method == http.MethodGet {
 			json.NewEncoder(w).Encode(open)
 			return
@@ -135,13 +170,17 @@ func newGitHub(t *testing.T) *gitHub {
 		}
 		g.body = now.Body
 		g.writes = append(g.writes, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.Path, "/repos/owner/repository")+" "+now.State))
-		open = append(open, map[string]any{"id": 1, "number": 1, "body": now.Body})
+		open = []map[string]any{{"id": 1, "number": 1, "body": now.Body, "user": user}}
 		json.NewEncoder(w).Encode(open[0])
 	}))
 	t.Cleanup(server.Close)
-	t.Setenv("GITHUB_API_URL", server.URL)
-	t.Setenv("GITHUB_REPOSITORY", "owner/repository")
-	t.Setenv("GITHUB_TOKEN", "token")
+	// On GitHub Actions the tests' own run has nothing to do with it.
+	for name, value := range map[string]string{
+		"GITHUB_API_URL": server.URL, "GITHUB_REPOSITORY": "owner/repository", "GITHUB_TOKEN": "token",
+		"GITHUB_RUN_ID": "", "GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": "",
+	} {
+		t.Setenv(name, value)
+	}
 	return g
 }
 

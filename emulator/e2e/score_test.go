@@ -45,7 +45,7 @@ func kubeScore(objects []byte) (map[string]string, error) {
 	// Annotations could turn checks off; exemptions stand above.
 	command := exec.Command("go", "tool", "kube-score", "score", "--output-format=json", "--kubernetes-version=v1.34",
 		"--disable-ignore-checks-annotations", "-")
-	command.Dir = "kubescore"
+	command.Dir = "../../tools/kubescore"
 	command.Stdin = bytes.NewReader(objects)
 	var complaint bytes.Buffer
 	command.Stderr = &complaint

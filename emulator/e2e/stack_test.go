@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -68,14 +69,33 @@ func emulated(t *testing.T, name string) *stack {
 func (s *stack) remove(t *testing.T) {
 	t.Helper()
 	for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
-		if _, err := s.start(context.Background(), s.folder, "pulumi", args...); err != nil && !strings.Contains(err.Error(), "no stack selected") {
+		if _, err := s.start(context.Background(), s.folder, "pulumi", args...); err != nil && !strings.Contains(said(err), "no stack selected") {
 			t.Error(err)
 		}
 	}
 }
 
-// start runs a command and returns what it printed to standard output; its error
-// holds everything that it printed.
+// failure is a command that failed.
+type failure struct {
+	command string
+	err     error
+	said    string // everything that it printed
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("%s: %v\n%s", f.command, f.err, f.said) }
+
+// said returns what a failed command printed. Tests look for words in it, and not
+// in the error, because the command itself may have them too.
+func said(err error) string {
+	var f *failure
+	if errors.As(err, &f) {
+		return f.said
+	}
+	return ""
+}
+
+// start runs a command and returns what it printed to standard output. Its error
+// is a failure.
 func (s *stack) start(ctx context.Context, folder, name string, args ...string) (string, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -86,7 +106,7 @@ func (s *stack) start(ctx context.Context, folder, name string, args ...string) 
 	command.Stderr = &complaint
 	out, err := command.Output()
 	if err != nil {
-		err = fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, out, complaint.String())
+		err = &failure{name + " " + strings.Join(args, " "), err, string(out) + complaint.String()}
 	}
 	return strings.TrimSpace(string(out)), err
 }

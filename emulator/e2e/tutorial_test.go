@@ -127,7 +127,7 @@ func TestTutorial(t *testing.T) {
 		}
 		protect("true")
 		defer protect("false")
-		if _, err := s.try("pulumi", "destroy", "--yes"); err == nil || !strings.Contains(err.Error(), "protect") {
+		if _, err := s.try("pulumi", "destroy", "--yes"); err == nil || !strings.Contains(said(err), "cannot be deleted") {
 			t.Errorf("destroy ended with %v", err)
 		}
 		answers(t, url, v2)
@@ -158,7 +158,7 @@ func TestBadConfig(t *testing.T) {
 		t.Fatal("up with a bad config went through")
 	}
 	for _, want := range []string{"replicas", "010", "imageVersion", "1.10", "location", "europe-west1-x", "nodes", "machineType", "t2a-standard-1", "gcp:project", "Hello", "pulumi config set"} {
-		if !strings.Contains(err.Error(), want) {
+		if !strings.Contains(said(err), want) {
 			t.Errorf("the error does not mention %q:\n%v", want, err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestUnknownIsRefused(t *testing.T) {
 		"property": "the emulator's gcp:container/cluster:Cluster has no property addonsConfig.noSuchAddon",
 	} {
 		s.pulumi(t, "config", "set", "ask", ask)
-		if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(said(err), want) {
 			t.Errorf("asked for an unknown %s, the preview ended with %v, want %q", ask, err, want)
 		}
 	}

@@ -182,6 +182,13 @@ func (m *machines) place(ctx context.Context, spec machine) (id string, err erro
 		Binds:         append(spec.binds, filepath.Join(m.home, "bin")+":/opt/emulator:ro"),
 		PortBindings:  spec.ports,
 		Tmpfs:         map[string]string{"/run": "exec"},
+		// A node arranges the cgroups that it sees. With the engine's setting
+		// "default-cgroupns-mode": "host" they would be this machine's.
+		CgroupnsMode: container.CgroupnsModePrivate,
+		// With the engine's userns-remap it could not mount anything.
+		UsernsMode: "host",
+		// With SELinux it could not read what it mounts of this machine.
+		SecurityOpt: []string{"label=disable"},
 	}
 	for _, path := range spec.volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Target: path,
@@ -189,7 +196,7 @@ func (m *machines) place(ctx context.Context, spec machine) (id string, err erro
 	}
 	if spec.kernel {
 		host.CapAdd = capabilities
-		host.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined"}
+		host.SecurityOpt = append(host.SecurityOpt, "seccomp=unconfined", "apparmor=unconfined")
 		host.MaskedPaths, host.ReadonlyPaths = []string{}, []string{}
 		host.Binds = append(host.Binds, "/lib/modules:/lib/modules:ro")
 		host.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rw"}}

@@ -1,6 +1,7 @@
-// Package language is a minimal pulumi-language-go: what the engine needs to build
-// and run a Go program and to find its plugins. It takes the place of the official
-// one only where none is installed.
+// Package language is a minimal pulumi-language-go: it builds and runs a Go program
+// and finds its plugins. It exists because the official one is published as a binary
+// only: no version of its Go module is. Where an official one is installed, that one
+// is used.
 package language
 
 import (
@@ -211,7 +212,8 @@ func build(ctx context.Context, info *pulumirpc.ProgramInfo, fallback string) (s
 	case !filepath.IsAbs(target):
 		target = filepath.Join(info.ProgramDirectory, target)
 	}
-	compile := exec.CommandContext(ctx, "go", "build", "-o", target)
+	// The official one's flags (3.250), so that both find the other's packages and program.
+	compile := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", target, "-trimpath", "-ldflags", "-w -s")
 	compile.Dir, compile.Stdout, compile.Stderr = info.ProgramDirectory, os.Stdout, os.Stderr
 	if err := compile.Run(); err != nil {
 		return "", fmt.Errorf("error in compiling Go: go build: %w", err)

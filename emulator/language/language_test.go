@@ -2,8 +2,13 @@ package language
 
 import (
 	"context"
+	"debug/buildinfo"
+	"debug/elf"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,8 +114,21 @@ func TestRun(t *testing.T) {
 				}
 			}
 			if name == "build target" {
-				if _, err := os.Stat(filepath.Join(info.ProgramDirectory, "bin/program")); err != nil {
-					t.Error(err)
+				built := filepath.Join(info.ProgramDirectory, "bin/program")
+				read, err := buildinfo.ReadFile(built)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Contains(read.Settings, debug.BuildSetting{Key: "-trimpath", Value: "true"}) {
+					t.Errorf("built with %v, the official host has -trimpath", read.Settings)
+				}
+				binary, err := elf.Open(built)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer binary.Close()
+				if _, err := binary.Symbols(); !errors.Is(err, elf.ErrNoSymbols) {
+					t.Errorf("its symbols are still there (%v), the official host links with -s", err)
 				}
 			}
 		})

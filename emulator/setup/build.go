@@ -4,36 +4,36 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 )
 
-// build makes everything that up needs and is not there or not fresh.
+// build makes everything that up needs and that is missing or out of date.
 func build(ctx context.Context, c checkout) error {
 	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp", "took"} {
 		if err := os.MkdirAll(c.home(folder), 0o755); err != nil {
 			return err
 		}
 	}
-	lock, err := os.OpenFile(c.home("lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.New("another make is building in this checkout: wait for it to end")
-	}
-	// Whatever an interrupted build left.
+	defer unlock()
+	// An interrupted build leaves files there.
 	if err := os.RemoveAll(c.home("tmp")); err != nil {
 		return err
 	}
@@ -41,48 +41,14 @@ func build(ctx context.Context, c checkout) error {
 		return err
 	}
 
-	if f := c.engine(ctx); f.mend != "" {
-		if err := runSteps(ctx, c, []step{{name: "docker", run: c.ensureDocker}}); err != nil {
-			return err
-		}
-	}
-	for _, f := range c.examine(ctx) {
-		if f.mend != "" {
-			return fmt.Errorf("%s: %s; to mend: %s", f.what, f.says, f.mend)
-		}
+	if err := c.preflight(ctx); err != nil {
+		return err
 	}
 
-	kubernetes, err := moduleVersion(filepath.Join(c.root, "emulator", "hyperkube", "go.mod"), "k8s.io/kubernetes")
+	programs, err := c.programs()
 	if err != nil {
 		return err
 	}
-	pulumi, err := moduleVersion(filepath.Join(c.root, "emulator", "go.mod"), "github.com/pulumi/pulumi/pkg/v3")
-	if err != nil {
-		return err
-	}
-	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
-	minor, _, _ = strings.Cut(minor, ".")
-	stamp := "-X k8s.io/component-base/version.git"
-	programs := []*program{
-		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
-			sources: []string{"emulator/hyperkube"},
-			flags:   []string{"-buildvcs=false", "-ldflags", fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)}},
-		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"),
-			sources: []string{"emulator"},
-			flags:   []string{"-buildvcs=false", "-ldflags", "-s -w"}},
-	}
-	if c.installed("pulumi") == "" {
-		programs = append(programs, &program{name: "pulumi", folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.home("bin", "pulumi"),
-			sources: []string{"emulator/go.mod", "emulator/go.sum"},
-			flags:   []string{"-buildvcs=false", "-ldflags", "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi}})
-	} else if err := os.Remove(c.home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	// Pulumi builds the program again, from the same cache, with the same command:
-	// done here, the first up does not sit silent for minutes.
-	programs = append(programs, &program{name: "program", folder: ".", pkg: ".", output: filepath.Join(c.root, "bin", "hello-timber"),
-		sources: []string{"go.mod", "go.sum", "main.go", "stacks"}})
-
 	var stale []*program
 	for _, p := range programs {
 		if !c.fresh(p) {
@@ -93,7 +59,7 @@ func build(ctx context.Context, c checkout) error {
 	if len(stale) > 0 {
 		steps = append(steps, step{name: "modules", run: func(ctx context.Context, p *progress) error { return c.fetch(ctx, p, stale) }})
 	}
-	previous := "" // the compiler takes every core there is: one program at a time
+	previous := "" // the compiler uses every core, so programs are compiled one after the other
 	for _, program := range stale {
 		s := step{name: program.name, run: func(ctx context.Context, p *progress) error { return c.compile(ctx, p, program) }}
 		if previous != "" {
@@ -104,23 +70,124 @@ func build(ctx context.Context, c checkout) error {
 	return runSteps(ctx, c, append(steps, c.images()...))
 }
 
+// programs are the Go programs of this machine. What Pulumi's own installation
+// already has is not among them.
+func (c checkout) programs() ([]*program, error) {
+	kubernetes, err := moduleVersion(filepath.Join(c.root, "emulator", "hyperkube", "go.mod"), "k8s.io/kubernetes")
+	if err != nil {
+		return nil, err
+	}
+	pulumi, err := moduleVersion(filepath.Join(c.root, "emulator", "go.mod"), "github.com/pulumi/pulumi/pkg/v3")
+	if err != nil {
+		return nil, err
+	}
+	provider, err := moduleVersion(filepath.Join(c.root, "go.mod"), "github.com/pulumi/pulumi-kubernetes/sdk/v4")
+	if err != nil {
+		return nil, err
+	}
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	stamp := "-X k8s.io/component-base/version.git"
+	programs := []*program{
+		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
+			sources: []string{"emulator/hyperkube"},
+			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
+		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
+	}
+	if c.installed("pulumi") == "" {
+		programs = append(programs, &program{name: "pulumi", folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.home("bin", "pulumi"),
+			sources: []string{"emulator/go.mod", "emulator/go.sum"},
+			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
+	} else if err := os.Remove(c.home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if c.installedPlugin("kubernetes", provider) == "" {
+		programs = append(programs, &program{name: "provider", folder: "emulator/kubernetes", pkg: ".", output: c.home("bin", providerBinary),
+			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go"},
+			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + strings.TrimPrefix(provider, "v"),
+			prepare: func(ctx context.Context) error { return c.copySchema(ctx, strings.TrimPrefix(provider, "v")) }})
+	}
+	// Pulumi's language host runs the same command in each update, and finds the
+	// program up to date. Otherwise the first update would be silent for minutes.
+	return append(programs, &program{name: "program", folder: ".", pkg: ".", output: filepath.Join(c.root, "bin", "hello-timber"),
+		sources: []string{"go.mod", "go.sum", "main.go", "stacks"}, linker: "-w -s"}), nil
+}
+
+const (
+	providerModule = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+	// providerBinary is not the plugin's name, because Pulumi prefers a plugin on
+	// PATH to one in its home, with a warning in each update.
+	providerBinary = "kubernetes-provider"
+)
+
+// emulatorSources are what the emulator's binary is made of. TestEmulatorSources
+// compares them with what the compiler reads.
+var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/docker", "emulator/gcp", "emulator/gke",
+	"emulator/home", "emulator/language", "emulator/records", "emulator/registry"}
+
+// copySchema copies the provider's schema from its module to where the compiler
+// embeds it, with the version that the module leaves out.
+func (c checkout) copySchema(ctx context.Context, version string) error {
+	folder, err := c.output(ctx, "go", "-C", "emulator/kubernetes", "list", "-m", "-f", "{{.Dir}}", providerModule)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "cmd", "pulumi-resource-kubernetes", "schema.json"))
+	if err != nil {
+		return err
+	}
+	var schema map[string]json.RawMessage
+	if err := json.Unmarshal(text, &schema); err != nil {
+		return err
+	}
+	schema["version"] = json.RawMessage(strconv.Quote(version))
+	if text, err = json.Marshal(schema); err != nil {
+		return err
+	}
+	return replace(filepath.Join(c.root, "emulator", "kubernetes", "schema", "schema.json"), string(text), 0o644)
+}
+
+// installedPlugin returns where the user's own Pulumi has a provider plugin, or
+// nothing where it has not or is still downloading it.
+func (c checkout) installedPlugin(name, version string) string {
+	folder := filepath.Join(c.plugins, "resource-"+name+"-"+version)
+	if exists(folder + ".partial") {
+		return ""
+	}
+	found, err := exec.LookPath(filepath.Join(folder, "pulumi-resource-"+name))
+	if err != nil {
+		return ""
+	}
+	return found
+}
+
 // program is one Go program to build.
 type program struct {
 	name, folder, pkg, output string
-	// sources are the files and folders, from the root, that decide whether it is fresh.
+	// sources are the files and folders, from the root, that decide whether it is up to date.
 	sources []string
-	flags   []string
+	// linker are the flags for the linker. All else is the same for all programs, so
+	// that a package is compiled once.
+	linker string
+	// prepare, which may be nil, makes what the compiler needs beside the sources.
+	prepare func(context.Context) error
 	// packages is how many packages it is made of, once known.
 	packages atomic.Int64
 }
 
+// command is how Pulumi's language host builds a program (pulumi/pkg 3.250). With
+// other flags the first update would compile and link it a second time.
+func (p *program) command() []string {
+	return []string{"build", "-v", "-buildvcs=false", "-o", p.output, "-trimpath", "-ldflags", p.linker, p.pkg}
+}
+
 func (c checkout) stamp(p *program) (path, digest string, err error) {
-	digest, err = c.digest(p.sources, append(p.flags, runtime.Version(), os.Getenv("GOFLAGS"))...)
+	digest, err = c.digest(p.sources, append(p.command(), runtime.Version(), os.Getenv("GOFLAGS"))...)
 	return c.home("stamps", p.name), digest, err
 }
 
-// fresh tells whether a program was built from exactly today's sources. Asking
-// go build costs seconds each time, this costs milliseconds.
+// fresh reports whether a program was built from exactly these sources. It takes
+// milliseconds; go build would take seconds each time.
 func (c checkout) fresh(p *program) bool {
 	path, digest, err := c.stamp(p)
 	if err != nil {
@@ -131,8 +198,8 @@ func (c checkout) fresh(p *program) bool {
 	return err == nil && missing == nil && string(stamp) == digest
 }
 
-// fetch downloads the modules of all programs while the first is compiling, and
-// counts the packages they are made of.
+// fetch downloads the modules of all programs while the first one is compiled, and
+// counts their packages.
 func (c checkout) fetch(ctx context.Context, p *progress, programs []*program) error {
 	downloads := 0
 	for _, program := range programs {
@@ -158,9 +225,13 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 	if err != nil {
 		return err
 	}
-	args := append([]string{"build", "-v", "-o", program.output}, program.flags...)
-	cmd := c.command(ctx, program.folder, "go", append(args, program.pkg)...)
-	// On the output's own disk the finished binary is moved there, never copied half.
+	if program.prepare != nil {
+		if err := program.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	cmd := c.command(ctx, program.folder, "go", program.command()...)
+	// On the output's own disk the finished binary is moved, so it is never half written.
 	cmd.Env = append(os.Environ(), "GOTMPDIR="+c.home("tmp"))
 	compiled := 0
 	p.say("reading sources")
@@ -180,7 +251,7 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 	return replace(path, digest, 0o644)
 }
 
-// link gives the one binary the names that Pulumi, kubectl and people call it by.
+// link gives the binaries the names by which Pulumi, kubectl and you call them.
 func (c checkout) link() error {
 	links := map[string]string{
 		c.home("bin", "gcloud"):                 "emulator",
@@ -192,9 +263,14 @@ func (c checkout) link() error {
 		return err
 	}
 	for _, m := range regexp.MustCompile(`github\.com/pulumi/pulumi-(\w+)/sdk/v\d+ (v\S+)`).FindAllStringSubmatch(string(mod), -1) {
-		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+m[2], "pulumi-resource-"+m[1])] = "../../../bin/emulator"
+		target := "../../../bin/emulator"
+		if m[1] == "kubernetes" {
+			// Nothing of Google Cloud is in it, so it is Pulumi's own.
+			target = cmp.Or(c.installedPlugin(m[1], m[2]), "../../../bin/"+providerBinary)
+		}
+		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+m[2], "pulumi-resource-"+m[1])] = target
 	}
-	// Pulumi's own language host comes with the CLI; the emulator's stands in where there is none.
+	// Pulumi's own language host comes with the CLI. Without one, the emulator's is used.
 	host := c.home("bin", "pulumi-language-go")
 	var beside []string
 	if cli := c.installed("pulumi"); cli != "" {
@@ -226,7 +302,7 @@ func (c checkout) link() error {
 	return nil
 }
 
-// moduleVersion reads which version of a module a go.mod asks for.
+// moduleVersion returns the version of a module that a go.mod requires.
 func moduleVersion(gomod, module string) (string, error) {
 	text, err := os.ReadFile(gomod)
 	if err != nil {
@@ -240,12 +316,16 @@ func moduleVersion(gomod, module string) (string, error) {
 }
 
 // digest is a hash of names, executable bits and contents of files and folders.
+// Tests and their data are left out, because nothing is built of them.
 func (c checkout) digest(sources []string, more ...string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q\n", more)
 	for _, source := range sources {
 		err := filepath.WalkDir(filepath.Join(c.root, source), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.Type().IsRegular() {
+			if err == nil && entry.IsDir() && entry.Name() == "testdata" {
+				return filepath.SkipDir
+			}
+			if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
 			info, err := entry.Info()

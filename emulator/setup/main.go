@@ -1,8 +1,8 @@
 //go:build linux
 
-// Command setup prepares this machine for the emulator: it checks what is
-// needed, builds what is missing, and makes the stack that stands for the cloud.
-// It uses the standard library only, so that it runs seconds after a clone.
+// Command setup prepares this machine for the emulator: it checks what is needed,
+// builds what is missing, and makes the stacks of this machine. It uses only the
+// standard library, so that it runs seconds after a clone.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -37,6 +38,8 @@ type checkout struct {
 	root string
 	// path is the user's PATH, without the emulator's folder.
 	path string
+	// plugins is where the user's own Pulumi keeps its plugins.
+	plugins string
 	// stack is the stack that a command is about, from the one whose config file it starts from.
 	stack, from string
 }
@@ -46,7 +49,7 @@ func main() {
 	defer stop()
 	err := start(ctx, append(os.Args[1:], "", "", ""))
 	if ctx.Err() != nil {
-		err = errors.New("interrupted; the same command goes on where this one stopped")
+		err = errors.New("interrupted; run the same command again to continue")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -65,19 +68,33 @@ func start(ctx context.Context, args []string) error {
 	}
 	for !exists(filepath.Join(root, "emulator", "go.mod")) {
 		if root == "/" {
-			return errors.New("this folder is in no clone of hello-timber: no emulator/go.mod here or above")
+			return errors.New("this folder is not in a clone of hello-timber: it has no emulator/go.mod, nor has a folder above. Fix: cd into the clone")
 		}
 		root = filepath.Dir(root)
 	}
 	c := checkout{root: root, stack: args[1], from: args[2]}
 	folders := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(f string) bool { return f == c.home("bin") })
 	c.path = strings.Join(folders, ":")
+	pulumi := os.Getenv("PULUMI_HOME")
+	if pulumi == "" || pulumi == c.home("pulumi") {
+		user, err := os.UserHomeDir()
+		if err != nil {
+			return err
+		}
+		pulumi = filepath.Join(user, ".pulumi")
+	}
+	c.plugins = filepath.Join(pulumi, "plugins")
 	for name, value := range c.env() {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
 	}
-	// Would win over the passphrase's file.
+	if folder := os.Getenv("GOTMPDIR"); folder != "" {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	// It would win over the passphrase's file.
 	if err := os.Unsetenv("PULUMI_CONFIG_PASSPHRASE"); err != nil {
 		return err
 	}
@@ -89,22 +106,32 @@ func (c checkout) home(path ...string) string {
 	return filepath.Join(append([]string{c.root, ".emulator"}, path...)...)
 }
 
-// env is what makes the ordinary pulumi and kubectl meet the emulator.
+// env is the environment in which the ordinary pulumi and kubectl use the emulator.
 func (c checkout) env() map[string]string {
+	// Pulumi decodes it, so percent signs, hashes and question marks must be encoded.
+	backend := url.URL{Scheme: "file", Path: c.home("state")}
 	variables := map[string]string{
 		"PATH":                          c.home("bin") + ":" + c.path,
 		"PULUMI_HOME":                   c.home("pulumi"),
-		"PULUMI_BACKEND_URL":            "file://" + c.home("state"),
+		"PULUMI_BACKEND_URL":            backend.String(),
 		"PULUMI_CONFIG_PASSPHRASE_FILE": c.home("passphrase"),
 		"PULUMI_STACK":                  c.stack,
 		"PULUMI_SKIP_UPDATE_CHECK":      "true",
-		// A plugin that is missing is named at once, not looked for on the internet.
+		// Pulumi reports a missing plugin at once and does not look for it on the internet.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"KUBECONFIG": c.home("kubeconfig"),
-		// No C compiler is needed, and the program shares compiled packages with the emulator.
+		// As in the Makefile, which says why.
 		"CGO_ENABLED": "0",
-		// As in the Makefile: nobody debugs the program by its symbols.
-		"GOFLAGS": cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s"),
+		"GOWORK":      "off",
+		"GOFLAGS":     cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s"),
+	}
+	if os.Getenv("GOTMPDIR") == "" && !startsPrograms(os.TempDir()) {
+		variables["GOTMPDIR"] = filepath.Join(c.root, "bin", "tmp")
+	}
+	if proxied(os.Getenv) {
+		text, err := exec.Command("docker", "info", "--format", "{{json .}}").Output()
+		exempt := noProxy(os.Getenv, readEngine(string(text), err).pools())
+		variables["NO_PROXY"], variables["no_proxy"] = exempt, exempt
 	}
 	// The docker command knows contexts, libraries only this variable.
 	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
@@ -118,11 +145,14 @@ func (c checkout) env() map[string]string {
 func printEnv(_ context.Context, c checkout) error {
 	variables := c.env()
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		fmt.Printf("export %s='%s'\n", name, strings.ReplaceAll(variables[name], "'", `'\''`))
+		fmt.Printf("export %s=%s\n", name, quote(variables[name]))
 	}
 	fmt.Println("unset PULUMI_CONFIG_PASSPHRASE")
 	return nil
 }
+
+// quote makes one word of text for a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // command is a command to run in a folder of the checkout. An interrupt reaches
 // it as the terminal's would.
@@ -133,8 +163,8 @@ func (c checkout) command(ctx context.Context, folder, name string, args ...stri
 	return cmd
 }
 
-// output runs a command to its end and returns what it printed; its error says
-// what it complained of.
+// output runs a command and returns what it printed. Its error has what the command
+// printed on stderr.
 func (c checkout) output(ctx context.Context, name string, args ...string) (string, error) {
 	out, err := c.command(ctx, "", name, args...).Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {

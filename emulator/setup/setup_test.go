@@ -4,14 +4,19 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func newCheckout(t *testing.T) checkout {
@@ -59,7 +64,7 @@ func TestModuleVersion(t *testing.T) {
 
 func TestFresh(t *testing.T) {
 	c := newCheckout(t)
-	p := &program{name: "p", output: c.home("bin", "p"), sources: []string{"src"}, flags: []string{"-x"}}
+	p := &program{name: "p", output: c.home("bin", "p"), sources: []string{"src"}, linker: "-x"}
 	source := filepath.Join(c.root, "src", "a.go")
 	write(t, source, "package a")
 	path, digest, err := c.stamp(p)
@@ -75,7 +80,7 @@ func TestFresh(t *testing.T) {
 		t.Error("not fresh right after it was built")
 	}
 	for what, change := range map[string]func(){
-		"another flag":    func() { p.flags = []string{"-y"} },
+		"another flag":    func() { p.linker = "-y" },
 		"another content": func() { write(t, source, "package b") },
 		"another file":    func() { write(t, source+"2", "") },
 		"executable":      func() { os.Chmod(source, 0o755) },
@@ -85,6 +90,69 @@ func TestFresh(t *testing.T) {
 		if _, after, _ := c.stamp(p); after == before {
 			t.Errorf("%s: still fresh", what)
 		}
+	}
+	_, before, _ := c.stamp(p)
+	write(t, filepath.Join(c.root, "src", "a_test.go"), "package a")
+	write(t, filepath.Join(c.root, "src", "testdata", "a"), "a")
+	if _, after, _ := c.stamp(p); after != before {
+		t.Error("a test makes it stale")
+	}
+}
+
+// A binary is built again when one of its packages changes, and only then.
+func TestEmulatorSources(t *testing.T) {
+	const module = "hello-timber/emulator"
+	list, err := exec.Command("go", "-C", "..", "list", "-deps", "-f", `{{with .Module}}{{if eq .Path "`+module+`"}}{{$.ImportPath}}{{end}}{{end}}`, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"emulator/go.mod", "emulator/go.sum"}
+	for path := range strings.FieldsSeq(string(list)) {
+		if path == module {
+			path += "/main.go"
+		}
+		want = append(want, strings.TrimPrefix(path, "hello-timber/"))
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(emulatorSources)); !slices.Equal(got, want) {
+		t.Errorf("emulatorSources are %q, the binary is made of %q", got, want)
+	}
+}
+
+// With the same versions, the program, the emulator and the Kubernetes provider share
+// what is compiled, the Pulumi and Kubernetes SDKs above all.
+func TestModulesAgree(t *testing.T) {
+	versions := map[string]string{}
+	for _, folder := range []string{"../..", "..", "../kubernetes"} {
+		text, err := exec.Command("go", "-C", folder, "mod", "edit", "-json").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mod struct {
+			Require []struct{ Path, Version string }
+		}
+		if err := json.Unmarshal(text, &mod); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mod.Require {
+			if v, ok := versions[m.Path]; ok && v != m.Version {
+				t.Errorf("%s is %s here and %s there. Fix: go -C %s get %s@%s", m.Path, v, m.Version, folder, m.Path, v)
+			}
+			versions[m.Path] = m.Version
+		}
+	}
+}
+
+// The program asks for a plugin of its SDK's version, and the provider's module
+// brings one version only.
+func TestProviderVersion(t *testing.T) {
+	const sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
+	asked, err := moduleVersion("../../go.mod", sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := moduleVersion("../kubernetes/go.mod", sdk); err != nil || got != asked {
+		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got, err, asked)
 	}
 }
 
@@ -136,8 +204,8 @@ func TestFailedStep(t *testing.T) {
 
 func TestLink(t *testing.T) {
 	c := newCheckout(t)
-	c.path = "/nowhere"
-	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
+	c.path, c.plugins = "/nowhere", t.TempDir()
+	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
 	for range 2 {
 		if err := c.link(); err != nil {
 			t.Fatal(err)
@@ -149,11 +217,32 @@ func TestLink(t *testing.T) {
 			t.Errorf("%s leads to %q, %v", link, text, err)
 		}
 	}
-	if entries, err := os.ReadDir(c.home("pulumi", "plugins")); err != nil || len(entries) != 1 {
+	if entries, err := os.ReadDir(c.home("pulumi", "plugins")); err != nil || len(entries) != 2 {
 		t.Errorf("plugins: %v, %v", entries, err)
 	}
 
-	// Once there is a CLI with its own language host, the emulator's steps aside.
+	// The user's own Kubernetes plugin is used, once it is downloaded.
+	plugin := filepath.Join("resource-kubernetes-v4.25.0", "pulumi-resource-kubernetes")
+	own, compiled := filepath.Join(c.plugins, plugin), "../../../bin/"+providerBinary
+	leadsTo := func(want string) {
+		t.Helper()
+		if err := c.link(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin)); err != nil || got != want {
+			t.Errorf("the Kubernetes plugin is %q (%v), want %q", got, err, want)
+		}
+	}
+	leadsTo(compiled)
+	write(t, own, "")
+	os.Chmod(own, 0o755)
+	partial := filepath.Dir(own) + ".partial"
+	write(t, partial, "")
+	leadsTo(compiled)
+	os.Remove(partial)
+	leadsTo(own)
+
+	// So is the language host of the user's own CLI.
 	installed := t.TempDir()
 	for _, name := range []string{"pulumi", "pulumi-language-go"} {
 		write(t, filepath.Join(installed, "real", name), "")
@@ -164,42 +253,7 @@ func TestLink(t *testing.T) {
 	}
 	c.path = installed
 	if err := c.link(); err != nil || exists(c.home("bin", "pulumi-language-go")) {
-		t.Errorf("the emulator's language host is still linked, %v", err)
-	}
-}
-
-// What stands in the way of the engine is told apart, each with its own way out.
-func TestEngine(t *testing.T) {
-	const answers = `case "$1" in version) echo "$VERSION";; info) echo "$INFO";; esac`
-	for name, tt := range map[string]struct{ docker, dockerd, version, info, host, says, mend string }{
-		"fine":            {docker: answers, version: "28.5.2", info: "Debian [name=seccomp]", says: "engine 28.5.2"},
-		"oldest":          {docker: answers, version: "20.10.24+dfsg1", says: "engine 20.10.24+dfsg1"},
-		"old":             {docker: answers, version: "19.03.1", mend: "install Docker Engine 20.10"},
-		"desktop":         {docker: answers, version: "28.5.2", info: "Docker Desktop []", mend: "install Docker Engine in this Linux"},
-		"rootless":        {docker: answers, version: "28.5.2", info: "Debian [name=rootless]", mend: "docker context use default"},
-		"another machine": {docker: answers, version: "28.5.2", host: "ssh://there", mend: "unset DOCKER_HOST"},
-		"no right":        {docker: `echo "permission denied while trying to connect" >&2; exit 1`, dockerd: "exit", mend: "usermod -aG docker"},
-		"stopped":         {docker: `echo "Cannot connect" >&2; exit 1`, dockerd: "exit", says: notRunning, mend: "service docker start"},
-		"command only":    {docker: `echo "Cannot connect" >&2; exit 1`, says: notInstalled, mend: "docs.docker.com"},
-		"nothing":         {says: notInstalled, mend: "docs.docker.com"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := checkout{root: "/", path: t.TempDir()}
-			for command, script := range map[string]string{"docker": tt.docker, "dockerd": tt.dockerd} {
-				if script != "" {
-					write(t, filepath.Join(c.path, command), "#!/bin/sh\n"+script+"\n")
-					os.Chmod(filepath.Join(c.path, command), 0o755)
-				}
-			}
-			t.Setenv("PATH", c.path)
-			t.Setenv("VERSION", tt.version)
-			t.Setenv("INFO", tt.info)
-			t.Setenv("DOCKER_HOST", tt.host)
-			f := c.engine(t.Context())
-			if !strings.Contains(f.says, tt.says) || !strings.Contains(f.mend, tt.mend) || (f.mend == "") != (tt.mend == "") {
-				t.Errorf("got %+v, want %q, mend %q", f, tt.says, tt.mend)
-			}
-		})
+		t.Errorf("the emulator's language host is still linked: %v", err)
 	}
 }
 
@@ -212,7 +266,7 @@ func TestEnsureDocker(t *testing.T) {
 	c := newCheckout(t)
 	fake := filepath.Join(c.root, "fake")
 	for name, script := range map[string]string{
-		"docker": `case "$1" in context) exit 1;; esac; if [ -e "$0.up" ]; then echo 20.10.24; else echo "Cannot connect" >&2; exit 1; fi`,
+		"docker": `[ "$1" = info ] || exit 1; if [ -e "$0.up" ]; then cat "$RECORDED"; else echo "Cannot connect" >&2; exit 1; fi`,
 		// What it installs is itself, under another name.
 		"apt-get": `case "$0" in *dockerd) touch "${0%/*}/docker.up"; exit;; esac
 [ "$*" = "install --yes --no-install-recommends docker.io containerd runc iptables" ] && ln -s "$0" "${0%/*}/dockerd"`,
@@ -223,37 +277,168 @@ func TestEnsureDocker(t *testing.T) {
 	}
 	t.Setenv("PATH", fake+":/usr/bin:/bin")
 	t.Setenv("DOCKER_HOST", "")
+	recorded, err := filepath.Abs("testdata/engine-20.10.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("RECORDED", recorded)
 	c.path = fake
-	if f := c.engine(t.Context()); f.says != notInstalled {
-		t.Fatalf("before: %v", f)
+	if e := c.engine(t.Context()); e.answers() || e.installed {
+		t.Fatalf("before: %+v", e)
 	}
 	if err := runSteps(t.Context(), c, []step{{name: "docker", run: c.ensureDocker}}); err != nil {
 		t.Fatal(err)
 	}
-	if f := c.engine(t.Context()); f.mend != "" {
-		t.Errorf("after: %v", f)
+	if e := c.engine(t.Context()); !e.answers() {
+		t.Errorf("after: %+v", e)
 	}
 }
 
-// What printEnv prints survives a shell, whatever the folder is called.
+// What printEnv prints survives a shell, and Pulumi's reading of the backend's URL,
+// whatever the folder is called.
 func TestPrintEnv(t *testing.T) {
-	c := checkout{root: filepath.Join(t.TempDir(), `it's $HOME "here"`), path: os.Getenv("PATH"), stack: "local"}
+	for _, name := range []string{"plain", `it's $HOME "here"`, "100% #1?", `back\slash&;`, "tab\tand ünïcode"} {
+		t.Run(name, func(t *testing.T) {
+			c := checkout{root: filepath.Join(t.TempDir(), name), path: os.Getenv("PATH"), stack: "local"}
+			printed := captured(t, func() error { return printEnv(t.Context(), c) })
+			shell := exec.Command("sh", "-c", `eval "$(cat)"; printf '%s\n%s' "$PULUMI_HOME" "$PULUMI_BACKEND_URL"`)
+			shell.Stdin = strings.NewReader(printed)
+			got, err := shell.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			home, backend, _ := strings.Cut(string(got), "\n")
+			if home != c.home("pulumi") {
+				t.Errorf("PULUMI_HOME is %q, want %q", home, c.home("pulumi"))
+			}
+			if u, err := url.Parse(backend); err != nil || u.Path != c.home("state") || u.RawQuery != "" {
+				t.Errorf("PULUMI_BACKEND_URL is %q, which leads to %v, %v, want %q", backend, u, err, c.home("state"))
+			}
+		})
+	}
+}
+
+// captured is what a function prints on standard output.
+func captured(t *testing.T, print func() error) string {
+	t.Helper()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	stdout := os.Stdout
 	os.Stdout = writer
-	err = errors.Join(printEnv(t.Context(), c), writer.Close())
+	err = errors.Join(print(), writer.Close())
 	os.Stdout = stdout
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.Command("sh", "-c", `eval "$(cat)"; printf %s "$PULUMI_HOME"`)
-	shell.Stdin = reader
-	got, err := shell.Output()
-	if err != nil || string(got) != c.home("pulumi") {
-		t.Errorf("PULUMI_HOME is %q (%v), want %q", got, err, c.home("pulumi"))
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// A go.work above the checkout, and a /tmp where nothing may be started, are no problem.
+func TestGoEnvironment(t *testing.T) {
+	c := newCheckout(t)
+	t.Setenv("GOTMPDIR", "")
+	variables := c.env()
+	if variables["GOWORK"] != "off" {
+		t.Errorf("GOWORK is %q, want off", variables["GOWORK"])
+	}
+	if _, set := variables["GOTMPDIR"]; set == startsPrograms(os.TempDir()) {
+		t.Errorf("GOTMPDIR is %q, and programs in %s can be started: %v", variables["GOTMPDIR"], os.TempDir(), !set)
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := regexp.MustCompile(`(?m)^\S+ (\S+) \S+ \S*\bnoexec\b`).FindSubmatch(mounts)
+	if mount == nil {
+		t.Skip("nothing is mounted noexec on this machine")
+	}
+	t.Setenv("TMPDIR", string(mount[1]))
+	if got, want := c.env()["GOTMPDIR"], filepath.Join(c.root, "bin", "tmp"); got != want {
+		t.Errorf("with a noexec TMPDIR, GOTMPDIR is %q, want %q", got, want)
+	}
+}
+
+// Two commands at once take turns: all stacks of a checkout have one passphrase.
+func TestLock(t *testing.T) {
+	c := newCheckout(t)
+	unlock, err := c.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := c.lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the lock was given twice: %v", err)
+	}
+	unlock()
+	unlock, err = c.lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+func TestMakeStacks(t *testing.T) {
+	c := newCheckout(t)
+	write(t, filepath.Join(c.root, "Pulumi.dev.yaml"), "config:\n  a: 1\n")
+	fake := filepath.Join(c.root, "fake")
+	write(t, filepath.Join(fake, "pulumi"), "#!/bin/sh\ncat \"$PASSPHRASE\" > \"$0.$5\"\n")
+	if err := os.Chmod(filepath.Join(fake, "pulumi"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	t.Setenv("PASSPHRASE", c.home("passphrase"))
+	var all sync.WaitGroup
+	for _, stack := range []string{"local-a", "local-b", "local-c"} {
+		all.Go(func() {
+			c := c
+			c.stack = stack
+			if err := makeStack(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	want, err := os.ReadFile(c.home("passphrase"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stack := range []string{"local-a", "local-b", "local-c"} {
+		if got, err := os.ReadFile(filepath.Join(fake, "pulumi."+stack)); err != nil || string(got) != string(want) {
+			t.Errorf("%s was made with passphrase %q, %v, want %q", stack, got, err, want)
+		}
+	}
+}
+
+// The command in the error of a service that does not answer works as it is printed.
+func TestPodsCommand(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "it's a 100% checkout")
+	fake := filepath.Join(t.TempDir(), "bin")
+	for name, script := range map[string]string{
+		"make":    `[ "$PWD" = "$ROOT" ] && [ "$*" = "-s env STACK=local-x" ] && echo "export PULUMI_STACK=local-x"`,
+		"pulumi":  `[ "$PULUMI_STACK $*" = "local-x stack output kubectl" ] && echo "gcloud get-credentials"`,
+		"gcloud":  `[ "$*" = get-credentials ] && touch "$ROOT/kubeconfig"`,
+		"kubectl": `[ -e "$ROOT/kubeconfig" ] && echo "ran $*"`,
+	} {
+		write(t, filepath.Join(fake, name), "#!/bin/sh\n"+script+"\n")
+		if err := os.Chmod(filepath.Join(fake, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("sh", "-c", checkout{root: root, stack: "local-x"}.podsCommand())
+	shell.Dir = "/"
+	shell.Env = []string{"PATH=" + fake + ":/usr/bin:/bin", "ROOT=" + root}
+	if got, err := shell.CombinedOutput(); err != nil || string(got) != "ran get pods --all-namespaces\n" {
+		t.Errorf("%v, %s", err, got)
 	}
 }
 

@@ -23,14 +23,20 @@ var (
 	keyLines = regexp.MustCompile(`(?m)^(encryptionsalt|encryptedkey|secretsprovider):.*\n?`)
 )
 
-// makeStack makes what pulumi needs before up: a passphrase, the stack, and its config file.
+// makeStack makes what pulumi needs before up: a passphrase, the stack, and its config
+// file. Stacks may start at the same time, and all have one passphrase.
 func makeStack(ctx context.Context, c checkout) error {
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	config := filepath.Join(c.root, "Pulumi."+c.stack+".yaml")
 	if !exists(c.home("passphrase")) {
 		if err := replace(c.home("passphrase"), rand.Text(), 0o600); err != nil {
 			return err
 		}
-		// A config file that outlived its emulator is salted for a passphrase that is gone.
+		// A config file that is older than .emulator has the salt of a lost passphrase.
 		if text, err := os.ReadFile(config); err == nil {
 			if err := replace(config, keyLines.ReplaceAllString(string(text), ""), 0o644); err != nil {
 				return err
@@ -46,11 +52,11 @@ func makeStack(ctx context.Context, c checkout) error {
 			return err
 		}
 	}
-	_, err := c.output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", c.stack)
+	_, err = c.output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", c.stack)
 	return err
 }
 
-// localConfig is another stack's config made that of a stack on this machine.
+// localConfig turns another stack's config into that of a stack on this machine.
 func localConfig(text, stack string) string {
 	text = keyLines.ReplaceAllString(text, "")
 	project := "gcp:project: hello-timber-" + stack
@@ -60,7 +66,7 @@ func localConfig(text, stack string) string {
 	return strings.Replace(text, "config:\n", "config:\n  "+project+"\n", 1)
 }
 
-// answer asks the stack's URL for the tutorial's page and prints what it said.
+// answer gets the tutorial's page from the stack's URL and prints it.
 func answer(ctx context.Context, c checkout) error {
 	url, err := c.output(ctx, "pulumi", "stack", "output", "url")
 	if err != nil {
@@ -69,17 +75,35 @@ func answer(ctx context.Context, c checkout) error {
 	url += "/index"
 	client := &http.Client{Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(500 * time.Millisecond) {
-		response, err := client.Get(url)
+		status, body, err := get(ctx, client, url)
 		if err == nil {
-			defer response.Body.Close()
-			body, err := io.ReadAll(response.Body)
-			fmt.Printf("\n%s answers %s\n%s\n", url, response.Status, body)
-			return err
+			fmt.Printf("\n%s answers %s\n%s\n", url, status, body)
+			return nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			return fmt.Errorf(`nothing answers: %w; look at the pods: eval "$(make -s env)" && kubectl get pods -A`, err)
+			return fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, c.podsCommand())
 		}
 	}
+}
+
+func get(ctx context.Context, client *http.Client, url string) (status string, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(response.Body)
+	return response.Status, body, err
+}
+
+// podsCommand lists the stack's pods from any folder. The stack's output is the
+// command that writes the kubeconfig.
+func (c checkout) podsCommand() string {
+	return fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)" && eval "$(pulumi stack output kubectl)" && kubectl get pods --all-namespaces`, quote(c.root), c.stack)
 }
 
 // things are what a checkout makes with Docker, in the order in which it can be removed.
@@ -93,8 +117,8 @@ var things = []struct {
 	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
 }
 
-// leftovers lists what of a kind passes a filter, the newest first: an image can be
-// removed only after those made from it.
+// leftovers lists what passes a filter, the newest first: an image can be removed only
+// after those that are made from it.
 func (c checkout) leftovers(ctx context.Context, list []string, filter string) ([]string, error) {
 	text, err := c.output(ctx, "docker", append(list, "--filter="+filter)...)
 	var names []string
@@ -132,7 +156,7 @@ func (c checkout) populated(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// gone says after a destroy whether anything is left on this machine.
+// gone reports after a destroy whether anything is left on this machine.
 func gone(ctx context.Context, c checkout) error {
 	stacks, err := c.populated(ctx)
 	if err != nil {
@@ -148,19 +172,19 @@ func gone(ctx context.Context, c checkout) error {
 			return err
 		}
 		if len(left) > 0 {
-			return fmt.Errorf("left behind: %s %s; to mend: make clean", thing.kind, strings.Join(left, " "))
+			return fmt.Errorf("left behind: %s %s. Fix: make clean", thing.kind, strings.Join(left, " "))
 		}
 	}
 	fmt.Println("nothing is left running")
 	return nil
 }
 
-// clean removes everything the emulator made: containers, networks, volumes,
+// clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
 func clean(ctx context.Context, c checkout) error {
 	stacks, err := c.populated(ctx)
 	if err == nil && len(stacks) > 0 {
-		err = fmt.Errorf("still up: %s; to mend: make down STACK=%s", strings.Join(stacks, ", "), stacks[0])
+		err = fmt.Errorf("still up: %s. Fix: make down STACK=%s", strings.Join(stacks, ", "), stacks[0])
 	}
 	if err != nil {
 		return err

@@ -16,14 +16,15 @@ import (
 	"time"
 )
 
-// step is one part of the build. Steps that do not need one another run at once.
+// step is one part of the build. Steps that do not need each other run at the same
+// time. errgroup would be another module to download before setup can run.
 type step struct {
 	name  string
 	needs []string
 	run   func(context.Context, *progress) error
 }
 
-// progress is what a running step tells about itself.
+// progress is what a running step reports about itself.
 type progress struct {
 	name    string
 	log     string // path of everything that its commands print
@@ -31,7 +32,7 @@ type progress struct {
 	status  atomic.Value
 }
 
-// say sets what the next progress line tells.
+// say sets the text of the next progress line.
 func (p *progress) say(status string) { p.status.Store(status) }
 
 // print prints a line about the step, with the time it has taken so far.
@@ -39,8 +40,9 @@ func (p *progress) print(status any) {
 	fmt.Printf("%-11s %-64.64v %s\n", p.name, status, time.Since(p.started).Round(time.Second))
 }
 
-// run runs a command, keeps its output, unless that goes elsewhere, in the step's
-// log and hands each line to each, which may be nil. Its error ends with the last lines of the output.
+// run runs a command, writes its output to the step's log, unless that goes elsewhere,
+// and calls each, which may be nil, with each line. Its error ends with the last lines
+// of the output.
 func (p *progress) run(cmd *exec.Cmd, each func(string)) error {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -84,8 +86,8 @@ func (p *progress) run(cmd *exec.Cmd, each func(string)) error {
 	return err
 }
 
-// runSteps runs every step as soon as those it needs are done. It never stays
-// silent for long, and ends with the first step that fails.
+// runSteps runs every step as soon as those it needs are done. It prints what is
+// running every few seconds and ends with the first step that fails.
 func runSteps(ctx context.Context, c checkout, steps []step) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -100,7 +102,7 @@ func runSteps(ctx context.Context, c checkout, steps []step) error {
 		all.Go(func() {
 			for _, need := range s.needs {
 				if done[need] == nil {
-					continue // fresh: not a step of this build
+					continue // up to date, so it is not a step of this build
 				}
 				select {
 				case <-done[need]:
@@ -120,7 +122,7 @@ func runSteps(ctx context.Context, c checkout, steps []step) error {
 			case err == nil:
 				if took := time.Since(p.started); took > time.Second {
 					p.print("done")
-					// For make bench; a figure that is missing there is no reason to fail here.
+					// make bench reads it. A missing figure is no reason to fail here.
 					_ = os.WriteFile(c.home("took", s.name), []byte(took.String()), 0o644)
 				}
 				close(done[s.name])

@@ -90,7 +90,7 @@ func TestKeys(t *testing.T) {
 
 // TestREADME: the table in the README is made from Pulumi.yaml and the table of keys.
 func TestREADME(t *testing.T) {
-	const begin, end = "<!-- The table of keys, written by: go test ./stacks/config -update -->\n", "<!-- End of the table of keys -->\n"
+	const begin, end = "<!-- config -->\n", "<!-- end -->\n"
 	path := "../../README.md"
 	text, err := os.ReadFile(path)
 	if err != nil {

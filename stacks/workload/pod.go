@@ -77,6 +77,8 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		}},
 		Env:       derivedVariables(s),
 		Resources: resources(s.Memory),
+		// Pulumi's error shows a crashed container's termination message, but not its log.
+		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		// The other two probes begin after this one has succeeded.
 		StartupProbe: probe(s.LivenessPath, 1, s.StartupSeconds),
 		// Out of the Service after two failures, within seconds.

@@ -1,0 +1,80 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestHosts(t *testing.T) {
+	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, disk: 20000, watchers: 128}
+	for name, tt := range map[string]struct {
+		change    func(*host)
+		says, fix string // empty: supported
+		optional  bool
+	}{
+		"fine":          {change: func(*host) {}},
+		"odd path":      {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"built":         {change: func(h *host) { h.disk, h.built = 3000, true }},
+		"arm":           {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory": {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"little disk":   {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
+		"colon":         {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":        {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":   {change: func(h *host) { h.watchers = 64 }, says: "64 inotify instances", fix: "fs.inotify.max_user_instances=512"},
+		"no nfqueue":    {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := fine
+			tt.change(&h)
+			var problems []finding
+			for _, check := range hostChecks {
+				if f := check(h); f.fix != "" {
+					problems = append(problems, f)
+				}
+			}
+			if tt.fix == "" && len(problems) > 0 || tt.fix != "" && len(problems) != 1 {
+				t.Fatalf("problems %v, want %q", problems, tt.fix)
+			}
+			if tt.fix != "" && (!strings.Contains(problems[0].says, tt.says) || !strings.Contains(problems[0].fix, tt.fix) || problems[0].optional != tt.optional) {
+				t.Errorf("got %v, want %q, fix %q", problems[0], tt.says, tt.fix)
+			}
+		})
+	}
+}
+
+func TestKernelHas(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte("CONFIG_NF_TABLES=y\nCONFIG_NETFILTER_NETLINK_QUEUE=m\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for name, tt := range map[string]struct {
+		root          fstest.MapFS
+		tables, queue bool
+	}{
+		"loaded":                     {fstest.MapFS{"sys/module/nf_tables/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, true, true},
+		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("kernel/net/netfilter/nf_tables.ko.xz: x\nkernel/net/netfilter/nfnetlink_queue.ko.xz: x\n")}, true, true},
+		"built in":                   {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nf_tables.ko\n")}, true, false},
+		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, true, false},
+		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\n")}, false, true},
+		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("nf_tables.ko:"), "boot/config-6.1": file("")}, false, false},
+		"a kernel that says nothing": {fstest.MapFS{}, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for module, want := range map[string]bool{"nf_tables": tt.tables, "nfnetlink_queue": tt.queue} {
+				if got := kernelHas(tt.root, "6.1", module, policyModules[module]); got != want {
+					t.Errorf("%s: got %v, want %v", module, got, want)
+				}
+			}
+		})
+	}
+}

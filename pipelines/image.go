@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+var (
+	isRepository = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)+$`).MatchString
+	isCommitish  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/~-]{0,199}$`).MatchString
+)
+
+// verify checks that IMAGE was built by the deploy workflow of main, and is in the
+// repository that dev pushes to. Both matter: a workflow on any branch can sign,
+// and anyone who may push to some registry can copy.
+func (p *pipeline) verify(ctx context.Context) error {
+	image, err := p.digestImage()
+	if err != nil {
+		return err
+	}
+	repository, err := p.named("GITHUB_REPOSITORY", isRepo, "OWNER/NAME", "acme/hello-timber")
+	if err != nil {
+		return err
+	}
+	images, err := p.named("IMAGES", isRepository, "a repository of images",
+		"REGION-docker.pkg.dev/PROJECT/hello-timber-dev/timber-tutorial")
+	if err != nil {
+		return err
+	}
+	from, _, _ := strings.Cut(image, "@")
+	if from != images {
+		return fmt.Errorf("IMAGE: %s is not in %s, where dev pushes what it builds. Fix: deploy an image that dev built", image, images)
+	}
+	host, _, _ := strings.Cut(image, "/")
+	if err := p.execute(ctx, "gcloud", "auth", "configure-docker", host, "--quiet"); err != nil {
+		return err
+	}
+	if err := p.execute(ctx, "gh", verifyArgs(image, repository)...); err != nil {
+		return fmt.Errorf("%s: GitHub does not attest that the deploy workflow of main built it. "+
+			"Fix: give app/ a new imageVersion in Pulumi.dev.yaml and merge it: %w", image, err)
+	}
+	return nil
+}
+
+// verifyArgs are exact: --signer-workflow would accept any branch's workflow, and
+// without --source-ref a branch could call main's workflow and be signed by it.
+func verifyArgs(image, repository string) []string {
+	return []string{
+		"attestation", "verify", "oci://" + image, "--repo", repository,
+		"--cert-identity", "https://github.com/" + repository + "/.github/workflows/deploy.yml@refs/heads/main",
+		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
+		"--source-ref", "refs/heads/main",
+	}
+}
+
+const devConfig = "Pulumi.dev.yaml"
+
+// version fails if app/ differs from BASE while dev's imageVersion does not: with
+// immutable tags the push would be refused, after the merge.
+func (p *pipeline) version(ctx context.Context) error {
+	base, err := p.named("BASE", isCommitish, "a commit or branch", "origin/main")
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(p.folder, devConfig))
+	if err != nil {
+		return err
+	}
+	now, err := readVersion(text)
+	if err != nil {
+		return err
+	}
+	if !now.immutable {
+		fmt.Fprintln(p.out, devConfig+": immutableTags is false, so that app/ may change without a new imageVersion")
+		return nil
+	}
+	err = p.git(ctx, nil, "diff", "--quiet", base+"...HEAD", "--", "app")
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		fmt.Fprintln(p.out, "app/ is as in", base)
+		return nil
+	case !errors.As(err, &exit) || exit.ExitCode() != 1:
+		return fmt.Errorf("compare app/ with %s: %w", base, err)
+	}
+	var before strings.Builder
+	if err := p.git(ctx, &before, "show", base+":"+devConfig); err != nil {
+		return fmt.Errorf("read %s of %s: %w", devConfig, base, err)
+	}
+	old, err := readVersion([]byte(before.String()))
+	if err != nil {
+		return err
+	}
+	if old.version == now.version {
+		return fmt.Errorf("%s: app/ differs from %s, imageVersion is still %s, and a tag cannot be pushed twice. Fix: pulumi config set imageVersion NEW --stack dev",
+			devConfig, base, now.version)
+	}
+	fmt.Fprintf(p.out, "app/ differs from %s, and imageVersion is %s after %s\n", base, now.version, old.version)
+	return nil
+}
+
+func (p *pipeline) git(ctx context.Context, out *strings.Builder, args ...string) error {
+	command := exec.CommandContext(ctx, "git", args...)
+	command.Dir, command.Stderr = p.folder, p.log
+	if out != nil {
+		command.Stdout = out
+	}
+	return command.Run()
+}
+
+type appVersion struct {
+	version   string
+	immutable bool
+}
+
+// readVersion reads a stack's config; the defaults are those of Pulumi.yaml.
+func readVersion(text []byte) (appVersion, error) {
+	file := struct {
+		Config struct {
+			Version   string `yaml:"hello-timber:imageVersion"`
+			Immutable *bool  `yaml:"hello-timber:immutableTags"`
+		}
+	}{}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return appVersion{}, fmt.Errorf("%s: %w", devConfig, err)
+	}
+	v := appVersion{version: file.Config.Version, immutable: true}
+	if v.version == "" {
+		v.version = "v1"
+	}
+	if file.Config.Immutable != nil {
+		v.immutable = *file.Config.Immutable
+	}
+	return v, nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
+	isImage  = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)+@sha256:[0-9a-f]{64}$`).MatchString
+	isTag    = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`).MatchString
+	isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
+	isRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
+	isNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString
+)
+
+const (
+	configured = "configured"
+	deployed   = "deployed"
+)
+
+// named reads a variable and checks it against a rule; example completes the fix.
+func (p *pipeline) named(variable string, ok func(string) bool, rule, example string) (string, error) {
+	value := p.env(variable)
+	if !ok(value) {
+		return "", fmt.Errorf("%s: %q is not %s. Fix: export %s=%s", variable, value, rule, variable, example)
+	}
+	return value, nil
+}
+
+const stackRule = "a stack's name (1 to 40 lowercase letters, digits and inner hyphens)"
+
+// stack is the one stack of a command.
+func (p *pipeline) stack() (string, error) {
+	return p.named("STACK", isStack, stackRule, "dev")
+}
+
+// stacks are the stacks of a command that takes several: STACKS, or STACK.
+func (p *pipeline) stacks() ([]string, error) {
+	value, given := p.lookup("STACKS")
+	if !given {
+		name, err := p.stack()
+		return []string{name}, err
+	}
+	names := strings.Fields(value)
+	if len(names) == 0 {
+		return nil, fmt.Errorf(`STACKS: %q names no stack. Fix: export STACKS="dev staging"`, value)
+	}
+	local := 0
+	for i, name := range names {
+		if !isStack(name) {
+			return nil, fmt.Errorf(`STACKS: %q is not %s. Fix: export STACKS="dev staging"`, name, stackRule)
+		}
+		for _, other := range names[:i] {
+			if other == name {
+				return nil, fmt.Errorf("STACKS: %q is there twice. Fix: name each stack once", name)
+			}
+		}
+		if isLocal(name) {
+			local++
+		}
+	}
+	if local > 0 && local < len(names) {
+		return nil, fmt.Errorf("STACKS: %q has stacks of this machine (local…, e2e…) and others. Fix: run the command once for each kind", value)
+	}
+	return names, nil
+}
+
+// imageRequest is what IMAGE asks for. An empty IMAGE is what a failed command
+// substitution leaves, so it must not mean the default.
+func (p *pipeline) imageRequest() (string, error) {
+	if _, given := p.lookup("IMAGE"); !given {
+		return configured, nil
+	}
+	ok := func(value string) bool { return value == configured || value == deployed || isImage(value) }
+	return p.named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`,
+		"REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX")
+}
+
+// digestImage is an IMAGE that must be a digest.
+func (p *pipeline) digestImage() (string, error) {
+	return p.named("IMAGE", isImage, "an image by its digest",
+		"REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX")
+}
+
+// isLocal reports whether a stack is on this machine, with the emulator in Google's place.
+func isLocal(stack string) bool {
+	return strings.HasPrefix(stack, "local") || strings.HasPrefix(stack, "e2e")
+}

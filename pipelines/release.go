@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// versionLine begins a version's part of a changelog: ## [1.2.0] - 2026-11-25
+var versionLine = regexp.MustCompile(`^## \[(.+)\](?: - (\d{4}-\d{2}-\d{2}))?$`)
+
+// releaseNotes is the part of a changelog, in the form of
+// https://keepachangelog.com, about the version that a tag names.
+func releaseNotes(changelog, tag string) (string, error) {
+	version := strings.TrimPrefix(tag, "v")
+	fix := fmt.Sprintf("Fix: add below [Unreleased]: ## [%s] - YYYY-MM-DD", version)
+	var notes []string
+	found, fence := false, ""
+	for line := range strings.Lines(strings.ReplaceAll(changelog, "\r\n", "\n")) {
+		line = strings.TrimSuffix(line, "\n")
+		fence = fenceAfter(fence, line)
+		if heading := versionLine.FindStringSubmatch(line); heading != nil && fence == "" {
+			if found {
+				break
+			}
+			if found = heading[1] == version; found && heading[2] == "" {
+				return "", fmt.Errorf("CHANGELOG.md: version %s has no date. %s", version, fix)
+			}
+		} else if found {
+			notes = append(notes, line)
+		}
+	}
+	text := strings.TrimSpace(strings.Join(notes, "\n"))
+	switch {
+	case !found:
+		return "", fmt.Errorf("CHANGELOG.md: there is no version %s. %s", version, fix)
+	case text == "":
+		return "", fmt.Errorf("CHANGELOG.md: version %s has no notes. Fix: write below its heading what changed", version)
+	}
+	return text + "\n", nil
+}
+
+// fenceAfter is the fence that is open after a line of Markdown, or empty.
+func fenceAfter(open, line string) string {
+	text := strings.TrimLeft(line, " ")
+	fence := text[:len(text)-len(strings.TrimLeft(text, "`"))]
+	if fence == "" {
+		fence = text[:len(text)-len(strings.TrimLeft(text, "~"))]
+	}
+	switch {
+	case len(fence) < 3:
+		return open
+	case open == "":
+		return fence
+	case strings.HasPrefix(fence, open) && strings.TrimSpace(text) == fence:
+		return ""
+	}
+	return open
+}
+
+const tagRule = "v and a version with three numbers"
+
+// notesOf reads TAG and its notes.
+func (p *pipeline) notesOf() (tag, notes string, err error) {
+	if tag, err = p.named("TAG", isTag, tagRule, "v1.2.0"); err != nil {
+		return "", "", err
+	}
+	text, err := os.ReadFile(filepath.Join(p.folder, "CHANGELOG.md"))
+	if err != nil {
+		return "", "", err
+	}
+	notes, err = releaseNotes(string(text), tag)
+	return tag, notes, err
+}
+
+// notes checks that TAG can be released, before an hour of tests: it has notes,
+// and its commit is merged. It prints the notes.
+func (p *pipeline) notes(ctx context.Context) error {
+	tag, text, err := p.notesOf()
+	if err != nil {
+		return err
+	}
+	hub, err := p.github()
+	if err != nil {
+		return err
+	}
+	if err := hub.merged(ctx, tag); err != nil {
+		return err
+	}
+	fmt.Fprint(p.out, text)
+	return nil
+}
+
+// merged fails unless a tag's commit is on main.
+func (g github) merged(ctx context.Context, tag string) error {
+	var comparison struct{ Status string }
+	if err := g.call(ctx, http.MethodGet, "/compare/main..."+tag, nil, &comparison); err != nil {
+		return fmt.Errorf("compare tag %s with main: %w", tag, err)
+	}
+	if comparison.Status != "identical" && comparison.Status != "behind" {
+		return fmt.Errorf("TAG: the commit of %s is not on main. Fix: git push --delete origin %s, merge the commit, and tag main", tag, tag)
+	}
+	return nil
+}
+
+// release publishes TAG on GitHub with its notes. It may be run again.
+func (p *pipeline) release(ctx context.Context) error {
+	tag, notes, err := p.notesOf()
+	if err != nil {
+		return err
+	}
+	hub, err := p.github()
+	if err != nil {
+		return err
+	}
+	if err := hub.merged(ctx, tag); err != nil {
+		return err
+	}
+	var release struct {
+		ID  int64
+		URL string `json:"html_url"`
+	}
+	fields := map[string]any{"tag_name": tag, "name": tag, "body": notes, "prerelease": strings.Contains(tag, "-")}
+	err = hub.call(ctx, http.MethodGet, "/releases/tags/"+tag, nil, &release)
+	switch {
+	case err == nil:
+		err = hub.call(ctx, http.MethodPatch, fmt.Sprintf("/releases/%d", release.ID), fields, &release)
+	case isStatus(err, http.StatusNotFound):
+		err = hub.call(ctx, http.MethodPost, "/releases", fields, &release)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("release %s", tag), err)
+	}
+	fmt.Fprintln(p.out, release.URL)
+	return nil
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// deployEnvironments are those whose jobs get a credential that changes a stack,
+// approvalEnvironment the one where somebody approves prod.
+var deployEnvironments = []string{"dev", "staging", "prod"}
+
+const approvalEnvironment = "prod-approval"
+
+// settings checks what docs/pipelines.md has an administrator set on GitHub: where
+// GitHub refuses a rule because of the plan, the pipelines must not be switched on.
+func (p *pipeline) settings(ctx context.Context) error {
+	hub, err := p.github()
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, check := range []func(context.Context) error{hub.onlyMain, hub.approval, hub.owners, hub.mainRules} {
+		problems = append(problems, check(ctx))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, "environments, approval, code owners and the rules of main are as docs/pipelines.md needs them")
+	return nil
+}
+
+// onlyMain fails unless each environment accepts main and nothing else.
+func (g github) onlyMain(ctx context.Context) error {
+	var problems []error
+	for _, name := range append(slices.Clone(deployEnvironments), approvalEnvironment) {
+		var policies struct {
+			BranchPolicies []struct{ Name, Type string } `json:"branch_policies"`
+		}
+		err := g.call(ctx, http.MethodGet, "/environments/"+name+"/deployment-branch-policies", nil, &policies)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("environment %s: %w", name, err))
+			continue
+		}
+		if list := policies.BranchPolicies; len(list) != 1 || list[0].Name != "main" || list[0].Type == "tag" {
+			problems = append(problems, fmt.Errorf("environment %s: it accepts %v, not main alone. Fix: Settings, Environments, %s, Deployment branches", name, list, name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// approval fails unless somebody must approve prod, and not who started it.
+func (g github) approval(ctx context.Context) error {
+	var environment struct {
+		ProtectionRules []struct {
+			Type              string
+			PreventSelfReview bool `json:"prevent_self_review"`
+			Reviewers         []any
+		} `json:"protection_rules"`
+	}
+	if err := g.call(ctx, http.MethodGet, "/environments/"+approvalEnvironment, nil, &environment); err != nil {
+		return fmt.Errorf("environment %s: %w", approvalEnvironment, err)
+	}
+	for _, rule := range environment.ProtectionRules {
+		if rule.Type == "required_reviewers" && rule.PreventSelfReview && len(rule.Reviewers) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("environment %s: no reviewer is required who did not start the run. "+
+		"Private repositories need GitHub Enterprise for this rule. Fix: the environments in docs/pipelines.md", approvalEnvironment)
+}
+
+// owners fails if CODEOWNERS names teams that GitHub does not know: it would then
+// ask nobody for a review.
+func (g github) owners(ctx context.Context) error {
+	var answer struct {
+		Errors []struct {
+			Line    int
+			Message string
+		}
+	}
+	if err := g.call(ctx, http.MethodGet, "/codeowners/errors", nil, &answer); err != nil {
+		return fmt.Errorf("CODEOWNERS: %w", err)
+	}
+	var problems []error
+	for _, found := range answer.Errors {
+		problems = append(problems, fmt.Errorf("CODEOWNERS: line %d: %s. Fix: name teams that have write access", found.Line, found.Message))
+	}
+	return errors.Join(problems...)
+}
+
+// mainRules fails unless main changes only by reviewed pull requests that passed.
+func (g github) mainRules(ctx context.Context) error {
+	var rules []struct {
+		Type       string
+		Parameters struct {
+			Owners bool `json:"require_code_owner_review"`
+		}
+	}
+	if err := g.call(ctx, http.MethodGet, "/rules/branches/main", nil, &rules); err != nil {
+		return fmt.Errorf("the rules of main: %w", err)
+	}
+	missing := map[string]bool{"pull_request": true, "required_status_checks": true, "non_fast_forward": true, "deletion": true}
+	for _, rule := range rules {
+		if rule.Type != "pull_request" || rule.Parameters.Owners {
+			delete(missing, rule.Type)
+		}
+	}
+	var problems []error
+	for _, rule := range []string{"pull_request", "required_status_checks", "non_fast_forward", "deletion"} {
+		if missing[rule] {
+			problems = append(problems, fmt.Errorf("main: there is no rule %s (pull_request: with a code owner's review). Fix: the ruleset in docs/pipelines.md", rule))
+		}
+	}
+	return errors.Join(problems...)
+}

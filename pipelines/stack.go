@@ -1,0 +1,327 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/opthistory"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+)
+
+// record runs an operation and collects its events and the end of its standard error.
+func record(r *recorder, run func(chan<- events.EngineEvent, io.Writer) error) error {
+	channel, stop, done := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case event, open := <-channel:
+				switch {
+				case !open:
+					channel = nil // until stop
+				case event.Error != nil:
+					r.unread = append(r.unread, event.Error)
+				default:
+					r.add(event.EngineEvent)
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	var complaints bytes.Buffer
+	err := run(channel, &complaints)
+	// The channel is not buffered, so that all events have been received. pulumi
+	// never closes it if it ends before it sends the first.
+	close(stop)
+	<-done
+	if err == nil {
+		err = errors.Join(r.unread...)
+	}
+	if err != nil {
+		r.plan.Failed = true
+		if len(r.plan.Errors) == 0 {
+			r.message("error", lastLines(complaints.String(), 20))
+		}
+		if len(r.plan.Errors) == 0 {
+			r.message("error", err.Error())
+		}
+	}
+	r.plan.Failed = r.plan.Failed || len(r.plan.Errors) > 0
+	return err
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// configFile is a copy of the stack's config with the image that IMAGE asks for,
+// or empty for the stack's own: what a stack is told to run is no change of its file.
+func (p *pipeline) configFile(ctx context.Context, s *auto.Stack) (string, error) {
+	image, err := p.imageRequest()
+	if err != nil || image == configured {
+		return "", err
+	}
+	if image == deployed {
+		if image, err = runningImage(ctx, s); err != nil || image == "" {
+			return "", err
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(p.folder, "Pulumi."+s.Name()+".yaml"))
+	if err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(filepath.Join(p.folder, "bin", "config", s.Name()+".yaml"))
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
+		return "", err
+	}
+	if err := s.SetConfigWithOptions(ctx, "image", auto.ConfigValue{Value: image}, &auto.ConfigOptions{ConfigFile: path}); err != nil {
+		return "", failure("set the image of stack "+s.Name(), err)
+	}
+	return path, nil
+}
+
+// runningImage is the image that a stack runs now, or empty if it has never been
+// deployed or was destroyed.
+func runningImage(ctx context.Context, s *auto.Stack) (string, error) {
+	outputs, err := s.Outputs(ctx)
+	if err != nil {
+		return "", failure("read the outputs of stack "+s.Name(), err)
+	}
+	if len(outputs) == 0 {
+		return "", nil
+	}
+	image, _ := outputs["image"].Value.(string)
+	if !isImage(image) {
+		return "", fmt.Errorf("stack %s: its output image is %q, not an image by its digest. Fix: make deploy STACK=%s IMAGE=configured",
+			s.Name(), image, s.Name())
+	}
+	return image, nil
+}
+
+// previewOf previews one stack. An error is also part of the plan.
+func (p *pipeline) previewOf(ctx context.Context, name string, more ...optpreview.Option) (plan, error) {
+	r := &recorder{plan: plan{Stack: name, Commit: p.env("COMMIT")}}
+	err := record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) error {
+		s, err := p.open(ctx, name)
+		if err != nil {
+			return err
+		}
+		config, err := p.configFile(ctx, s)
+		if err != nil {
+			return err
+		}
+		options := []optpreview.Option{
+			optpreview.ConfigFile(config), optpreview.EventStreams(channel), optpreview.Color("never"),
+			optpreview.ErrorProgressStreams(p.log, complaints), optpreview.SuppressOutputs(), optpreview.SuppressProgress(),
+		}
+		if _, err = s.Preview(ctx, append(options, more...)...); err != nil {
+			return failure("preview stack "+name, err)
+		}
+		return nil
+	})
+	return r.plan, err
+}
+
+// preview prints what deploying STACK with IMAGE would change.
+func (p *pipeline) preview(ctx context.Context) error {
+	name, err := p.stack()
+	if err != nil {
+		return err
+	}
+	_, err = p.previewOf(ctx, name, optpreview.Diff(), optpreview.ProgressStreams(p.out))
+	return err
+}
+
+// deploy updates STACK to IMAGE. A preview right afterwards must show no change.
+func (p *pipeline) deploy(ctx context.Context) error {
+	name, err := p.stack()
+	if err != nil {
+		return err
+	}
+	if err := p.approved(ctx, name); err != nil {
+		return err
+	}
+	s, err := p.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	config, err := p.configFile(ctx, s)
+	if err != nil {
+		return err
+	}
+	r := &recorder{plan: plan{Stack: name}}
+	var result auto.UpResult
+	err = record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
+		result, err = s.Up(ctx, optup.ConfigFile(config), optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
+			optup.ProgressStreams(p.out), optup.ErrorProgressStreams(p.log, complaints))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w. Fix the cause above, then run the same command again; if the stack is locked by a killed run: pulumi cancel --stack %s",
+			failure("deploy stack "+name, err), name)
+	}
+	again, err := p.previewOf(ctx, name, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.out))
+	if err != nil {
+		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", name, again.counts(), err)
+	}
+	return p.reportDeployment(result.Outputs, r.built)
+}
+
+// reportDeployment hands on what the stack runs, and whether this run built it:
+// only then may the pipeline vouch for where the image comes from.
+func (p *pipeline) reportDeployment(outputs auto.OutputMap, built []string) error {
+	image, _ := outputs["image"].Value.(string)
+	url, _ := outputs["url"].Value.(string)
+	if !isImage(image) {
+		return fmt.Errorf("the output image is %q, not an image by its digest", image)
+	}
+	repository, digest, _ := strings.Cut(image, "@")
+	return p.report(map[string]string{
+		"image": image, "name": repository, "digest": digest, "url": url,
+		"built": fmt.Sprint(slices.Contains(built, image)),
+	})
+}
+
+// approved compares what a deployment would do now with what was approved, which
+// may have been days and deployments ago.
+func (p *pipeline) approved(ctx context.Context, name string) error {
+	want, given := p.lookup("APPROVED")
+	if !given {
+		return nil
+	}
+	now, err := p.previewOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	got, err := now.fingerprint()
+	if err == nil && got != want {
+		err = fmt.Errorf("stack %s: the deployment would now do something else (%s) than what was approved. Fix: re-run all jobs, which shows the new plan and asks again",
+			name, now.counts())
+	}
+	return err
+}
+
+// image prints the image that STACK runs, by its digest. With COMMIT, the stack's
+// last update must be of that commit.
+func (p *pipeline) image(ctx context.Context) error {
+	name, err := p.stack()
+	if err != nil {
+		return err
+	}
+	s, err := p.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	if want := p.env("COMMIT"); want != "" {
+		history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
+		if err != nil {
+			return failure("read the history of stack "+name, err)
+		}
+		if len(history) == 0 || history[0].Environment["git.head"] != want {
+			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", name, want)
+		}
+	}
+	image, err := runningImage(ctx, s)
+	if err != nil {
+		return err
+	}
+	if image == "" {
+		return fmt.Errorf("stack %s runs no image. Fix: make deploy STACK=%s", name, name)
+	}
+	fmt.Fprintln(p.out, image)
+	return nil
+}
+
+// destroy destroys STACK if CONFIRM repeats its name. Its preview comes first,
+// because it stops at a protected resource before anything is deleted.
+func (p *pipeline) destroy(ctx context.Context) error {
+	name, err := p.stack()
+	if err != nil {
+		return err
+	}
+	if p.env("CONFIRM") != name {
+		return fmt.Errorf("CONFIRM: %q is not the stack's name; destroying %s deletes everything in it. Fix: make destroy STACK=%s CONFIRM=%s",
+			p.env("CONFIRM"), name, name, name)
+	}
+	s, err := p.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err := s.PreviewDestroy(ctx, optdestroy.Color("never"), optdestroy.ProgressStreams(p.out), optdestroy.ErrorProgressStreams(p.log)); err != nil {
+		return failure("preview the destruction of stack "+name, err)
+	}
+	_, err = s.Destroy(ctx, optdestroy.Color("never"), optdestroy.ShowSecrets(false), optdestroy.ProgressStreams(p.out), optdestroy.ErrorProgressStreams(p.log))
+	if err != nil {
+		return failure("destroy stack "+name, err)
+	}
+	return nil
+}
+
+// state is the part of a stack's state that the drift check reads.
+type state struct {
+	Resources         []struct{ URN, Type string }
+	PendingOperations []any `json:"pending_operations"`
+}
+
+const secretType = "kubernetes:core/v1:Secret"
+
+// driftOf compares the stack's state with the cloud. It runs no program, so that
+// what is merged and not yet deployed is no drift. Secrets are left out: who
+// watches may not read them.
+func (p *pipeline) driftOf(ctx context.Context, name string) (plan, error) {
+	r := &recorder{plan: plan{Stack: name, Commit: p.env("COMMIT")}, refresh: true}
+	err := record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) error {
+		s, err := p.open(ctx, name)
+		if err != nil {
+			return err
+		}
+		exported, err := s.Export(ctx)
+		if err != nil {
+			return failure("read the state of stack "+name, err)
+		}
+		var now state
+		if err := json.Unmarshal(exported.Deployment, &now); err != nil {
+			return fmt.Errorf("read the state of stack %s: %w", name, err)
+		}
+		if len(now.PendingOperations) > 0 {
+			return fmt.Errorf("stack %s has pending operations (%d): an update is running, or one was killed. Fix: wait for it, or make deploy STACK=%s",
+				name, len(now.PendingOperations), name)
+		}
+		var secretURNs []string
+		for _, resource := range now.Resources {
+			if resource.Type == secretType {
+				secretURNs = append(secretURNs, resource.URN)
+				typ, name := typeAndName(resource.URN)
+				r.plan.NotCompared = append(r.plan.NotCompared, typ+" "+name)
+			}
+		}
+		if r.plan.NotDeployed = len(now.Resources) == 0; r.plan.NotDeployed {
+			return nil
+		}
+		_, err = s.PreviewRefresh(ctx, optrefresh.Exclude(secretURNs), optrefresh.EventStreams(channel), optrefresh.Color("never"),
+			optrefresh.ErrorProgressStreams(p.log, complaints), optrefresh.SuppressOutputs(), optrefresh.SuppressProgress())
+		if err != nil {
+			return failure("compare stack "+name+" with the cloud", err)
+		}
+		return nil
+	})
+	return r.plan, err
+}
