@@ -64,7 +64,7 @@ func TestNew(t *testing.T) {
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
-	mend := regexp.MustCompile(`to mend it: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
+	mend := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
 	if mend == nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestNew(t *testing.T) {
 	t.Log("another service")
 	s.run(t, "rm", "-r", "app")
 	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/greeter"), "app")
-	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/stack.go")
+	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/deploy.go")
 	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
