@@ -92,6 +92,8 @@ func (c checkout) programs() ([]*program, error) {
 		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
 			sources: []string{"emulator/hyperkube"},
 			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
+		{name: "network", folder: "emulator/network", pkg: ".", output: c.home("bin", "network"),
+			sources: []string{"emulator/network"}, linker: "-s -w"},
 		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
 	}
 	if c.installed("pulumi") == "" {
@@ -123,7 +125,7 @@ const (
 // emulatorSources are what the emulator's binary is made of. TestEmulatorSources
 // compares them with what the compiler reads.
 var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/docker", "emulator/gcp", "emulator/gke",
-	"emulator/home", "emulator/language", "emulator/records", "emulator/registry"}
+	"emulator/home", "emulator/language", "emulator/records", "emulator/registry", "emulator/wire"}
 
 // copySchema copies the provider's schema from its module to where the compiler
 // embeds it, with the version that the module leaves out.
