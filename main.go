@@ -1,6 +1,6 @@
 // Command hello-timber is the Pulumi program: it takes the timber web service
-// from the source code in app/ to a URL on Google Kubernetes Engine. What it
-// declares stands in stacks/, what can be chosen in Pulumi.yaml.
+// from the source code in app/ to a URL on Google Kubernetes Engine. Package
+// stacks declares the resources, and Pulumi.yaml lists what can be chosen.
 package main
 
 import (

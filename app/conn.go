@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// conn is a client's connection. For net/http it ends after each answer: there
-// Read returns io.EOF, and Close has the connection wait for the next request.
+// conn is a client's connection. For net/http it ends where no request follows an
+// answer soon. There Read returns io.EOF, and Close has the connection wait.
 type conn struct {
 	net.Conn
 	owner  *connections
@@ -91,6 +91,9 @@ func (c *conn) headerComplete() bool {
 
 // Read is called by net/http.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.answered && c.owner.stay(c) {
+		c.answered = false
+	}
 	switch {
 	case c.header > 0:
 		n := c.read(p[:min(len(p), c.header)])
@@ -146,9 +149,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 
 // Close is called by net/http, also after an answer that does not end the connection.
 func (c *conn) Close() error {
-	if c.inside.Swap(false) {
-		<-c.owner.slots
-	}
+	c.free()
 	if c.answered && c.owner.move(c, &c.owner.idle) {
 		c.answered = false
 		go c.owner.receive(c)
@@ -156,6 +157,13 @@ func (c *conn) Close() error {
 	}
 	c.owner.end(c)
 	return nil
+}
+
+// free gives the connection's slot to another.
+func (c *conn) free() {
+	if c.inside.Swap(false) {
+		<-c.owner.slots
+	}
 }
 
 // RemoteAddr returns the client's address.

@@ -79,7 +79,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		{"silent", "", "", readHeaderTimeout},
 		{"half a header", "GET /index HT", "", readHeaderTimeout},
 		{"slowloris", "GET /index HTTP/1.1\r\nHost: timber\r\n", "X-A: b\r\n", readHeaderTimeout},
-		{"idle after an answer", get, "", idleTimeout},
+		{"idle after an answer", get, "", patience + idleTimeout},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inMemory(t, func(t *testing.T, s *server, listener pipes) {

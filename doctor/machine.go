@@ -48,16 +48,27 @@ func stackConfig(ctx context.Context, s *stack) finding {
 	if err != nil {
 		return s.unreadable(ctx, err)
 	}
-	var values map[string]struct{ Value string }
+	var values map[string]struct {
+		Value  string
+		Secret bool
+	}
 	if err := json.Unmarshal(out, &values); err != nil {
 		return unknown("pulumi config --json: %v", err)
 	}
 	s.config = map[string]string{}
+	secret := false
 	for key, v := range values {
+		secret = secret || v.Secret
 		if namespace, own, _ := strings.Cut(key, ":"); namespace != "gcp" {
 			key = own // the project's, whatever its name
 		}
 		s.config[key] = v.Value
+	}
+	if secret {
+		// Decrypted to find a missing key now, and thrown away.
+		if _, err := run(ctx, "pulumi", "config", "--json", "--show-secrets", "--stack", s.name); err != nil {
+			return s.unreadable(ctx, err)
+		}
 	}
 	if s.config["kubeconfig"] != "" {
 		return ok("%s, on the existing cluster of context %s in %s; Google Cloud is not needed", s.name, s.config["context"], s.config["kubeconfig"])
@@ -95,8 +106,8 @@ func (s *stack) unreadable(ctx context.Context, err error) finding {
 		{"invalid_grant", googleLogin},
 		{"invalid_rapt", googleLogin},
 		{"Reauthentication", googleLogin},
-		{"bucket doesn't exist", "pulumi login BACKEND_URL (pulumi whoami --verbose prints the one that is in use)"},
-		{"unable to open bucket", "pulumi login BACKEND_URL (pulumi whoami --verbose prints the one that is in use)"},
+		{"bucket doesn't exist", loginCommand()},
+		{"unable to open bucket", loginCommand()},
 	} {
 		if strings.Contains(err.Error(), known.says) {
 			return missing(known.fix, "%v", err)

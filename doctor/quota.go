@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -68,7 +67,7 @@ func quota(ctx context.Context, s *stack) finding {
 		{processors, nodes * machine.GuestCPUs},
 		{"CPUS", zones * firstNodeCPUs},
 		{"CPUS_ALL_REGIONS", nodes * machine.GuestCPUs},
-		{diskQuota(s.config["diskType"]), nodes * nodeDisk},
+		{diskQuota(s.config["machineType"]), nodes * nodeDisk},
 		{"SSD_TOTAL_GB", zones * firstNodeDisk},
 		{"INSTANCES", nodes},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
@@ -121,12 +120,15 @@ func processorQuota(machineType string, spot bool, limit map[string]float64) str
 	return strings.ToUpper(family) + "_CPUS"
 }
 
-// diskQuota is the quota that limits disks of a type.
-func diskQuota(diskType string) string {
-	return cmp.Or(map[string]string{
-		"pd-balanced":          "SSD_TOTAL_GB",
-		"pd-ssd":               "SSD_TOTAL_GB",
-		"hyperdisk-balanced":   "HDB_TOTAL_GB",
-		"hyperdisk-throughput": "HDT_TOTAL_GB",
-	}[diskType], "DISKS_TOTAL_GB")
+// diskQuota is the quota that limits the nodes' disks. Their type follows from the
+// machine family, as in stacks/google/nodepool.go, which would bring all of Google's SDK.
+func diskQuota(machineType string) string {
+	family, _, _ := strings.Cut(machineType, "-")
+	switch {
+	case slices.Contains(strings.Fields("a2 c2 c2d e2 f1 g1 m1 m2 n1 n2 n2d t2d"), family):
+		return "DISKS_TOTAL_GB" // pd-standard
+	case slices.Contains(strings.Fields("a3 c3 c3d g2 h3 m3 z3"), family):
+		return "SSD_TOTAL_GB" // pd-balanced
+	}
+	return "HDB_TOTAL_GB" // hyperdisk-balanced
 }

@@ -4,12 +4,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
@@ -19,6 +16,7 @@ import (
 	"hello-timber/emulator/gcp"
 	"hello-timber/emulator/language"
 	"hello-timber/emulator/registry"
+	"hello-timber/emulator/wire"
 )
 
 var programs = map[string]func(args []string) error{
@@ -33,31 +31,9 @@ var programs = map[string]func(args []string) error{
 func serve(newProvider func(*provider.HostClient) plugin.Provider) func([]string) error {
 	return func([]string) error {
 		return provider.Main("emulator", func(host *provider.HostClient) (pulumirpc.ResourceProviderServer, error) {
-			return server{plugin.NewProviderServer(newProvider(host))}, nil
+			return wire.Server(newProvider(host)), nil
 		})
 	}
-}
-
-// server adds what the SDK's plugin server leaves out (pulumi/sdk 3.250). That
-// server sends a detailed diff without the flag that announces it, and property
-// paths where the engine expects property names. The engine would then show that a
-// resource changes, but not how.
-type server struct {
-	pulumirpc.ResourceProviderServer
-}
-
-func (s server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	response, err := s.ResourceProviderServer.Diff(ctx, request)
-	if err != nil || len(response.DetailedDiff) == 0 {
-		return response, err
-	}
-	response.HasDetailedDiff = true
-	for i, path := range response.Diffs {
-		response.Diffs[i] = path[:strings.IndexAny(path+".", ".[")]
-	}
-	slices.Sort(response.Diffs)
-	response.Diffs = slices.Compact(response.Diffs)
-	return response, nil
 }
 
 func main() {

@@ -26,6 +26,8 @@ type page struct {
 	run, link string
 	// same describes a stack without changes, more is where the rest of a diff is.
 	same, more string
+	// cost reports that the text says what a stack costs.
+	cost bool
 }
 
 // previewPage is the comment on a pull request, or the summary of a job.
@@ -36,6 +38,7 @@ func (p *pipeline) previewPage() page {
 		intro:  "What deploying this would change, stack by stack.",
 		same:   "no changes",
 		more:   "make preview STACK=%s",
+		cost:   true,
 	}
 	if commit := p.env("COMMIT"); isCommit(commit) {
 		text.title += " of " + code(commit[:7])
@@ -92,9 +95,13 @@ func (b *body) add(part string) {
 func (p page) render(plans []plan) string {
 	footer := p.footer()
 	b := &body{room: maxBody - len(footer) - len(cutNote)}
-	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n| stack | result |\n|---|---|\n")
+	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
 	for _, plan := range plans {
-		b.add(fmt.Sprintf("| %s | %s |\n", plan.Stack, p.result(plan)))
+		amount := plan.Costs.change()
+		if plan.Failed {
+			amount = "unknown"
+		}
+		b.add(p.row(plan.Stack, p.result(plan), amount))
 	}
 	for _, plan := range plans {
 		b.add(cautions(plan))
@@ -116,6 +123,14 @@ func (p page) render(plans []plan) string {
 	}
 	b.WriteString(footer)
 	return b.String()
+}
+
+// row is one of the table; what a stack costs is only in some texts.
+func (p page) row(stack, result, cost string) string {
+	if p.cost {
+		result += " | " + cost
+	}
+	return "| " + stack + " | " + result + " |\n"
 }
 
 const cutNote = "\n**Cut here: too long for GitHub.**\n"
@@ -198,6 +213,9 @@ func (p page) details(plan plan, room int) string {
 		if list := plan.with(op); len(list) > 0 {
 			fmt.Fprintf(&text, "- %s: %s\n", op, names(list))
 		}
+	}
+	if why := plan.Costs.why(); p.cost && why != "" {
+		text.WriteString("- a month (list prices of " + pricesOf + "): " + why + "\n")
 	}
 	if len(plan.NotCompared) > 0 {
 		text.WriteString("- not compared, because this check may not read secrets: " + listed(plan.NotCompared) + "\n")

@@ -112,7 +112,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// Names and keys that somebody chose cannot leave their place in the page.
+// Names and keys that a user chose cannot leave their place in the page.
 func TestInjection(t *testing.T) {
 	evil := "x`\n\n## Approved\n@everyone [link](https://evil) | <img src=x> \u202e\u2028\r```"
 	r := &recorder{plan: plan{Stack: "dev"}}

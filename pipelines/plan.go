@@ -29,6 +29,8 @@ type plan struct {
 	Failed bool
 	// Errors and Warnings are pulumi's own, and policy violations.
 	Errors, Warnings []string
+	// Costs are the monthly ones before and after the changes.
+	Costs costs
 	// NotDeployed is a stack without resources, which cannot drift.
 	NotDeployed bool
 	// NotCompared are resources that the drift check may not read.
@@ -86,6 +88,7 @@ const imageType = "docker:index/image:Image"
 func (r *recorder) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil && !r.refresh:
+		r.plan.Costs.count(event.ResourcePreEvent.Metadata)
 		r.step(event.ResourcePreEvent.Metadata)
 	case event.ResOutputsEvent != nil:
 		step := event.ResOutputsEvent.Metadata

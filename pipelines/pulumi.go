@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
@@ -28,6 +29,8 @@ func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []i
 	command := exec.CommandContext(ctx, "pulumi", append([]string{"--non-interactive"}, args...)...)
 	command.Dir, command.Stdin = folder, in
 	command.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true")
+	// In a group of its own, so that Ctrl-C reaches it once: pulumi takes the second for an order to stop at once.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	var outText, errText bytes.Buffer
 	command.Stdout = io.MultiWriter(append(out, &outText)...)

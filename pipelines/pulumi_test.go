@@ -413,3 +413,36 @@ func TestDrift(t *testing.T) {
 		}
 	}
 }
+
+// The CLI never selects a stack, and an interrupted one ends by itself.
+func TestCLI(t *testing.T) {
+	tools := t.TempDir()
+	script := "#!/bin/sh\necho \"$@\"\n[ \"$4\" = up ] || exit 0\ntrap 'echo interrupted' INT\necho ready >&2\nsleep 9 > /dev/null 2>&1 &\nwait $! \nsleep 1\necho ended\n"
+	if err := os.WriteFile(filepath.Join(tools, "pulumi"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	out, _, code, err := cli{}.Run(t.Context(), ".", nil, nil, nil, []string{"A=b"}, "stack", "select", "--stack", "prod")
+	if out != "--non-interactive stack --stack prod\n" || code != 0 || err != nil {
+		t.Errorf("got %q, %d, %v", out, code, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ready := writer(func(text string) {
+		if strings.Contains(text, "ready") {
+			cancel()
+		}
+	})
+	out, _, _, err = cli{}.Run(ctx, ".", nil, nil, []io.Writer{ready}, nil, "--stack", "prod", "up")
+	if strings.Count(out, "interrupted") != 1 || !strings.HasSuffix(out, "ended\n") || err == nil {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// writer is a function that takes what is written.
+type writer func(text string)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(string(text))
+	return len(text), nil
+}

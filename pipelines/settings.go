@@ -9,7 +9,7 @@ import (
 )
 
 // deployEnvironments are those whose jobs get a credential that changes a stack,
-// approvalEnvironment the one where somebody approves prod.
+// approvalEnvironment the one where a reviewer approves prod.
 var deployEnvironments = []string{"dev", "staging", "prod"}
 
 const approvalEnvironment = "prod-approval"
@@ -51,7 +51,7 @@ func (g github) onlyMain(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// approval fails unless somebody must approve prod, and not who started it.
+// approval fails unless prod needs a reviewer who did not start the run.
 func (g github) approval(ctx context.Context) error {
 	var environment struct {
 		ProtectionRules []struct {
@@ -73,7 +73,7 @@ func (g github) approval(ctx context.Context) error {
 }
 
 // owners fails if CODEOWNERS names teams that GitHub does not know: it would then
-// ask nobody for a review.
+// ask no one for a review.
 func (g github) owners(ctx context.Context) error {
 	var answer struct {
 		Errors []struct {

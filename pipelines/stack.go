@@ -70,7 +70,7 @@ func lastLines(text string, n int) string {
 }
 
 // configFile is a copy of the stack's config with the image that IMAGE asks for,
-// or empty for the stack's own: what a stack is told to run is no change of its file.
+// or empty for the stack's own: the image of one run is not a change of the stack's file.
 func (p *pipeline) configFile(ctx context.Context, s *auto.Stack) (string, error) {
 	image, err := p.imageRequest()
 	if err != nil || image == configured {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -32,13 +33,14 @@ const (
 	typeDeployment = "kubernetes:apps/v1:Deployment"
 	typeService    = "kubernetes:core/v1:Service"
 	typeBudget     = "kubernetes:policy/v1:PodDisruptionBudget"
+	typeSecret     = "kubernetes:core/v1:Secret"
 	typePolicy     = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 )
 
 const testDigest = "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
 
-// cloud stands for engine and providers: it records what is registered and
-// answers with what the providers would.
+// cloud replaces the engine and the providers: it records what is registered and
+// answers what the providers would answer.
 type cloud struct {
 	outputs map[string]resource.PropertyMap // by type, in addition to the inputs
 	fail    string                          // type whose registration fails
@@ -156,8 +158,8 @@ func want(t *testing.T, inputs resource.PropertyMap, path string, value any) {
 	}
 }
 
-// stackConfig returns what the CLI passes to the program: the stack's file over
-// the defaults of Pulumi.yaml, and what only its user knows.
+// stackConfig returns what the CLI passes to the program: the stack's file, the
+// defaults of Pulumi.yaml, and what only the user knows.
 func stackConfig(t *testing.T, stack string) map[string]string {
 	t.Helper()
 	var project struct {
@@ -182,7 +184,7 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 	return values
 }
 
-// configText is how the CLI passes a value of a config file.
+// configText returns a value of a config file as the CLI passes it.
 func configText(t *testing.T, value any) string {
 	t.Helper()
 	if _, ok := value.(map[string]any); !ok {
@@ -244,6 +246,31 @@ func deploy(t *testing.T, c *cloud, stack string, config map[string]string) (map
 		t.Fatal("the program hangs")
 		return nil, nil
 	}
+}
+
+// TestMain gives the tests a machine that has all tools, and no credentials of its own.
+func TestMain(m *testing.M) {
+	tools, err := filepath.Abs("testdata/tools")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
+		os.Unsetenv(variable)
+	}
+	os.Exit(m.Run())
+}
+
+// onlyTools makes scripts the only commands in PATH.
+func onlyTools(t *testing.T, scripts map[string]string) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", folder)
 }
 
 // deployDev runs the program with the configuration of stack dev and changes to

@@ -1,11 +1,153 @@
 package stacks
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
 
-func TestServicePorts(t *testing.T) {
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// container returns the inputs of the pods' container.
+func (c *cloud) container(t *testing.T) resource.PropertyMap {
+	t.Helper()
+	p, err := resource.ParsePropertyPath("spec.template.spec.containers[0]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, ok := p.Get(resource.NewProperty(c.inputs(t, typeDeployment)))
+	if !ok {
+		t.Fatal("the Deployment has no container")
+	}
+	return v.ObjectValue()
+}
+
+// TestAnotherService: what the program has to know about a service reaches its pods.
+func TestAnotherService(t *testing.T) {
+	c, _ := deployDev(t, map[string]string{
+		"hello-timber:port": "3000", "hello-timber:livenessPath": "/alive", "hello-timber:readinessPath": "/ready", "hello-timber:startupSeconds": "120",
+		"hello-timber:memory": "256", "hello-timber:environment": `{"GREETING": "hello", "COLOUR": "oak"}`,
+		"hello-timber:allowedNetworks": "203.0.113.0/24,198.51.100.0/24",
+	})
+	container := c.container(t)
+	want(t, container, "ports[0].containerPort", 3000)
+	want(t, container, "livenessProbe.httpGet.path", "/alive")
+	want(t, container, "startupProbe.httpGet.path", "/alive")
+	want(t, container, "startupProbe.failureThreshold", 120)
+	want(t, container, "readinessProbe.httpGet.path", "/ready")
+	want(t, container, "resources.limits.memory", "256Mi")
+	want(t, container, "resources.requests.memory", "128Mi")
+	want(t, container, "env", "[map[name:GOMEMLIMIT value:160MiB] map[name:PORT value:3000] map[name:COLOUR value:oak] map[name:GREETING value:hello]]")
+	want(t, c.inputs(t, typeDeployment), "spec.progressDeadlineSeconds", 210)
+	want(t, c.inputs(t, typePolicy, "timber-tutorial"), "spec.ingress[0].ports[0].port", 3000)
+	want(t, c.inputs(t, typeService), "spec.loadBalancerSourceRanges", "[198.51.100.0/24 203.0.113.0/24]")
+}
+
+// TestLowPorts: users that are not root need the kernel's permission.
+func TestLowPorts(t *testing.T) {
+	for port, sysctl := range map[string]string{"1": "1", "80": "80", "1023": "1023", "1024": "", "8080": ""} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:port": port})
+		context, _ := resource.ParsePropertyPath("spec.template.spec.securityContext.sysctls")
+		got, ok := context.Get(resource.NewProperty(c.inputs(t, typeDeployment)))
+		if ok != (sysctl != "") || ok && fmt.Sprint(got.Mappable()) != "[map[name:net.ipv4.ip_unprivileged_port_start value:"+sysctl+"]]" {
+			t.Errorf("port %s: the sysctls are %v", port, got)
+		}
+	}
+}
+
+// TestEnvironmentArrivesAsWritten: Kubernetes expands $(NAME) and $$ in plain values,
+// and nothing in those of a Secret.
+func TestEnvironmentArrivesAsWritten(t *testing.T) {
+	values := map[string]string{"dollars": "US$$5", "reference": "$(PORT)", "escaped": "$$(PORT)", "last": "5$", "shell": "${HOME} $HOME", "open": "$(", "lines": "a\nb\t\"c\""}
+	for name, value := range values {
+		config := map[string]string{"hello-timber:environment": configText(t, map[string]any{"X": value})}
+		c, _ := deployDev(t, config)
+		got := c.container(t)["env"].ArrayValue()[2].ObjectValue()["value"].StringValue()
+		if expanded := expand(got); expanded != value {
+			t.Errorf("%s: %q is sent as %q, which reaches the pod as %q", name, value, got, expanded)
+		}
+		t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:environment"]`)
+		c, _ = deployDev(t, config)
+		secret := c.inputs(t, typeSecret)["stringData"]
+		if !secret.IsSecret() || secret.SecretValue().Element.ObjectValue()["X"].StringValue() != value {
+			t.Errorf("%s: the Secret has %v", name, secret)
+		}
+		want(t, c.container(t), "envFrom[0].secretRef.name", "timber-tutorial-5d6e7f8")
+		if deployment := fmt.Sprint(c.inputs(t, typeDeployment)); strings.Contains(deployment, value) {
+			t.Errorf("%s: the Deployment has the secret: %s", name, deployment)
+		}
+		t.Setenv(pulumi.EnvConfigSecretKeys, `[]`)
+	}
+}
+
+// expand does what the kubelet does with a value, where PORT is the only variable:
+// https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+func expand(value string) string {
+	var out strings.Builder
+	for i := 0; i < len(value); i++ {
+		rest := value[i:]
+		switch {
+		case strings.HasPrefix(rest, "$$"):
+			out.WriteByte('$')
+			i++
+		case strings.HasPrefix(rest, "$(PORT)"):
+			out.WriteString("8080")
+			i += len("$(PORT)") - 1
+		default:
+			out.WriteByte(value[i])
+		}
+	}
+	return out.String()
+}
+
+// TestRolloutTimes: Kubernetes fails before Pulumi does, so that the error has a
+// reason, and every rollout has the time for all of its steps.
+func TestRolloutTimes(t *testing.T) {
+	for _, test := range []struct{ replicas, startup, deadline, timeout, address string }{
+		{"1", "30", "120", "3m2s", "5m0s"},
+		{"3", "30", "120", "4m6s", "5m0s"},
+		{"4", "30", "120", "4m38s", "5m0s"},
+		{"60", "30", "120", "6m30s", "6m30s"},
+		{"100", "30", "120", "7m50s", "7m50s"},
+		{"3", "600", "690", "32m36s", "32m36s"},
+	} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:replicas": test.replicas, "hello-timber:startupSeconds": test.startup})
+		inputs := c.inputs(t, typeDeployment)
+		want(t, inputs, "spec.progressDeadlineSeconds", test.deadline)
+		want(t, inputs, "spec.strategy.rollingUpdate.maxSurge", "25%")
+		want(t, inputs, "spec.strategy.rollingUpdate.maxUnavailable", 0)
+		for typ, timeout := range map[string]string{typeDeployment: test.timeout, typeService: test.address} {
+			timeouts := c.find(t, typ).RegisterRPC.CustomTimeouts
+			if timeouts.GetCreate() != timeout || timeouts.GetUpdate() != timeout {
+				t.Errorf("%s replicas, %s s to start: %s has the timeouts %v, want %s", test.replicas, test.startup, typ, timeouts, timeout)
+			}
+		}
+	}
+}
+
+// TestGracePeriod: a pod has the time for its delay and its own draining.
+func TestGracePeriod(t *testing.T) {
 	c, _ := deployDev(t, nil)
-	inputs := c.inputs(t, typeService)
-	want(t, inputs, "spec.type", "LoadBalancer")
-	want(t, inputs, "spec.ports[0].port", 80)
-	want(t, inputs, "spec.ports[0].targetPort", "http")
+	sleep := c.container(t)["lifecycle"].ObjectValue()["preStop"].ObjectValue()["sleep"].ObjectValue()["seconds"].NumberValue()
+	const drain = 15 // lingerTimeout + shutdownTimeout of app/server.go
+	want(t, c.inputs(t, typeDeployment), "spec.template.spec.terminationGracePeriodSeconds", 30)
+	if sleep+drain >= 30 {
+		t.Errorf("pods are killed after 30 s, but sleep %v and drain %v", sleep, drain)
+	}
+}
+
+// TestEgress: the service opens connections only if it may.
+func TestEgress(t *testing.T) {
+	for _, egress := range []bool{false, true} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:egress": fmt.Sprint(egress)})
+		spec := c.inputs(t, typePolicy, "timber-tutorial")["spec"].ObjectValue()
+		rules, set := spec["egress"]
+		if set != egress || set && (len(rules.ArrayValue()) != 1 || len(rules.ArrayValue()[0].ObjectValue()) != 0) {
+			t.Errorf("egress %v: the policy has %v", egress, spec)
+		}
+		if types := spec["policyTypes"].ArrayValue(); egress != (len(types) == 2) {
+			t.Errorf("egress %v: the policy is about %v", egress, types)
+		}
+	}
 }

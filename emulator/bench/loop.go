@@ -21,8 +21,8 @@ type change struct{ what, path, pattern, with string }
 // loopEdits are made again and again, with another number for N.
 var loopEdits = []change{
 	{what: "unchanged preview"},
-	{"edit in `stacks` → preview", "stacks/registry.go", `"Images of( \d+,)? %s"`, `"Images of N, %s"`},
-	{"edit in `stacks/workload` → preview", "stacks/workload/deployment.go", `drainDelay = \d+`, `drainDelay = N`},
+	{"edit in `stacks/google` → preview", "stacks/google/registry.go", `"Images of( \d+,)? %s"`, `"Images of N, %s"`},
+	{"edit in `stacks/workload` → preview", "stacks/workload/rollout.go", `drainDelay = \d+`, `drainDelay = N`},
 }
 
 // loop measures from an edited line to the preview's result.

@@ -46,19 +46,7 @@ func (p *dockerProvider) apply(ctx context.Context, urn resource.URN, properties
 	if err != nil {
 		return "", nil, fmt.Errorf("image %s: %w", in.ImageName, err)
 	}
-	dockerfile := in.Build.Dockerfile
-	if inside, err := filepath.Rel(in.Build.Context, dockerfile); err == nil {
-		dockerfile = inside
-	}
-	return resource.ID(in.ImageName), resource.PropertyMap{
-		"repoDigest":     resource.NewProperty(digest),
-		"imageName":      resource.NewProperty(in.ImageName),
-		"baseImageName":  resource.NewProperty(in.ImageName),
-		"registryServer": resource.NewProperty(in.Registry.Server),
-		"context":        resource.NewProperty(in.Build.Context),
-		"dockerfile":     resource.NewProperty(filepath.ToSlash(dockerfile)),
-		"platform":       resource.NewProperty(in.Build.Platform),
-	}, nil
+	return resource.ID(in.ImageName), outputs(in, properties, digest), nil
 }
 
 // build has the engine's own BuildKit build and tag an image, as `docker buildx`

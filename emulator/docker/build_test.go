@@ -175,7 +175,7 @@ func TestImageIsBuiltAndPushed(t *testing.T) {
 			t.Errorf("%s is %v, want %s", key, outputs[key], want)
 		}
 	}
-	if outputs.ContainsUnknowns() || len(outputs) != 7 {
+	if outputs.ContainsUnknowns() || len(outputs) != 8 || !outputs[inputsKey].IsSecret() {
 		t.Errorf("outputs %v", outputs)
 	}
 	name, sum, _ := strings.Cut(outputs["repoDigest"].StringValue(), "@")

@@ -1,7 +1,10 @@
-// Package docker is the emulator's `docker` provider plugin: pulumi-docker's
-// Image, built for real by this machine's Docker engine, and pushed to the
-// emulated Artifact Registry where its name says Google's. It exists because the
-// official plugin is published as a binary only: no version of its Go module is.
+// Package docker is the emulator's docker provider plugin: an Image that this
+// machine's Docker engine builds, and that goes to the emulated Artifact Registry if
+// its name is one of Google's.
+//
+// It imitates pulumi-docker 4.11.2, whose provider is not published as a Go module,
+// and which would push to Google. A test replays recorded requests to the original
+// and compares the answers: conformance_test.go.
 package docker
 
 import (
@@ -11,6 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -134,6 +138,9 @@ func complete(properties resource.PropertyMap) error {
 			return fmt.Errorf("imageName %q: %w; write it in full, as in europe-west1-docker.pkg.dev/project/repository/image:v1", in.ImageName, err)
 		}
 	}
+	if properties["buildOnPreview"].IsNull() {
+		properties["buildOnPreview"] = resource.NewProperty(false)
+	}
 	if properties["build"].IsNull() {
 		properties["build"] = resource.NewProperty(resource.PropertyMap{})
 	} else if properties["build"].IsComputed() {
@@ -157,15 +164,73 @@ func complete(properties resource.PropertyMap) error {
 	return nil
 }
 
+// Diff compares with the inputs that the image was made of, which the state keeps,
+// by property of the first level.
 func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	// Credentials are no part of an image; a token is new at every run.
-	diff := req.OldInputs.DiffWithOptions(req.NewInputs, resource.IgnorePathFunc(func(path resource.PropertyPath) bool {
-		return path.String() == "registry.username" || path.String() == "registry.password"
-	}))
+	old := req.OldInputs
+	if kept := plain(req.OldOutputs[inputsKey]); kept.IsObject() {
+		old = kept.ObjectValue()
+	}
+	diff := old.Diff(req.NewInputs)
 	if diff == nil {
 		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
 	}
-	return plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(diff, true)}, nil
+	found := map[string]plugin.PropertyDiff{}
+	for key := range diff.Adds {
+		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffAdd}
+	}
+	for key := range diff.Deletes {
+		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffDelete}
+	}
+	for key, change := range diff.Updates {
+		// Credentials are no part of an image: a token is new in every run.
+		if key == "registry" && change.Object != nil && !change.Object.Updated("server") {
+			continue
+		}
+		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}
+	}
+	if len(found) == 0 {
+		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
+	}
+	return plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: found}, nil
+}
+
+// DiffConfig never asks for a new provider: an image is the same on every engine.
+func (p *dockerProvider) DiffConfig(context.Context, plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
+	return plugin.DiffResult{}, nil
+}
+
+func (p *dockerProvider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
+	return plugin.CheckConfigResponse{Properties: req.News}, nil
+}
+
+// inputsKey is the property of the state that keeps the inputs.
+const inputsKey = "__inputs"
+
+func plain(v resource.PropertyValue) resource.PropertyValue {
+	for v.IsSecret() {
+		v = v.SecretValue().Element
+	}
+	return v
+}
+
+// outputs are what the state has of an image that was made of some properties.
+func outputs(in inputs, properties resource.PropertyMap, digest string) resource.PropertyMap {
+	dockerfile := in.Build.Dockerfile
+	if inside, err := filepath.Rel(in.Build.Context, dockerfile); err == nil {
+		dockerfile = inside
+	}
+	return resource.PropertyMap{
+		// Secret as a whole: the credentials are among them.
+		inputsKey:        resource.MakeSecret(resource.NewProperty(properties)),
+		"repoDigest":     resource.NewProperty(digest),
+		"imageName":      resource.NewProperty(in.ImageName),
+		"baseImageName":  resource.NewProperty(in.ImageName),
+		"registryServer": resource.NewProperty(in.Registry.Server),
+		"context":        resource.NewProperty(in.Build.Context),
+		"dockerfile":     resource.NewProperty(filepath.ToSlash(dockerfile)),
+		"platform":       resource.NewProperty(in.Build.Platform),
+	}
 }
 
 func (p *dockerProvider) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {

@@ -197,15 +197,16 @@ func TestDiff(t *testing.T) {
 		{"nothing", func(_, _, _ resource.PropertyMap) {}, nil},
 		{"credentials", func(_, _, r resource.PropertyMap) { r["username"], r["password"] = two, two }, nil},
 		{"unknown password", func(_, _, r resource.PropertyMap) { r["password"] = unknown }, nil},
+		{"registry gone", func(i, _, _ resource.PropertyMap) { delete(i, "registry") }, []string{"registry"}},
 		{"credentials gone", func(_, _, r resource.PropertyMap) { delete(r, "username"); delete(r, "password") }, nil},
-		{"server", func(_, _, r resource.PropertyMap) { r["server"] = two }, []string{"registry.server"}},
+		{"server", func(_, _, r resource.PropertyMap) { r["server"] = two }, []string{"registry"}},
 		{"name", func(i, _, _ resource.PropertyMap) { i["imageName"] = two }, []string{"imageName"}},
 		{"unknown name", func(i, _, _ resource.PropertyMap) { i["imageName"] = unknown }, []string{"imageName"}},
-		{"source", func(_, b, _ resource.PropertyMap) { b["contextDigest"] = two }, []string{"build.contextDigest"}},
+		{"source", func(_, b, _ resource.PropertyMap) { b["contextDigest"] = two }, []string{"build"}},
 		{"argument", func(_, b, _ resource.PropertyMap) {
 			b["args"] = resource.NewProperty(resource.PropertyMap{"VERSION": two})
-		}, []string{"build.args.VERSION"}},
-		{"target", func(_, b, _ resource.PropertyMap) { b["target"] = two }, []string{"build.target"}},
+		}, []string{"build"}},
+		{"target", func(_, b, _ resource.PropertyMap) { b["target"] = two }, []string{"build"}},
 	} {
 		diff, err := New(nil).Diff(context.Background(), plugin.DiffRequest{
 			OldInputs: inputs(func(_, _, _ resource.PropertyMap) {}), NewInputs: inputs(test.change)})
@@ -223,6 +224,17 @@ func TestDiff(t *testing.T) {
 		}
 		if err != nil || !slices.Equal(paths, test.want) || diff.Changes != changes {
 			t.Errorf("%s: %v, %v, %v, want %v", test.name, diff.Changes, paths, err, test.want)
+		}
+	}
+}
+
+// The state says what an image was made of; the inputs may be of an up that failed.
+func TestDiffComparesWithTheState(t *testing.T) {
+	made, failed := properties(map[string]any{"imageName": "i:v1"}), properties(map[string]any{"imageName": "i:v2"})
+	for name, kept := range map[string]resource.PropertyValue{"plain": resource.NewProperty(made), "secret": resource.MakeSecret(resource.NewProperty(made))} {
+		diff, err := New(nil).Diff(t.Context(), plugin.DiffRequest{OldInputs: failed, OldOutputs: resource.PropertyMap{inputsKey: kept}, NewInputs: failed})
+		if err != nil || diff.Changes != plugin.DiffSome || diff.DetailedDiff["imageName"].Kind != plugin.DiffUpdate {
+			t.Errorf("%s: %v, %v", name, diff, err)
 		}
 	}
 }

@@ -45,16 +45,16 @@ func TestAdopt(t *testing.T) {
 	}
 
 	set("kubeconfig", kubeconfig)
-	refused(`context is "", must be set, because kubeconfig, context and registry belong together; to mend it: pulumi config set context`,
-		`registry is "", must be set`)
+	refused("context is not set, but kubeconfig, context and registry belong together. Fix: pulumi config set context CONTEXT --stack e2e-adopt",
+		"registry is not set")
 	set("context", "home")
 	set("registry", registry)
-	refused("context home is not in kubeconfig " + kubeconfig + ", which has office; to mend it: pulumi config set context")
+	refused("context: home is not in kubeconfig " + kubeconfig + ", which has office. Fix: pulumi config set context office --stack e2e-adopt")
 	set("context", "office")
 	set("kubeconfig", kubeconfig+"-gone")
-	refused("kubeconfig " + kubeconfig + "-gone: no such file or directory; to mend it: pulumi config set kubeconfig")
+	refused("kubeconfig " + kubeconfig + "-gone cannot be read: no such file or directory. Fix: pulumi config set kubeconfig")
 	set("kubeconfig", office.unreachable(t, kubeconfig))
-	refused("the cluster of context office gives no access: The connection to the server 127.0.0.1:1 was refused", "kubectl --kubeconfig")
+	refused("The cluster of context office cannot be reached: The connection to the server 127.0.0.1:1 was refused", "kubectl --kubeconfig")
 	set("kubeconfig", kubeconfig)
 	if made := s.resources(t); len(made) > 0 {
 		t.Errorf("refused, it made %q", made)
@@ -73,7 +73,7 @@ func TestAdopt(t *testing.T) {
 	}
 	s.pulumi(t, "config", "set", "--plaintext", "pullSecret", string(login))
 	// A preview, because an update's history keeps its config.
-	if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(said(err), "pullSecret stands in clear text in the config; to mend it:") {
+	if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(said(err), "pullSecret is not encrypted in the configuration. Fix: pulumi config get pullSecret --stack e2e-adopt | pulumi config set --secret pullSecret --stack e2e-adopt") {
 		t.Errorf("a login in clear text: the preview ended with %v", err)
 	}
 	s.pulumi(t, "config", "set", "--secret", "pullSecret", string(login))

@@ -72,8 +72,12 @@ func TestEnvironments(t *testing.T) {
 	t.Log("a node is drained, as for an upgrade")
 	underLoad(t, url, []string{v2}, func() { prod.kubectl(t, "drain", nodes[0], "--ignore-daemonsets") })
 
-	if _, err := prod.try("pulumi", "destroy", "--yes"); err == nil || !strings.Contains(said(err), "cannot be deleted") {
+	had := prod.resources(t)
+	if _, err := prod.try("pulumi", "destroy", "--yes", "--skip-preview"); err == nil || !strings.Contains(said(err), "cannot be deleted") {
 		t.Errorf("destroying prod ended with %v", err)
+	}
+	if has := prod.resources(t); !slices.Equal(has, had) {
+		t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
 	}
 	answers(t, url, v2)
 }

@@ -262,7 +262,11 @@ func destroyedProtected(t *testing.T, l *lab) {
 	l.healthy(t)
 	l.set(t, "deletionProtection", "true")
 	l.up(t)
-	l.fails(t, []string{`Cluster::hello-timber" cannot be deleted`}, "pulumi", "destroy", "--yes")
+	had := l.resources(t)
+	l.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
+	if has := l.resources(t); !slices.Equal(has, had) {
+		t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
+	}
 	answers(t, l.url, v1)
 	l.full(t)
 	l.followManual(t, "Destroy a protected stack")
@@ -342,7 +346,7 @@ func projectMissing(t *testing.T, l *lab) {
 
 func toolsMissing(t *testing.T, l *lab) {
 	l.gone(t)
-	l.refused(t, "no Docker engine answers.*to mend it", "DOCKER_HOST=unix:///nowhere")
+	l.refused(t, "The Docker engine does not answer.*Fix:", "DOCKER_HOST=unix:///nowhere")
 	// All commands that an update takes, but the plugin.
 	folder := t.TempDir()
 	for _, command := range []string{"pulumi", "pulumi-language-go", "go", "docker", "sh"} {
@@ -354,7 +358,7 @@ func toolsMissing(t *testing.T, l *lab) {
 			t.Fatal(err)
 		}
 	}
-	l.refused(t, "gke-gcloud-auth-plugin.*to mend it: gcloud components install gke-gcloud-auth-plugin", "PATH="+folder)
+	l.refused(t, "gke-gcloud-auth-plugin is not in PATH.*Fix: gcloud components install gke-gcloud-auth-plugin", "PATH="+folder)
 }
 
 // oddValues are what hands, editors and YAML make of a config.
@@ -387,7 +391,7 @@ func fuzzedConfigs(t *testing.T, l *lab) {
 		config := file["config"].(map[string]any)
 		keys := []string{"gcp:project", "hello-timber:nosuchkey"}
 		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "owner",
-			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "memory", "environment", "egress"} {
+			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "startupSeconds", "memory", "environment", "egress", "allowedNetworks"} {
 			keys = append(keys, "hello-timber:"+key)
 		}
 		for range min(i, 1+random.IntN(3)) { // the first as it is

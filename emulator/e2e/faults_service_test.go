@@ -367,30 +367,59 @@ func hostileHTTP(t *testing.T, l *lab) {
 			}
 		}
 	})
+	l.survived(t, before)
+}
+
+// survived checks that the pods are those from before, and stay within their memory.
+func (l *lab) survived(t *testing.T, before []pod) {
+	t.Helper()
 	peak, limit := 0.0, 64.0*(1<<20)
 	for _, p := range l.pods(t) {
 		if !slices.Contains(before, p) {
 			t.Errorf("pod %s is another, or its container is: %s", p.name, l.container(t, p, "lastState.terminated.reason"))
 		}
-		var summary struct {
-			Pods []struct {
-				PodRef struct{ Name string }
-				Memory struct{ WorkingSetBytes float64 }
-			}
-		}
-		if err := json.Unmarshal([]byte(l.kubectl(t, "get", "--raw", "/api/v1/nodes/"+p.node+"/proxy/stats/summary")), &summary); err != nil {
-			t.Fatal(err)
-		}
-		for _, measured := range summary.Pods {
-			if measured.PodRef.Name == p.name {
-				peak = max(peak, measured.Memory.WorkingSetBytes)
-			}
-		}
+		peak = max(peak, l.memory(t, p))
 	}
 	if peak == 0 || peak > limit {
 		t.Errorf("the pods use up to %.0f bytes of memory, the limit is %.0f", peak, limit)
 	}
 	l.note("up to %.0f MiB of 64", peak/(1<<20))
+}
+
+// memory returns how many bytes a pod uses, by its kubelet.
+func (l *lab) memory(t *testing.T, p pod) float64 {
+	t.Helper()
+	var summary struct {
+		Pods []struct {
+			PodRef struct{ Name string }
+			Memory struct{ WorkingSetBytes float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(l.kubectl(t, "get", "--raw", "/api/v1/nodes/"+p.node+"/proxy/stats/summary")), &summary); err != nil {
+		t.Fatal(err)
+	}
+	for _, measured := range summary.Pods {
+		if measured.PodRef.Name == p.name {
+			return measured.Memory.WorkingSetBytes
+		}
+	}
+	return 0
+}
+
+// manyClients: the limit of a pod's memory ends its container if it does not hold.
+func manyClients(t *testing.T, l *lab) {
+	l.healthy(t)
+	l.through(t, 1, "replicas", "1")
+	eventually(t, "one pod", func() bool { return len(l.pods(t)) == 1 })
+	before := l.pods(t)
+	for _, clients := range []int{100, 1000, 5000} {
+		load := traffic.Keep(strings.TrimPrefix(l.url, "http://")+":80", clients, time.Duration(times(10))*time.Second, v1)
+		if len(load.Failures) > 0 || load.Reopened > 0 {
+			t.Errorf("%d clients: %s, %d had to connect again", clients, load, load.Reopened)
+		}
+		l.note("%d clients: %.0f requests/s, %d failed", clients, load.Rate(), len(load.Failures))
+	}
+	l.survived(t, before)
 }
 
 // registry is the container that answers for Artifact Registry.

@@ -28,6 +28,7 @@ var faults = []struct {
 	{"an image that never gets ready", "old pods serve; up fails and says why; the next heals it", imageNeverReady},
 	{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", signals},
 	{"hostile HTTP", "no request of others fails; memory stays under the limit", hostileHTTP},
+	{"5,000 clients that keep their connections to one pod", "no request fails; memory stays under the limit", manyClients},
 	{"registry unreachable while pods restart", "running pods serve; recovery without hands", registryUnreachable},
 	{"Docker engine restarted", "recovery without hands", engineRestarted},
 	{"two updates at once", "one proceeds, the other names it", twoUpdates},

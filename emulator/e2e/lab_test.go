@@ -67,7 +67,7 @@ func (l *lab) full(t *testing.T) {
 }
 
 // pod is where a pod runs.
-type pod struct{ name, node, container string }
+type pod struct{ name, node, container, ip string }
 
 func (l *lab) pods(t *testing.T) []pod {
 	t.Helper()
@@ -75,7 +75,7 @@ func (l *lab) pods(t *testing.T) []pod {
 	var pods []pod
 	for line := range strings.Lines(text) {
 		f := append(strings.Fields(line), "", "", "")
-		pods = append(pods, pod{f[0], f[1], strings.TrimPrefix(f[2], "containerd://")})
+		pods = append(pods, pod{name: f[0], node: f[1], container: strings.TrimPrefix(f[2], "containerd://")})
 	}
 	return pods
 }

@@ -37,11 +37,11 @@ func TestNew(t *testing.T) {
 	if err := os.Mkdir(s.folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	said := s.pulumi(t, "new", template, "--name=shop", "--description=A shop", "--yes", "--stack="+s.name,
+	greeting := s.pulumi(t, "new", template, "--name=shop", "--description=A shop", "--yes", "--stack="+s.name,
 		"--config=gcp:project=hello-timber-"+s.name, "--config=authorizedNetworks=203.0.113.0/24", "--config=deletionProtection=false")
 	t.Cleanup(func() { s.remove(t) })
-	if !strings.Contains(said, "make up") {
-		t.Errorf("pulumi new does not tell how to go on:\n%s", said)
+	if !strings.Contains(greeting, "make up") {
+		t.Errorf("pulumi new does not tell how to go on:\n%s", greeting)
 	}
 	project, err := os.ReadFile(filepath.Join(s.folder, "Pulumi.yaml"))
 	if err != nil {
@@ -64,7 +64,7 @@ func TestNew(t *testing.T) {
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
-	mend := regexp.MustCompile(`to mend it: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
+	mend := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
 	if mend == nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestNew(t *testing.T) {
 	t.Log("another service")
 	s.run(t, "rm", "-r", "app")
 	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/greeter"), "app")
-	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/stack.go")
+	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/deploy.go")
 	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1"} {
 		s.pulumi(t, "config", "set", key, value)
 	}

@@ -11,8 +11,8 @@ import (
 	"hello-timber/emulator/home"
 )
 
-// AuthPlugin is gke-gcloud-auth-plugin: it prints the credential with which
-// kubectl and client-go come to an emulated cluster.
+// AuthPlugin is gke-gcloud-auth-plugin: it prints the credential that kubectl and
+// client-go send to an emulated cluster.
 func AuthPlugin(args []string, out io.Writer) error {
 	for _, arg := range args {
 		switch arg {

@@ -32,7 +32,7 @@ const gcloudKnows = `the emulator's gcloud knows only
   gcloud auth configure-docker [HOSTS]`
 
 // Gcloud is the gcloud command, as much of it as this project's users need. Like
-// the real one it says what it did on errOut and prints what was asked for on out.
+// the real one it reports progress on errOut and prints results on out.
 func Gcloud(args []string, out, errOut io.Writer) error {
 	dir, err := home.Dir()
 	if err != nil {
@@ -51,7 +51,7 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 			return json.NewEncoder(out).Encode(map[string]string{"Google Cloud SDK": "the emulator's"})
 		},
 		"auth list": func([]string) error {
-			return json.NewEncoder(out).Encode([]map[string]string{{"account": "somebody@this.machine", "status": "ACTIVE"}})
+			return json.NewEncoder(out).Encode([]map[string]string{{"account": "user@localhost", "status": "ACTIVE"}})
 		},
 		"auth application-default print-access-token": func([]string) error {
 			token, err := home.Credential()
@@ -75,7 +75,7 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 	return fmt.Errorf("%s\nthe emulator has no gcloud %s", gcloudKnows, command)
 }
 
-// arguments takes the arguments NAME and flags, in any order.
+// arguments reads the argument NAME and flags, in any order.
 func arguments(args []string) (name, project, location string, err error) {
 	flags := flag.NewFlagSet("gcloud", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -89,7 +89,7 @@ func arguments(args []string) (name, project, location string, err error) {
 		}
 		if rest = flags.Args(); len(rest) > 0 {
 			if name != "" {
-				return "", "", "", fmt.Errorf("%s is one name too many\n%s", rest[0], gcloudKnows)
+				return "", "", "", fmt.Errorf("unexpected argument %q\n%s", rest[0], gcloudKnows)
 			}
 			name, rest = rest[0], rest[1:]
 		}
@@ -104,7 +104,7 @@ func switchAPI(book records.Book, args []string, on bool) error {
 		return err
 	}
 	if api == "" || project == "" {
-		return errors.New("which API of which project?\n" + gcloudKnows)
+		return errors.New("an API and --project are required\n" + gcloudKnows)
 	}
 	typ, there := serviceType, on
 	if api == bootstrapAPI {
@@ -137,26 +137,26 @@ func listAPIs(book records.Book, args []string, out io.Writer) error {
 	}
 	enabled, err := book.List(serviceType)
 	for _, r := range enabled {
-		if text(r.Properties, "project") == project {
-			add(text(r.Properties, "service"))
+		if str(r.Properties, "project") == project {
+			add(str(r.Properties, "service"))
 		}
 	}
 	return errors.Join(err, json.NewEncoder(out).Encode(services))
 }
 
-// describeProject describes a project in JSON. Here every one exists.
+// describeProject describes a project in JSON. In the emulator every project exists.
 func describeProject(args []string, out io.Writer) error {
 	project, _, _, err := arguments(slices.DeleteFunc(args, func(arg string) bool { return arg == "--format=json" }))
 	if err != nil {
 		return err
 	}
 	if project == "" {
-		return errors.New("which project?\n" + gcloudKnows)
+		return errors.New("a project is required\n" + gcloudKnows)
 	}
 	return json.NewEncoder(out).Encode(map[string]string{"projectId": project, "lifecycleState": "ACTIVE"})
 }
 
-// selectClusters returns the clusters that the arguments fit.
+// selectClusters returns the clusters that match the arguments.
 func selectClusters(book records.Book, args []string) ([]records.Record, error) {
 	name, project, location, err := arguments(args)
 	if err != nil {
@@ -195,27 +195,27 @@ func listClusters(book records.Book, args []string, out io.Writer) error {
 			status = "PROVISIONING"
 		}
 		cluster := clusterOf(r.Properties)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cluster.Name, cluster.Location, version, text(r.Properties, "endpoint"), machines, version, nodes, status)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cluster.Name, cluster.Location, version, str(r.Properties, "endpoint"), machines, version, nodes, status)
 	}
 	return table.Flush()
 }
 
 func getCredentials(book records.Book, args []string, errOut io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("gcloud container clusters get-credentials needs a cluster's name; the names there are: gcloud container clusters list")
+		return errors.New("gcloud container clusters get-credentials needs the name of a cluster. Fix: gcloud container clusters list")
 	}
 	fitting, err := selectClusters(book, args)
 	if err != nil {
 		return err
 	}
 	if len(fitting) != 1 {
-		return fmt.Errorf("%d clusters fit %s; those there are: gcloud container clusters list", len(fitting), strings.Join(args, " "))
+		return fmt.Errorf("%d clusters match %s. Fix: gcloud container clusters list", len(fitting), strings.Join(args, " "))
 	}
 	properties := fitting[0].Properties
 	auth, _ := properties["masterAuth"].(map[string]any)
-	ca, err := base64.StdEncoding.DecodeString(text(auth, "clusterCaCertificate"))
+	ca, err := base64.StdEncoding.DecodeString(str(auth, "clusterCaCertificate"))
 	if err != nil || len(ca) == 0 {
-		return errors.Join(err, fmt.Errorf("%s is not up yet", fitting[0].ID))
+		return errors.Join(err, fmt.Errorf("%s is still being created", fitting[0].ID))
 	}
 	fmt.Fprintln(errOut, "Fetching cluster endpoint and auth data.")
 	options := clientcmd.NewDefaultPathOptions()
@@ -225,11 +225,11 @@ func getCredentials(book records.Book, args []string, errOut io.Writer) error {
 	}
 	cluster := clusterOf(properties)
 	context := "gke_" + cluster.Project + "_" + cluster.Location + "_" + cluster.Name
-	config.Clusters[context] = &api.Cluster{Server: "https://" + text(properties, "endpoint"), CertificateAuthorityData: ca}
+	config.Clusters[context] = &api.Cluster{Server: "https://" + str(properties, "endpoint"), CertificateAuthorityData: ca}
 	config.AuthInfos[context] = &api.AuthInfo{Exec: &api.ExecConfig{
 		APIVersion:         "client.authentication.k8s.io/v1beta1",
 		Command:            "gke-gcloud-auth-plugin",
-		InstallHint:        "gke-gcloud-auth-plugin is in the emulator's bin folder; put that on the PATH",
+		InstallHint:        "gke-gcloud-auth-plugin is in the emulator's bin folder, which must be in PATH",
 		ProvideClusterInfo: true,
 		InteractiveMode:    api.IfAvailableExecInteractiveMode,
 	}}

@@ -16,7 +16,7 @@ import (
 func book(t *testing.T, clusters ...props) records.Book {
 	b := records.Book{Dir: t.TempDir()}
 	for _, properties := range clusters {
-		if err := b.Put(clusterType, records.Record{ID: kinds[clusterType].identify(properties), Properties: properties}); err != nil {
+		if err := b.Put(clusterType, records.Record{ID: clusterSchema.identify(properties), Properties: properties}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,11 +55,11 @@ func TestGetCredentials(t *testing.T) {
 		t.Errorf("said %q", said.String())
 	}
 	for want, args := range map[string][]string{
-		"0 clusters fit nothing":   {"nothing"},
-		"2 clusters fit timber":    {"timber"},
-		"is not up yet":            {"half"},
-		"needs a cluster's name":   {},
-		"is one name too many":     {"timber", "more"},
+		"0 clusters match nothing": {"nothing"},
+		"2 clusters match timber":  {"timber"},
+		"is still being created":   {"half"},
+		"needs the name of a":      {},
+		"unexpected argument":      {"timber", "more"},
 		"not defined: -frobnicate": {"timber", "--frobnicate"},
 	} {
 		if err := getCredentials(b, args, &said); err == nil || !strings.Contains(err.Error(), want) {
@@ -71,7 +71,7 @@ func TestGetCredentials(t *testing.T) {
 func TestListClusters(t *testing.T) {
 	b := book(t, timber, with(timber, props{"name": "half", maker: 1}))
 	nodes := with(pool, props{"name": "p", "cluster": "timber", "project": "timber-project", "nodeCount": 3.0})
-	if err := b.Put(nodePoolType, records.Record{ID: kinds[nodePoolType].identify(nodes), Properties: nodes}); err != nil {
+	if err := b.Put(nodePoolType, records.Record{ID: nodePoolSchema.identify(nodes), Properties: nodes}); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
@@ -90,8 +90,8 @@ func TestListClusters(t *testing.T) {
 	}
 }
 
-// What a person switches off is missed by the program, and says how to switch it on.
-func TestServicesSwitchedByHand(t *testing.T) {
+// An API that a user disables is missed by the program, with the fix.
+func TestServicesDisabledManually(t *testing.T) {
 	e := start(t, nil)
 	e.up(serviceType, "container", props{"service": "container.googleapis.com"})
 	command := func(on bool, args ...string) {
@@ -109,9 +109,9 @@ func TestServicesSwitchedByHand(t *testing.T) {
 		t.Error("an enabled API is not there")
 	}
 	command(false, bootstrapAPI, "--project=timber-project")
-	const mend = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
-	if err := e.try(serviceType, "iam", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), mend) {
-		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, mend)
+	const fix = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
+	if err := e.try(serviceType, "iam", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), fix) {
+		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, fix)
 	}
 	command(true, bootstrapAPI, "--project=timber-project")
 	e.up(serviceType, "iam", props{"service": "iam.googleapis.com"})

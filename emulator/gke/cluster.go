@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -34,9 +36,9 @@ type Endpoint struct {
 	CACertificate string
 }
 
-// started is how long a control plane may take to answer. It takes about five
-// seconds on two idle cores; a loaded machine gets the benefit of the doubt.
-const started = 3 * time.Minute
+// startTimeout is how long a control plane or the registry may take to answer. It
+// takes about five seconds on two idle cores, and many times that on a loaded machine.
+const startTimeout = 3 * time.Minute
 
 func networkName(home string) string {
 	sum := sha256.Sum256([]byte(home))
@@ -58,27 +60,14 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 	if err != nil {
 		return Endpoint{}, err
 	}
-	unlock, err := m.lock()
-	if err != nil {
-		return Endpoint{}, err
-	}
-	net, err := m.network(ctx)
-	unlock()
-	if err != nil {
-		return Endpoint{}, err
-	}
-	_, balancers, err := ranges(net.IPAM.Config[0].Subnet)
-	if err != nil {
-		return Endpoint{}, err
-	}
 	log("starting the control plane")
 	err = m.start(ctx, machine{
 		name:    c.Name,
 		image:   image,
 		command: []string{"control-plane"},
-		env:     []string{"TOKEN=" + token, "LOADBALANCER_RANGE=" + balancers.String()},
+		env:     []string{"TOKEN=" + token},
 		labels:  map[string]string{labelRole: "control-plane", labelCluster: c.Name},
-		kernel:  true,
+		kernel:  true, balances: true,
 	})
 	if err != nil {
 		return Endpoint{}, err
@@ -92,7 +81,7 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 }
 
 func (m *machines) ready(ctx context.Context, name string, log func(string)) (Endpoint, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, started, fmt.Errorf("the API server of %s did not get ready in %s; its log: docker logs %s", name, started, name))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the API server of %s did not get ready in %s; its log: docker logs %s", name, startTimeout, name))
 	defer cancel()
 	log("waiting for the API server")
 	for {
@@ -175,5 +164,8 @@ func connectTo(e Endpoint) (*kubernetes.Clientset, error) {
 		return nil, err
 	}
 	return kubernetes.NewForConfig(&rest.Config{
-		Host: "https://" + e.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: ca}})
+		Host: "https://" + e.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: ca},
+		// A proxy of the environment cannot reach containers on this machine.
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+	})
 }

@@ -9,12 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
+	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -40,20 +38,25 @@ const (
 	labelSpec     = "hello-timber.spec" // what the node was made as
 )
 
-// machines makes and finds this checkout's containers.
+// machines makes and finds a checkout's containers.
 type machines struct {
 	docker *client.Client
 	home   string
 }
 
-func connect() (*machines, error) {
+// connect returns this checkout's machines. There is one Docker client for the
+// whole process, because each has a pool of connections, which ends with the process.
+var connect = sync.OnceValues(func() (*machines, error) {
+	dir, err := home.Dir()
+	if err != nil {
+		return nil, err
+	}
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
-	dir, err := home.Dir()
-	return &machines{docker, dir}, err
-}
+	return &machines{docker, dir}, nil
+})
 
 func (m *machines) filter(labels ...string) filters.Args {
 	f := filters.NewArgs(filters.Arg("label", labelEmulator+"="+m.home))
@@ -68,60 +71,6 @@ func (m *machines) list(ctx context.Context, labels ...string) ([]container.Summ
 	return m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: m.filter(labels...)})
 }
 
-// lock keeps others, of this process or another, from making a network or taking
-// an address meanwhile: Docker itself would allow two networks of one name.
-func (m *machines) lock() (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(m.home, "network.lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return func() { file.Close() }, nil
-}
-
-// network returns this checkout's network, making it if need be. The caller
-// holds the lock.
-func (m *machines) network(ctx context.Context) (network.Inspect, error) {
-	name := networkName(m.home)
-	found, err := m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
-	if err == nil || !errdefs.IsNotFound(err) {
-		return found, err
-	}
-	// Fixed addresses, which outlive a restart of the engine, are allowed only
-	// in a subnet that was asked for; the engine knows best which one is free.
-	// So: let it choose one, then ask for that.
-	options := network.CreateOptions{Driver: "bridge", Labels: map[string]string{labelEmulator: m.home}}
-	if _, err := m.docker.NetworkCreate(ctx, name, options); err != nil {
-		return network.Inspect{}, fmt.Errorf("create network %s: %w", name, err)
-	}
-	chosen, err := m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
-	if err != nil {
-		return network.Inspect{}, err
-	}
-	if err := m.docker.NetworkRemove(ctx, name); err != nil {
-		return network.Inspect{}, err
-	}
-	options.IPAM = &network.IPAM{Config: chosen.IPAM.Config[:1]}
-	if _, err := m.docker.NetworkCreate(ctx, name, options); err != nil {
-		return network.Inspect{}, fmt.Errorf("create network %s: %w", name, err)
-	}
-	return m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
-}
-
-// ranges splits a subnet: machines have its lower half, load balancers the upper.
-func ranges(subnet string) (machines netip.Addr, balancers netip.Prefix, err error) {
-	prefix, err := netip.ParsePrefix(subnet)
-	if err != nil || !prefix.Addr().Is4() || prefix.Bits() > 26 {
-		return netip.Addr{}, netip.Prefix{}, fmt.Errorf("network %s: want an IPv4 subnet of at least /26", subnet)
-	}
-	base := prefix.Masked().Addr().As4()
-	half := base
-	half[prefix.Bits()/8] |= 0x80 >> (prefix.Bits() % 8)
-	return netip.AddrFrom4(base), netip.PrefixFrom(netip.AddrFrom4(half), prefix.Bits()+1), nil
-}
-
 // machine is a container to be made.
 type machine struct {
 	name    string
@@ -130,11 +79,13 @@ type machine struct {
 	env     []string
 	labels  map[string]string
 	// kernel: whether it needs what a Kubernetes node needs of the kernel.
-	kernel  bool
-	volumes []string
-	binds   []string
-	ports   nat.PortMap
-	files   map[string][]byte
+	kernel bool
+	// balances: whether it learns which addresses load balancers may have.
+	balances bool
+	volumes  []string
+	binds    []string
+	ports    nat.PortMap
+	files    map[string][]byte
 }
 
 // capabilities are those that make a node of a container where the engine itself
@@ -161,7 +112,7 @@ func (m *machines) start(ctx context.Context, spec machine) error {
 
 // place makes a container that holds an address from then on.
 func (m *machines) place(ctx context.Context, spec machine) (id string, err error) {
-	unlock, err := m.lock()
+	unlock, err := m.lock(ctx, networkLock)
 	if err != nil {
 		return "", err
 	}
@@ -170,11 +121,36 @@ func (m *machines) place(ctx context.Context, spec machine) (id string, err erro
 	if err != nil {
 		return "", err
 	}
-	address, err := m.freeAddress(ctx, net.IPAM.Config[0].Subnet)
+	address, err := m.freeAddress(ctx, net)
 	if err != nil {
 		return "", err
 	}
+	if spec.balances {
+		_, balancers, err := ranges(net.IPAM.Config)
+		if err != nil {
+			return "", err
+		}
+		spec.env = append(spec.env, "LOADBALANCER_RANGE="+balancers.String())
+	}
 	spec.labels[labelEmulator] = m.home
+	exposed := nat.PortSet{}
+	for port := range spec.ports {
+		exposed[port] = struct{}{}
+	}
+	created, err := m.docker.ContainerCreate(ctx,
+		&container.Config{Image: spec.image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
+		m.hostConfig(spec),
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
+			net.Name: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address}}}},
+		nil, spec.name)
+	if err != nil {
+		return "", fmt.Errorf("create container %s: %w", spec.name, err)
+	}
+	return created.ID, nil
+}
+
+// hostConfig is what a container may do on this machine.
+func (m *machines) hostConfig(spec machine) *container.HostConfig {
 	host := &container.HostConfig{
 		// After a restart of the engine or the machine everything comes back.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
@@ -201,49 +177,7 @@ func (m *machines) place(ctx context.Context, spec machine) (id string, err erro
 		host.Binds = append(host.Binds, "/lib/modules:/lib/modules:ro")
 		host.Devices = []container.DeviceMapping{{PathOnHost: "/dev/kmsg", PathInContainer: "/dev/kmsg", CgroupPermissions: "rw"}}
 	}
-	exposed := nat.PortSet{}
-	for port := range spec.ports {
-		exposed[port] = struct{}{}
-	}
-	created, err := m.docker.ContainerCreate(ctx,
-		&container.Config{Image: spec.image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
-		host,
-		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-			net.Name: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address}}}},
-		nil, spec.name)
-	if err != nil {
-		return "", fmt.Errorf("create container %s: %w", spec.name, err)
-	}
-	return created.ID, nil
-}
-
-// freeAddress returns the lowest address that no container of the network has,
-// stopped ones included: theirs must be free when they start again.
-func (m *machines) freeAddress(ctx context.Context, subnet string) (string, error) {
-	first, balancers, err := ranges(subnet)
-	if err != nil {
-		return "", err
-	}
-	all, err := m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", networkName(m.home)))})
-	if err != nil {
-		return "", err
-	}
-	var taken []string
-	for _, c := range all {
-		if endpoint := c.NetworkSettings.Networks[networkName(m.home)]; endpoint != nil {
-			taken = append(taken, endpoint.IPAddress)
-			if endpoint.IPAMConfig != nil {
-				taken = append(taken, endpoint.IPAMConfig.IPv4Address)
-			}
-		}
-	}
-	// The subnet's own address and the bridge's come first.
-	for address := first.Next().Next(); !balancers.Contains(address); address = address.Next() {
-		if !slices.Contains(taken, address.String()) {
-			return address.String(), nil
-		}
-	}
-	return "", fmt.Errorf("network %s is full", subnet)
+	return host
 }
 
 // remove ends containers and their volumes; when none is left, the rest goes too.
@@ -255,7 +189,7 @@ func (m *machines) remove(ctx context.Context, ids ...string) error {
 			errs = append(errs, err)
 		}
 	}
-	unlock, err := m.lock()
+	unlock, err := m.lock(ctx, networkLock)
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
@@ -267,7 +201,7 @@ func (m *machines) remove(ctx context.Context, ids ...string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// clear removes the network, and the volumes of containers that somebody removed by hand.
+// clear removes the network, and the volumes of containers that were removed without them.
 func (m *machines) clear(ctx context.Context) error {
 	volumes, err := m.docker.VolumeList(ctx, volume.ListOptions{Filters: m.filter()})
 	if err != nil {

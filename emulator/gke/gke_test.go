@@ -1,9 +1,11 @@
 package gke
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 )
 
 func TestRangesSplitANetworkInHalves(t *testing.T) {
@@ -20,7 +22,7 @@ func TestRangesSplitANetworkInHalves(t *testing.T) {
 		"300.18.0.0/16":     {},
 		"172.18.0.0/16/16/": {},
 	} {
-		first, balancers, err := ranges(subnet)
+		first, balancers, err := ranges([]network.IPAMConfig{{Subnet: subnet}})
 		if (err != nil) != (want.first == "") {
 			t.Errorf("ranges(%q): error %v", subnet, err)
 		}
@@ -56,5 +58,41 @@ func TestPickFindsOutdatedNodes(t *testing.T) {
 	}
 	if outdated := pick(nodes, after, false); len(outdated) != 1 || outdated[0].ID != "old" {
 		t.Errorf("outdated nodes: %v", outdated)
+	}
+}
+
+func TestPlanAddsRemovesAndRenewsByZone(t *testing.T) {
+	pool := Pool{MachineType: "e2-medium", NodesPerZone: 2, Zones: []string{"a", "b"}}
+	before := pool
+	before.MachineType = "n1-standard-1"
+	node := func(id, zone string, made Pool) container.Summary {
+		return container.Summary{ID: id, Labels: map[string]string{labelZone: zone, labelSpec: made.spec()}}
+	}
+	plan := pool.plan([]container.Summary{
+		node("a-old", "a", before), node("a-1", "a", pool), node("a-2", "a", pool), // one too many: the outdated one goes
+		node("b-old", "b", before), // renewed, and one is missing
+		node("c-1", "c", pool),     // in a zone that the pool has left
+	})
+	surplus, outdated := ids(plan.surplus), ids(plan.outdated)
+	slices.Sort(surplus)
+	if want := []string{"b"}; !slices.Equal(plan.missing, want) {
+		t.Errorf("missing in %v, want %v", plan.missing, want)
+	}
+	if want := []string{"a-old", "c-1"}; !slices.Equal(surplus, want) {
+		t.Errorf("surplus %v, want %v", surplus, want)
+	}
+	if want := []string{"b-old"}; !slices.Equal(outdated, want) {
+		t.Errorf("outdated %v, want %v", outdated, want)
+	}
+}
+
+// The pool's own labels never replace those that GKE sets.
+func TestNodeLabels(t *testing.T) {
+	pool := Pool{Cluster: Cluster{Location: "europe-west1-d"}, Name: "pool", MachineType: "e2-medium",
+		Labels: map[string]string{"team": "wood", labelNodePool: "mine"}}
+	want := "cloud.google.com/gke-nodepool=pool,node.kubernetes.io/instance-type=e2-medium,team=wood," +
+		"topology.kubernetes.io/region=europe-west1,topology.kubernetes.io/zone=europe-west1-d"
+	if got := pool.nodeLabels("europe-west1-d"); got != want {
+		t.Errorf("labels %s, want %s", got, want)
 	}
 }

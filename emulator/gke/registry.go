@@ -22,46 +22,75 @@ func EnsureRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.startRegistry(ctx); err != nil {
+		return err
+	}
+	return m.registryReady(ctx)
+}
+
+// startRegistry holds a lock, because two stacks going up at once both find no registry.
+func (m *machines) startRegistry(ctx context.Context) error {
+	unlock, err := m.lock(ctx, registryLock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	have, err := m.list(ctx, labelRole+"=registry")
+	if err != nil || len(have) > 0 {
+		return err
+	}
 	image, err := m.image()
 	if err != nil {
 		return err
 	}
-	have, err := m.list(ctx, labelRole+"=registry")
-	if err != nil {
-		return err
-	}
-	if len(have) == 0 {
-		if err := m.start(ctx, machine{
-			name:    m.registryName(),
-			image:   image,
-			command: []string{"/opt/emulator/emulator", "registry"},
-			labels:  map[string]string{labelRole: "registry"},
-			volumes: []string{"/var/lib/registry"},
-			binds:   []string{filepath.Join(m.home, "google") + ":/google:ro"},
-			// Engines take plain http only from loopback; any free port will do.
-			ports: nat.PortMap{registryPort: {{HostIP: "127.0.0.1"}}},
-		}); err != nil {
-			return err
-		}
-	}
-	for deadline := time.Now().Add(started); ; {
-		address, err := RegistryAddress(ctx)
+	return m.start(ctx, machine{
+		name:    m.registryName(),
+		image:   image,
+		command: []string{"/opt/emulator/emulator", "registry"},
+		labels:  map[string]string{labelRole: "registry"},
+		volumes: []string{"/var/lib/registry"},
+		binds:   []string{filepath.Join(m.home, "google") + ":/google:ro"},
+		// Engines take plain http only from loopback; any free port will do.
+		ports: nat.PortMap{registryPort: {{HostIP: "127.0.0.1"}}},
+	})
+}
+
+func (m *machines) registryReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the registry did not answer in %s; its log: docker logs %s", startTimeout, m.registryName()))
+	defer cancel()
+	for {
+		address, err := m.registryAddress(ctx)
 		if err == nil {
-			var answer *http.Response
-			if answer, err = http.Get("http://" + address + "/healthz"); err == nil {
-				answer.Body.Close()
-				return nil
-			}
+			err = healthy(ctx, "http://"+address+"/healthz")
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the registry does not answer: %w; its log: docker logs %s", err, m.registryName())
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return errors.Join(context.Cause(ctx), err)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// healthy asks a server once. One that accepts connections and never answers is not healthy.
+func healthy(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, answer.Status)
+	}
+	return nil
 }
 
 // RegistryAddress returns 127.0.0.1:PORT, where this machine reaches the registry.
@@ -70,6 +99,10 @@ func RegistryAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return m.registryAddress(ctx)
+}
+
+func (m *machines) registryAddress(ctx context.Context) (string, error) {
 	c, err := m.docker.ContainerInspect(ctx, m.registryName())
 	if err != nil {
 		return "", fmt.Errorf("the project has no artifact repository: %w", err)
@@ -77,7 +110,7 @@ func RegistryAddress(ctx context.Context) (string, error) {
 	for _, binding := range c.NetworkSettings.Ports[registryPort] {
 		return binding.HostIP + ":" + binding.HostPort, nil
 	}
-	return "", fmt.Errorf("container %s is not running; run: docker start %s", m.registryName(), m.registryName())
+	return "", fmt.Errorf("container %s is not running. Fix: docker start %s", m.registryName(), m.registryName())
 }
 
 // DeleteRepositoryContents removes a repository's images.
@@ -100,6 +133,11 @@ func RemoveRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := m.lock(ctx, registryLock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	have, err := m.list(ctx, labelRole+"=registry")
 	if err != nil {
 		return err

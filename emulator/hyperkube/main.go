@@ -22,12 +22,14 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app/cmd"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"hello-timber/emulator/hyperkube/cloud"
 )
 
 // components maps the name the binary is called by to the component's own
 // command; one binary instead of six shares most of its code and its build.
 var components = map[string]func() *cobra.Command{
-	"cloud-controller-manager": newCloudControllerManagerCommand,
+	"cloud-controller-manager": cloud.NewCommand,
 	"kube-apiserver":           apiserver.NewAPIServerCommand,
 	"kube-controller-manager":  controllermanager.NewControllerManagerCommand,
 	"kube-proxy":               proxy.NewProxyCommand,

@@ -1,6 +1,13 @@
-// Package records is what the emulated Google remembers of a project: one JSON
-// file a resource, so that a person can read, edit or delete what "someone did
-// in the console".
+// Package records is the memory of the emulated Google: one JSON file for each
+// resource, which people can read, edit or delete to see what the program does when
+// something was changed in the console.
+//
+// It exists because what a project has must outlive the provider plugin, and because
+// three programs ask for it: the plugin, gcloud and the registry. Google keeps it in
+// services that exist nowhere else.
+//
+// Two types of record are only for people to write: emulator:disabledAPI and
+// emulator:quota; see package gcp.
 package records
 
 import (
@@ -37,7 +44,7 @@ func (b Book) path(typ, id string) string {
 	return filepath.Join(b.Dir, typeName.Replace(typ), idName.Replace(id)+".json")
 }
 
-// Put writes a record, new or again.
+// Put writes a record, whether or not it exists.
 func (b Book) Put(typ string, record Record) error {
 	path := b.path(typ, record.ID)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -47,14 +54,14 @@ func (b Book) Put(typ string, record Record) error {
 	if err != nil {
 		return err
 	}
-	// Readers must never see half a record: write beside it and move.
+	// Readers must never see half a record: write to another file and rename it.
 	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
 }
 
-// Get returns a record, or false when there is none.
+// Get returns a record, or false if there is none.
 func (b Book) Get(typ, id string) (Record, bool, error) {
 	text, err := os.ReadFile(b.path(typ, id))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -92,6 +92,8 @@ func (c checkout) programs() ([]*program, error) {
 		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
 			sources: []string{"emulator/hyperkube"},
 			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
+		{name: "network", folder: "emulator/network", pkg: ".", output: c.home("bin", "network"),
+			sources: []string{"emulator/network"}, linker: "-s -w"},
 		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
 	}
 	if c.installed("pulumi") == "" {
@@ -123,7 +125,7 @@ const (
 // emulatorSources are what the emulator's binary is made of. TestEmulatorSources
 // compares them with what the compiler reads.
 var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/docker", "emulator/gcp", "emulator/gke",
-	"emulator/home", "emulator/language", "emulator/records", "emulator/registry"}
+	"emulator/home", "emulator/language", "emulator/records", "emulator/registry", "emulator/wire"}
 
 // copySchema copies the provider's schema from its module to where the compiler
 // embeds it, with the version that the module leaves out.
@@ -251,6 +253,9 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 	return replace(path, digest, 0o644)
 }
 
+// providerSDK is the module of a provider's SDK, whose version is the plugin's.
+var providerSDK = regexp.MustCompile(`^github\.com/pulumi/pulumi-(\w+)/sdk/v\d+$`)
+
 // link gives the binaries the names by which Pulumi, kubectl and you call them.
 func (c checkout) link() error {
 	links := map[string]string{
@@ -258,17 +263,21 @@ func (c checkout) link() error {
 		c.home("bin", "gke-gcloud-auth-plugin"): "emulator",
 		c.home("bin", "kubectl"):                "hyperkube",
 	}
-	mod, err := os.ReadFile(filepath.Join(c.root, "go.mod"))
+	versions, err := requirements(filepath.Join(c.root, "go.mod"))
 	if err != nil {
 		return err
 	}
-	for _, m := range regexp.MustCompile(`github\.com/pulumi/pulumi-(\w+)/sdk/v\d+ (v\S+)`).FindAllStringSubmatch(string(mod), -1) {
+	for path, version := range versions {
+		m := providerSDK.FindStringSubmatch(path)
+		if m == nil {
+			continue
+		}
 		target := "../../../bin/emulator"
 		if m[1] == "kubernetes" {
 			// Nothing of Google Cloud is in it, so it is Pulumi's own.
-			target = cmp.Or(c.installedPlugin(m[1], m[2]), "../../../bin/"+providerBinary)
+			target = cmp.Or(c.installedPlugin(m[1], version), "../../../bin/"+providerBinary)
 		}
-		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+m[2], "pulumi-resource-"+m[1])] = target
+		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])] = target
 	}
 	// Pulumi's own language host comes with the CLI. Without one, the emulator's is used.
 	host := c.home("bin", "pulumi-language-go")
@@ -304,15 +313,30 @@ func (c checkout) link() error {
 
 // moduleVersion returns the version of a module that a go.mod requires.
 func moduleVersion(gomod, module string) (string, error) {
-	text, err := os.ReadFile(gomod)
+	versions, err := requirements(gomod)
+	if err == nil && versions[module] == "" {
+		err = fmt.Errorf("%s does not require %s", gomod, module)
+	}
+	return versions[module], err
+}
+
+// requirements returns the versions of the modules that a go.mod requires.
+func requirements(gomod string) (map[string]string, error) {
+	text, err := exec.Command("go", "mod", "edit", "-json", gomod).Output()
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("go mod edit -json %s: %w", gomod, err)
 	}
-	m := regexp.MustCompile(`(?m)^(?:require)?\s+` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(text)
-	if m == nil {
-		return "", fmt.Errorf("%s does not require %s", gomod, module)
+	var file struct {
+		Require []struct{ Path, Version string }
 	}
-	return string(m[1]), nil
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, err
+	}
+	versions := map[string]string{}
+	for _, r := range file.Require {
+		versions[r.Path] = r.Version
+	}
+	return versions, nil
 }
 
 // digest is a hash of names, executable bits and contents of files and folders.

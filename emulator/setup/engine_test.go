@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -11,11 +12,11 @@ import (
 	"testing"
 )
 
-// recorded is what docker info prints of Debian's engine 20.10 on cgroup v1, changed
-// as other engines differ.
-func recorded(t *testing.T, changes map[string]any) string {
+// recorded is what docker info printed of an engine: Debian's 20.10 or Debian's 28.5
+// with the containerd image store, both on cgroup v1. Changes make other engines of it.
+func recorded(t *testing.T, name string, changes map[string]any) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "engine-20.10.json"))
+	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,12 +44,15 @@ func TestEngines(t *testing.T) {
 		return change{"ServerVersion": version, "CgroupVersion": "2", "CgroupDriver": "systemd", "SecurityOptions": options}
 	}
 	for name, tt := range map[string]struct {
+		recorded    string // engine-20.10 if empty
 		info        change
 		host        string
 		noNamespace bool
 		says, fix   string // empty: supported
 	}{
 		"Debian 12":                   {},
+		"28.5":                        {recorded: "engine-28.5"},
+		"28.5, small pools":           {recorded: "engine-28.5", info: change{"DefaultAddressPools": []change{{"Base": "10.9.0.0/24", "Size": 28}}}, says: "10.9.0.0/28", fix: "default-address-pools"},
 		"28 on cgroup v2 and systemd": {info: v2("28.5.2", "name=apparmor", "name=seccomp,profile=builtin", "name=cgroupns")},
 		"29, containerd image store":  {info: change{"ServerVersion": "29.1.0", "Driver": "overlayfs"}},
 		"cgroup namespace host":       {info: v2("28.5.2", "name=seccomp,profile=builtin")},
@@ -69,7 +73,7 @@ func TestEngines(t *testing.T) {
 		"the smallest pool that does": {info: change{"DefaultAddressPools": []change{{"Base": "10.9.0.0/24", "Size": 26}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := readEngine(recorded(t, tt.info), nil)
+			e := readEngine(recorded(t, cmp.Or(tt.recorded, "engine-20.10"), tt.info), nil)
 			e.host, e.namespace = tt.host, !tt.noNamespace
 			if f := reachable(e); f.required() {
 				t.Fatalf("the engine answers, but %v", f)

@@ -25,6 +25,7 @@ type host struct {
 	built         bool   // what takes most of the disk is there already
 	noexec        bool   // the checkout's file system starts no programs
 	watchers      int    // fs.inotify.max_user_instances
+	watching      int    // how many of them root uses
 	unenforceable []string
 }
 
@@ -45,12 +46,8 @@ func (c checkout) host() host {
 	if err == nil {
 		h.watchers, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
-	h.err = err
-	for module, option := range policyModules {
-		if !kernelHas(os.DirFS("/"), kernelRelease(), module, option) {
-			h.unenforceable = append(h.unenforceable, module)
-		}
-	}
+	h.err, h.watching = err, watching()
+	h.unenforceable = unenforceable(os.DirFS("/"), kernelRelease())
 	return h
 }
 
@@ -101,20 +98,55 @@ func executable(h host) finding {
 	return finding{}
 }
 
-// inotify checks how many inotify instances a user may have: all nodes' kubelets,
-// containerds and kube-proxies are the same root user's. Linux's default is 128.
+// inotify checks how many inotify instances root has left: all nodes' programs are the
+// same root's. A control plane takes 11, a node 7, and Linux gives a user 128.
 func inotify(h host) finding {
-	const needed = 128
-	if h.watchers < needed {
-		return missing("inotify", "echo fs.inotify.max_user_instances=512 | sudo tee /etc/sysctl.d/90-inotify.conf && sudo sysctl --load /etc/sysctl.d/90-inotify.conf",
-			"%d inotify instances for each user: the nodes of a cluster need up to %d", h.watchers, needed)
+	const needed = 40
+	if left := h.watchers - h.watching; left < needed {
+		return missing("inotify", "echo fs.inotify.max_user_instances=1024 | sudo tee /etc/sysctl.d/90-inotify.conf && sudo sysctl --load /etc/sysctl.d/90-inotify.conf",
+			"root has %d of %d inotify instances left, and a cluster needs %d", left, h.watchers, needed)
 	}
 	return finding{}
 }
 
+// watching counts the inotify instances of root's processes. Only root can: for others
+// it is 0.
+func watching() int {
+	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return 0
+	}
+	count := 0
+	for _, path := range descriptors {
+		if target, err := os.Readlink(path); err == nil && target == "anon_inode:inotify" {
+			count++
+		}
+	}
+	return count
+}
+
 // policyModules are the kernel modules through which network policies are enforced,
-// with the options that build them.
-var policyModules = map[string]string{"nf_tables": "CONFIG_NF_TABLES", "nfnetlink_queue": "CONFIG_NETFILTER_NETLINK_QUEUE"}
+// with the options that build them: packets wait in a queue for a decision, and
+// nftables or iptables puts them there.
+var policyModules = [][]struct{ name, option string }{
+	{{"nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"}},
+	{{"nft_queue", "CONFIG_NFT_QUEUE"}, {"xt_NFQUEUE", "CONFIG_NETFILTER_XT_TARGET_NFQUEUE"}},
+}
+
+// unenforceable returns the modules that a kernel lacks for network policies.
+func unenforceable(root fs.FS, release string) []string {
+	var lacking []string
+	for _, alternatives := range policyModules {
+		found := false
+		for _, module := range alternatives {
+			found = found || kernelHas(root, release, module.name, module.option)
+		}
+		if !found {
+			lacking = append(lacking, alternatives[0].name)
+		}
+	}
+	return lacking
+}
 
 func policies(h host) finding {
 	if len(h.unenforceable) == 0 {

@@ -5,7 +5,9 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 )
@@ -17,16 +19,17 @@ func TestHosts(t *testing.T) {
 		says, fix string // empty: supported
 		optional  bool
 	}{
-		"fine":          {change: func(*host) {}},
-		"odd path":      {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
-		"built":         {change: func(h *host) { h.disk, h.built = 3000, true }},
-		"arm":           {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
-		"little memory": {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
-		"little disk":   {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
-		"colon":         {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
-		"noexec":        {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
-		"few inotify":   {change: func(h *host) { h.watchers = 64 }, says: "64 inotify instances", fix: "fs.inotify.max_user_instances=512"},
-		"no nfqueue":    {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+		"fine":            {change: func(*host) {}},
+		"odd path":        {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"built":           {change: func(h *host) { h.disk, h.built = 3000, true }},
+		"arm":             {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory":   {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"little disk":     {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
+		"colon":           {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":          {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":     {change: func(h *host) { h.watchers = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
+		"inotify used up": {change: func(h *host) { h.watching = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
+		"no nfqueue":      {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
@@ -47,10 +50,11 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-func TestKernelHas(t *testing.T) {
+// What a kernel has is found in what it has loaded, in its modules, or in its options.
+func TestUnenforceable(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	if _, err := w.Write([]byte("CONFIG_NF_TABLES=y\nCONFIG_NETFILTER_NETLINK_QUEUE=m\n")); err != nil {
+	if _, err := w.Write([]byte("CONFIG_NETFILTER_NETLINK_QUEUE=y\n# CONFIG_NFT_QUEUE is not set\nCONFIG_NETFILTER_XT_TARGET_NFQUEUE=m\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -58,23 +62,37 @@ func TestKernelHas(t *testing.T) {
 	}
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	for name, tt := range map[string]struct {
-		root          fstest.MapFS
-		tables, queue bool
+		root fstest.MapFS
+		want string
 	}{
-		"loaded":                     {fstest.MapFS{"sys/module/nf_tables/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, true, true},
-		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("kernel/net/netfilter/nf_tables.ko.xz: x\nkernel/net/netfilter/nfnetlink_queue.ko.xz: x\n")}, true, true},
-		"built in":                   {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nf_tables.ko\n")}, true, false},
-		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, true, false},
-		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\n")}, false, true},
-		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("nf_tables.ko:"), "boot/config-6.1": file("")}, false, false},
-		"a kernel that says nothing": {fstest.MapFS{}, true, true},
+		"loaded":                     {fstest.MapFS{"sys/module/nft_queue/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, ""},
+		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko.xz: x\nkernel/net/netfilter/nfnetlink_queue.ko.xz: x\n")}, ""},
+		"built in, half of it":       {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nft_queue.ko\n")}, "nfnetlink_queue"},
+		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, "nft_queue"},
+		"config and its module":      {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}, "lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko:")}, ""},
+		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NFT_QUEUE=y\n")}, ""},
+		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("/nft_queue.ko: /nfnetlink_queue.ko"), "boot/config-6.1": file("")}, "nfnetlink_queue nft_queue"},
+		"a kernel that says nothing": {fstest.MapFS{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for module, want := range map[string]bool{"nf_tables": tt.tables, "nfnetlink_queue": tt.queue} {
-				if got := kernelHas(tt.root, "6.1", module, policyModules[module]); got != want {
-					t.Errorf("%s: got %v, want %v", module, got, want)
-				}
+			if got := strings.Join(unenforceable(tt.root, "6.1"), " "); got != tt.want {
+				t.Errorf("lacks %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// An instance of this process counts.
+func TestWatching(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can see all processes")
+	}
+	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(instance)
+	if watching() == 0 {
+		t.Error("no inotify instance is counted")
 	}
 }

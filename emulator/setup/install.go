@@ -77,10 +77,12 @@ func browser(ctx context.Context, c checkout) error {
 	}}})
 }
 
-// aptInstall installs Debian packages without recommended ones.
+// aptInstall installs Debian packages without recommended ones. It waits for another
+// checkout's.
 func (c checkout) aptInstall(ctx context.Context, p *progress, packages ...string) error {
 	p.say("installing " + strings.Join(packages, " "))
-	script := `apt-get install --yes --no-install-recommends "$@" || { apt-get update && apt-get install --yes --no-install-recommends "$@"; }`
+	const install = `apt-get --option DPkg::Lock::Timeout=600 install --yes --no-install-recommends "$@"`
+	script := install + " || { apt-get update && " + install + "; }"
 	cmd := c.command(ctx, "", "sh", append([]string{"-c", script, "sh"}, packages...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	return p.run(cmd, nil)

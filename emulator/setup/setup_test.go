@@ -269,7 +269,7 @@ func TestEnsureDocker(t *testing.T) {
 		"docker": `[ "$1" = info ] || exit 1; if [ -e "$0.up" ]; then cat "$RECORDED"; else echo "Cannot connect" >&2; exit 1; fi`,
 		// What it installs is itself, under another name.
 		"apt-get": `case "$0" in *dockerd) touch "${0%/*}/docker.up"; exit;; esac
-[ "$*" = "install --yes --no-install-recommends docker.io containerd runc iptables" ] && ln -s "$0" "${0%/*}/dockerd"`,
+[ "$*" = "--option DPkg::Lock::Timeout=600 install --yes --no-install-recommends docker.io containerd runc iptables" ] && ln -s "$0" "${0%/*}/dockerd"`,
 		"service": `echo "ulimit: Operation not permitted"; exit 1`,
 	} {
 		write(t, filepath.Join(fake, name), "#!/bin/sh\n"+script+"\n")

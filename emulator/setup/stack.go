@@ -78,6 +78,9 @@ func answer(ctx context.Context, c checkout) error {
 		status, body, err := get(ctx, client, url)
 		if err == nil {
 			fmt.Printf("\n%s answers %s\n%s\n", url, status, body)
+			if f := policies(c.host()); f.fix != "" { // once more, below all that make up printed
+				f.print(os.Stderr)
+			}
 			return nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {

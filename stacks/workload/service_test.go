@@ -22,6 +22,7 @@ func TestURL(t *testing.T) {
 		{"ingress without address", status(corev1.LoadBalancerIngress{}), ""},
 		{"empty address", status(corev1.LoadBalancerIngress{Ip: ptr("")}), ""},
 		{"IP address", status(corev1.LoadBalancerIngress{Ip: ptr("192.0.2.80")}), "http://192.0.2.80"},
+		{"IPv6 address", status(corev1.LoadBalancerIngress{Ip: ptr("2001:db8::80")}), "http://[2001:db8::80]"},
 		{"host name", status(corev1.LoadBalancerIngress{Hostname: ptr("lb.example.com")}), "http://lb.example.com"},
 		{"the second has one", status(corev1.LoadBalancerIngress{}, corev1.LoadBalancerIngress{Ip: ptr("192.0.2.81")}), "http://192.0.2.81"},
 	} {

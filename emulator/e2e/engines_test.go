@@ -1,0 +1,182 @@
+//go:build linux
+
+package e2e
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The second engine's part of this checkout's emulator folder, kept between runs:
+// its userland, and for each image store what the engine keeps.
+const engineFolder = "engine"
+
+// storeVariable names the image store in the test's own process next to the engine.
+const storeVariable = "HELLO_TIMBER_IMAGE_STORE"
+
+// TestEngines runs the tutorial's rows on a newer Docker engine than the machine
+// may have, once with each of its image stores: the classic one, and containerd's,
+// which is the default of Docker 29 and of GitHub's runners.
+func TestEngines(t *testing.T) {
+	s := emulated(t, "e2e")
+	var userland string
+	if os.Getenv(storeVariable) == "" {
+		userland = engineUserland(t, s)
+	}
+	for _, store := range []string{"classic", "containerd"} {
+		t.Run(store, func(t *testing.T) {
+			switch os.Getenv(storeVariable) {
+			case "":
+				nextToEngine(t, s, userland, store)
+			case store:
+				rowsOnEngine(t, store)
+			}
+		})
+	}
+}
+
+// engineUserland returns the folder of a small Debian that has the engine, made at
+// the first run. It skips the test where that cannot be had.
+func engineUserland(t *testing.T, s *stack) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("a second Docker engine needs root. Fix: sudo make test")
+	}
+	if _, err := os.Stat("/etc/debian_version"); err != nil {
+		t.Skip("a second Docker engine is made of Debian's packages, by debootstrap, on Debian only: ", err)
+	}
+	folder := filepath.Join(s.home, engineFolder, "forky")
+	if _, err := os.Stat(folder); err == nil {
+		return folder
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	t.Log("bootstrapping Debian forky with its Docker engine: some minutes, once")
+	if err := engineCommand(t, "testdata/bootstrap.sh", folder).Run(); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// engineCommand is a script in namespaces of its own: when it ends, or the test
+// does, the kernel removes every process, mount and network device in them.
+func engineCommand(t *testing.T, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(interrupted, "sh", append([]string{script}, args...)...)
+	command.Stdout, command.Stderr = t.Output(), t.Output()
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
+		// When this thread ends, that is: it is this test's until then.
+		Pdeathsig: syscall.SIGKILL,
+	}
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	return command
+}
+
+// nextToEngine runs this test again as a process next to a new engine. Pulumi's
+// state and the emulated Google are of its own too, so that what is up on the
+// machine's own engine has no part in it.
+func nextToEngine(t *testing.T, s *stack, userland, store string) {
+	t.Helper()
+	data := filepath.Join(s.home, engineFolder, store)
+	running := data + ".running"
+	// Only an engine that stopped with nothing in it is started again.
+	if err := os.RemoveAll(running); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(data, running); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// Namespaces have no part in what the kernel keeps about groups of processes.
+		remove := exec.Command("find", "/sys/fs/cgroup", "-depth", "-type", "d", "-path", "*/hello-timber-engine*", "-exec", "rmdir", "{}", "+")
+		if out, err := remove.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		end := func() error { return os.RemoveAll(running) }
+		if !t.Failed() {
+			end = func() error { return os.Rename(running, data) }
+		}
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := engineCommand(t, "testdata/engine.sh", userland, running, filepath.Dir(s.home), store, t.TempDir(),
+		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=20m", "-test.v")
+	command.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
+	command.Env = append(s.env, storeVariable+"="+store)
+	if err := command.Run(); err != nil {
+		t.Error(err)
+	}
+}
+
+// rowsOnEngine is the tutorial from nothing to nothing.
+func rowsOnEngine(t *testing.T, store string) {
+	s := newStack(t, "e2e-"+store)
+	engine := s.run(t, "docker", "info", "--format={{.ServerVersion}} {{.DriverStatus}}")
+	t.Log("Docker engine ", engine)
+	if strings.Contains(engine, "io.containerd.snapshotter") != (store == "containerd") {
+		t.Fatalf("the engine does not have the %s image store: %s", store, engine)
+	}
+	namespace := "--namespace=hello-timber-" + s.name
+	s.pulumi(t, "config", "set", "immutableTags", "true")
+	t.Log("up")
+	url := s.up(t)
+	answers(t, url, v1)
+
+	t.Log("three replicas")
+	s.pulumi(t, "config", "set", "replicas", "3")
+	s.up(t)
+	s.run(t, "sh", "-c", s.pulumi(t, "stack", "output", "kubectl"))
+	if ready := s.ready(t, "pods", namespace); len(ready) != 3 {
+		t.Errorf("ready pods: %q, want three", ready)
+	}
+
+	t.Log("v2")
+	first := s.pulumi(t, "stack", "output", "image")
+	s.pulumi(t, "config", "set", "imageVersion", "v2")
+	underLoad(t, url, []string{v1, v2}, func() { s.up(t) })
+	answers(t, url, v2)
+	second := s.pulumi(t, "stack", "output", "image")
+	if first == second {
+		t.Errorf("v1 and v2 are both %s", first)
+	}
+
+	t.Log("another image under the same tag")
+	edited := (&lab{stack: s}).copy(t)
+	dockerfile, err := os.OpenFile(filepath.Join(edited.folder, "app", "Dockerfile"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dockerfile.WriteString("\nLABEL edited=true\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := dockerfile.Close(); err != nil {
+		t.Fatal(err)
+	}
+	edited.fails(t, []string{"The repository has enabled tag immutability", "Fix: pulumi config set imageVersion v3 --stack " + s.name}, "pulumi", "up", "--yes", "--skip-preview")
+	answers(t, url, v2)
+
+	t.Log("destroy")
+	s.pulumi(t, "destroy", "--yes")
+	if left := s.onThisMachine(t); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	images := strings.Fields(s.run(t, "docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}"))
+	if extra := slices.DeleteFunc(images, func(name string) bool { return !strings.HasPrefix(name, "127.0.0.1:") }); len(extra) > 0 {
+		t.Errorf("the pushes left names of their own: %q", extra)
+	}
+}

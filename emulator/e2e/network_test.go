@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// strangers are pods of another namespace, one on each node, that serve on a port.
+const strangers = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: stranger, namespace: default}
+spec:
+  selector: {matchLabels: {app: stranger}}
+  template:
+    metadata: {labels: {app: stranger}}
+    spec:
+      containers:
+      - name: busybox
+        image: emulator/pause:1
+        imagePullPolicy: Never
+        command: [/bin/busybox, nc, -ll, -p, "7000", -e, /bin/busybox, echo, welcome]
+      - name: more
+        image: emulator/pause:1
+        imagePullPolicy: Never
+        command: [/bin/busybox, sleep, "3600"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: stranger, namespace: default}
+spec:
+  selector: {app: stranger}
+  ports: [{port: 80, targetPort: 7000}]
+`
+
+// hasty is a pod in the service's namespace that calls a stranger with its first breath.
+const hasty = `
+apiVersion: v1
+kind: Pod
+metadata: {name: hasty}
+spec:
+  restartPolicy: Never
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: busybox
+    image: emulator/pause:1
+    imagePullPolicy: Never
+    command: [/bin/busybox, sh, -c, "for i in 1 2 3 4 5 6 7 8; do /bin/busybox timeout 1 /bin/busybox nc STRANGER 7000 < /dev/null; done; echo done"]
+    securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+    resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 16Mi}}
+`
+
+// inside runs busybox in the network of a pod's container and returns what it
+// printed, standard error too, and whether it succeeded.
+func (l *lab) inside(t *testing.T, p pod, args ...string) (string, bool) {
+	t.Helper()
+	script := "pid=$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}') && exec nsenter --net=/proc/$pid/ns/net busybox \"$@\""
+	command := exec.CommandContext(interrupted, "docker", append([]string{"exec", p.node, "sh", "-c", script, "sh"}, args...)...)
+	out, err := command.CombinedOutput()
+	return strings.TrimSpace(string(out)), err == nil
+}
+
+// connects asserts that a pod can, or cannot, open a connection. A port that answers
+// "refused" was reached: what a policy forbids gets no answer at all.
+func (l *lab) connects(t *testing.T, from pod, ip, port string, want bool) {
+	t.Helper()
+	out, ok := l.inside(t, from, "timeout", "3", "busybox", "nc", "-w", "2", ip, port)
+	reached := ok || strings.Contains(out, "refused")
+	if reached != want {
+		t.Errorf("%s connects to %s:%s: %t (%s), want %t", from.name, ip, port, reached, out, want)
+	}
+}
+
+// resolves asserts that a pod can, or cannot, resolve a name with cluster DNS.
+func (l *lab) resolves(t *testing.T, from pod, name, address string, want bool) {
+	t.Helper()
+	out, ok := l.inside(t, from, "timeout", "5", "busybox", "nslookup", "-type=a", name, "10.96.0.10")
+	if found := ok && strings.Contains(out, address); found != want {
+		t.Errorf("%s resolves %s to %s: %t, want %t:\n%s", from.name, name, address, found, want, out)
+	}
+}
+
+func (l *lab) podsIn(t *testing.T, namespace string, more ...string) []pod {
+	t.Helper()
+	text := l.kubectl(t, append([]string{"--namespace=" + namespace, "get", "pods", "--field-selector=status.phase=Running",
+		"--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName} {.status.containerStatuses[0].containerID} {.status.podIP}{\"\\n\"}{end}"}, more...)...)
+	var pods []pod
+	for line := range strings.Lines(text) {
+		f := append(strings.Fields(line), "", "", "", "")
+		pods = append(pods, pod{name: f[0], node: f[1], container: strings.TrimPrefix(f[2], "containerd://"), ip: f[3]})
+	}
+	return pods
+}
+
+// TestNetwork is what pods can reach: names, each other, and nothing that the
+// program's policies forbid.
+func TestNetwork(t *testing.T) {
+	l := &lab{stack: newStack(t, "e2e-network")}
+	l.up(t)
+	l.run(t, "sh", "-c", l.pulumi(t, "stack", "output", "kubectl"))
+	namespace := "hello-timber-" + l.name
+	l.apply(t, "default", strangers)
+	l.kubectl(t, "--namespace=default", "rollout", "status", "daemonset/stranger", "--timeout=2m")
+	others := l.podsIn(t, "default", "--selector=app=stranger")
+	if len(others) != 3 {
+		t.Fatalf("%d strangers, want one on each of three nodes", len(others))
+	}
+
+	t.Run("cluster DNS runs at its usual place", func(t *testing.T) {
+		l.kubectl(t, "--namespace=kube-system", "rollout", "status", "deployment/coredns", "--timeout=2m")
+		if events := l.kubectl(t, "get", "events", "--all-namespaces", "--field-selector=reason=MissingClusterDNS", "--output=name"); events != "" {
+			t.Errorf("kubelets miss it: %s", events)
+		}
+		conf := l.kubectl(t, "--namespace=default", "exec", others[0].name, "--container=busybox", "--", "/bin/busybox", "cat", "/etc/resolv.conf")
+		if !strings.Contains(conf, "nameserver 10.96.0.10") || !strings.Contains(conf, "search default.svc.cluster.local") {
+			t.Errorf("resolv.conf: %s", conf)
+		}
+	})
+	t.Run("pods resolve Services, and what the host resolves", func(t *testing.T) {
+		l.resolves(t, others[0], "kubernetes.default.svc.cluster.local", "10.96.0.1", true)
+		ip := l.kubectl(t, "--namespace=default", "get", "service", "stranger", "--output=jsonpath={.spec.clusterIP}")
+		l.resolves(t, others[0], "stranger.default.svc.cluster.local", ip, true)
+		// Docker's resolver, which asks the host's for all other names, knows the nodes by name.
+		node := l.kubectl(t, "get", "node", others[1].node, "--output=jsonpath={.status.addresses[?(@.type==\"InternalIP\")].address}")
+		l.resolves(t, others[0], others[1].node, node, true)
+	})
+
+	service := l.podsIn(t, namespace)[0]
+	port := l.kubectl(t, "--namespace="+namespace, "get", "pod", service.name, "--output=jsonpath={.spec.containers[0].ports[0].containerPort}")
+	t.Run("a stranger reaches the service's port and nothing else", func(t *testing.T) {
+		l.listen(t, service, "7001")
+		for _, other := range others { // on the same node, and on others
+			l.connects(t, other, service.ip, port, true)
+			l.connects(t, other, service.ip, "7001", false)
+			l.connects(t, other, service.ip, "7002", false)
+		}
+		l.connects(t, service, "127.0.0.1", "7001", true) // it does listen
+	})
+	t.Run("the service's pod opens no connection", func(t *testing.T) { l.egress(t, service, others, false) })
+	t.Run("not even in its first second", func(t *testing.T) {
+		l.apply(t, namespace, strings.ReplaceAll(hasty, "STRANGER", others[0].ip))
+		eventually(t, "hasty has tried", func() bool {
+			return strings.HasSuffix(l.kubectl(t, "--namespace="+namespace, "logs", "hasty", "--ignore-errors"), "done")
+		})
+		if said := l.kubectl(t, "--namespace="+namespace, "logs", "hasty"); strings.Contains(said, "welcome") {
+			t.Errorf("it reached a stranger:\n%s", said)
+		}
+		l.kubectl(t, "--namespace="+namespace, "delete", "pod", "hasty")
+	})
+	t.Run("with egress it does, and no request fails meanwhile", func(t *testing.T) {
+		l.set(t, "egress", "true")
+		underLoad(t, l.url, []string{v1}, func() { l.up(t) })
+		l.egress(t, l.podsIn(t, namespace)[0], others, true)
+	})
+}
+
+// egress asserts that the service's pod can, or cannot, open connections and resolve names.
+func (l *lab) egress(t *testing.T, service pod, others []pod, want bool) {
+	t.Helper()
+	for _, other := range others {
+		l.connects(t, service, other.ip, "7000", want)
+	}
+	l.connects(t, service, "10.96.0.1", "443", want)
+	l.resolves(t, service, "kubernetes.default.svc.cluster.local", "10.96.0.1", want)
+}
+
+// listen opens a port in a pod's network until the test ends.
+func (l *lab) listen(t *testing.T, p pod, port string) {
+	t.Helper()
+	if out, ok := l.inside(t, p, "sh", "-c", "busybox nc -ll -p "+port+" -e busybox true > /dev/null 2>&1 & sleep 0.5"); !ok {
+		t.Fatalf("listen on %s: %s", port, out)
+	}
+}
+
+// apply creates or changes objects in a namespace.
+func (l *lab) apply(t *testing.T, namespace, objects string) {
+	t.Helper()
+	command := exec.CommandContext(interrupted, "kubectl", "--namespace="+namespace, "apply", "--filename=-")
+	command.Env, command.Stdin = l.env, strings.NewReader(objects)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("kubectl apply: %w: %s", err, out))
+	}
+}

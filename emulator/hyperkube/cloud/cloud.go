@@ -1,0 +1,274 @@
+// Package cloud is what the emulated cloud gives a cluster from outside: addresses
+// for LoadBalancer Services, routes to the nodes' pods, and word of lost machines.
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"github.com/vishvananda/netlink"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	cloudprovider "k8s.io/cloud-provider"
+	"k8s.io/cloud-provider/app"
+	"k8s.io/cloud-provider/app/config"
+	"k8s.io/cloud-provider/names"
+	"k8s.io/cloud-provider/options"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/klog/v2"
+)
+
+// cloud runs in the control plane's container, which no user's node shares, so that
+// an address outlives every node, as a Google load balancer does.
+type cloud struct {
+	link netlink.Link
+	wire wire
+	// addresses is where load balancer addresses are taken from; nodes never
+	// get one of these.
+	addresses *net.IPNet
+
+	mu     sync.Mutex
+	routes map[string]*cloudprovider.Route
+}
+
+// wire is the network that the cluster's machines share.
+type wire interface {
+	// answers tells whether a machine has an address. It asks as many times as
+	// seconds, and believes the first answer.
+	answers(ctx context.Context, address string, seconds int) (bool, error)
+	// announce says that this machine has an address now: neighbours may still know
+	// it by its last holder's MAC.
+	announce(ctx context.Context, address string) error
+}
+
+// NewCommand is Kubernetes' own cloud-controller-manager
+// with this cloud behind it. It reads LOADBALANCER_RANGE, a CIDR of the
+// container's network.
+func NewCommand() *cobra.Command {
+	opts, err := options.NewCloudControllerManagerOptions()
+	if err != nil {
+		klog.Fatalf("cloud-controller-manager: %v", err)
+	}
+	cloudprovider.RegisterCloudProvider("emulator", newCloud)
+	controllers := maps.Clone(app.DefaultInitFuncConstructors)
+	maps.DeleteFunc(controllers, func(name string, _ app.ControllerInitFuncConstructor) bool {
+		return name != names.ServiceLBController && name != names.NodeRouteController && name != names.CloudNodeLifecycleController
+	})
+	initialize := func(c *config.CompletedConfig) cloudprovider.Interface {
+		cloud, err := cloudprovider.InitCloudProvider("emulator", "")
+		if err != nil {
+			klog.Fatalf("cloud-controller-manager: %v", err)
+		}
+		return cloud
+	}
+	return app.NewCloudControllerManagerCommand(opts, initialize, controllers, names.CCMControllerAliases(), cliflag.NamedFlagSets{}, wait.NeverStop)
+}
+
+func newCloud(io.Reader) (cloudprovider.Interface, error) {
+	link, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return nil, err
+	}
+	_, addresses, err := net.ParseCIDR(os.Getenv("LOADBALANCER_RANGE"))
+	if err != nil {
+		return nil, fmt.Errorf("LOADBALANCER_RANGE: %w", err)
+	}
+	return &cloud{link: link, wire: arping{}, addresses: addresses, routes: map[string]*cloudprovider.Route{}}, nil
+}
+
+func (c *cloud) Initialize(cloudprovider.ControllerClientBuilder, <-chan struct{}) {}
+func (c *cloud) LoadBalancer() (cloudprovider.LoadBalancer, bool)                  { return c, true }
+func (c *cloud) Instances() (cloudprovider.Instances, bool)                        { return nil, false }
+func (c *cloud) InstancesV2() (cloudprovider.InstancesV2, bool)                    { return c, true }
+func (c *cloud) Zones() (cloudprovider.Zones, bool)                                { return nil, false }
+func (c *cloud) Clusters() (cloudprovider.Clusters, bool)                          { return nil, false }
+func (c *cloud) Routes() (cloudprovider.Routes, bool)                              { return c, true }
+func (c *cloud) ProviderName() string                                              { return "emulator" }
+func (c *cloud) HasClusterID() bool                                                { return true }
+
+// GetLoadBalancer knows a load balancer by the address in its Service's
+// status.
+func (c *cloud) GetLoadBalancer(_ context.Context, _ string, service *v1.Service) (*v1.LoadBalancerStatus, bool, error) {
+	return &service.Status.LoadBalancer, len(service.Status.LoadBalancer.Ingress) > 0, nil
+}
+
+// GetLoadBalancerName is named as GKE names its own: "a" and the Service's uid.
+func (c *cloud) GetLoadBalancerName(_ context.Context, _ string, service *v1.Service) string {
+	return cloudprovider.DefaultLoadBalancerName(service)
+}
+
+// EnsureLoadBalancer puts an address on this container's interface; kube-proxy
+// beside it sends what arrives there to the Service's pods. A Service that had
+// an address before a restart gets the same one again.
+func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Service, _ []*v1.Node) (*v1.LoadBalancerStatus, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ingress := service.Status.LoadBalancer.Ingress; len(ingress) > 0 {
+		return &service.Status.LoadBalancer, c.claim(ctx, net.ParseIP(ingress[0].IP))
+	}
+	mine, err := netlink.AddrList(c.link, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, err
+	}
+	for ip := next(c.addresses.IP); c.addresses.Contains(ip); ip = next(ip) {
+		if slices.ContainsFunc(mine, func(a netlink.Addr) bool { return a.IP.Equal(ip) }) {
+			continue
+		}
+		// Other clusters of this network draw from the same range: ask the wire
+		// who has the address (RFC 5227) instead of keeping a common book.
+		taken, err := c.wire.answers(ctx, ip.String(), 1)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			continue
+		}
+		if err := c.claim(ctx, ip); err != nil {
+			return nil, err
+		}
+		return &v1.LoadBalancerStatus{Ingress: []v1.LoadBalancerIngress{{IP: ip.String()}}}, nil
+	}
+	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
+}
+
+// arping asks and announces as RFC 5227 says, with the command of that name.
+type arping struct{}
+
+func (arping) answers(ctx context.Context, address string, seconds int) (bool, error) {
+	n := strconv.Itoa(seconds)
+	out, err := exec.CommandContext(ctx, "arping", "-D", "-q", "-c", n, "-w", n, "-I", "eth0", address).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return true, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("ask who has %s: %w: %s", address, err, out)
+	}
+	return false, err
+}
+
+func (arping) announce(ctx context.Context, address string) error {
+	if out, err := exec.CommandContext(ctx, "arping", "-A", "-q", "-c", "1", "-I", "eth0", address).CombinedOutput(); err != nil {
+		return fmt.Errorf("announce %s: %w: %s", address, err, out)
+	}
+	return nil
+}
+
+func (c *cloud) claim(ctx context.Context, ip net.IP) error {
+	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(32, 32)}}
+	if err := netlink.AddrReplace(c.link, addr); err != nil {
+		return fmt.Errorf("claim load balancer address %s: %w", ip, err)
+	}
+	return c.wire.announce(ctx, ip.String())
+}
+
+// UpdateLoadBalancer has nothing to do: the address does not depend on nodes.
+func (c *cloud) UpdateLoadBalancer(context.Context, string, *v1.Service, []*v1.Node) error {
+	return nil
+}
+
+// EnsureLoadBalancerDeleted gives the Service's address back.
+func (c *cloud) EnsureLoadBalancerDeleted(_ context.Context, _ string, service *v1.Service) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	addrs, err := netlink.AddrList(c.link, netlink.FAMILY_V4)
+	if err != nil {
+		return err
+	}
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		for _, addr := range addrs {
+			if addr.IP.String() == ingress.IP && c.addresses.Contains(addr.IP) {
+				if err := netlink.AddrDel(c.link, &addr); err != nil {
+					return fmt.Errorf("release load balancer address %s: %w", addr.IP, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ListRoutes lists the routes this process made; after a restart there are
+// none and the route controller makes them again.
+func (c *cloud) ListRoutes(context.Context, string) ([]*cloudprovider.Route, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.routes)), nil
+}
+
+// CreateRoute sends a node's pod range to the node.
+func (c *cloud) CreateRoute(_ context.Context, _ string, _ string, route *cloudprovider.Route) error {
+	for _, address := range route.TargetNodeAddresses {
+		if address.Type != v1.NodeInternalIP {
+			continue
+		}
+		_, destination, err := net.ParseCIDR(route.DestinationCIDR)
+		if err != nil {
+			return err
+		}
+		if err := netlink.RouteReplace(&netlink.Route{LinkIndex: c.link.Attrs().Index, Dst: destination, Gw: net.ParseIP(address.Address)}); err != nil {
+			return fmt.Errorf("route %s via %s: %w", destination, address.Address, err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		route.Name = route.DestinationCIDR
+		c.routes[route.DestinationCIDR] = route
+		return nil
+	}
+	return fmt.Errorf("node %s has no internal address yet", route.TargetNode)
+}
+
+// DeleteRoute forgets a node's pod range.
+func (c *cloud) DeleteRoute(_ context.Context, _ string, route *cloudprovider.Route) error {
+	_, destination, err := net.ParseCIDR(route.DestinationCIDR)
+	if err != nil {
+		return err
+	}
+	if err := netlink.RouteDel(&netlink.Route{LinkIndex: c.link.Attrs().Index, Dst: destination}); err != nil {
+		return fmt.Errorf("delete route %s: %w", destination, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.routes, route.DestinationCIDR)
+	return nil
+}
+
+// InstanceExists is asked about nodes that are not ready. One that does not even
+// answer on the wire is stopped or removed: its Node goes, and its pods start
+// elsewhere at once. One that is started again registers itself again.
+func (c *cloud) InstanceExists(ctx context.Context, node *v1.Node) (bool, error) {
+	for _, address := range node.Status.Addresses {
+		if address.Type == v1.NodeInternalIP {
+			// A machine that is merely busy must not be taken for lost.
+			return c.wire.answers(ctx, address.Address, 5)
+		}
+	}
+	return true, nil // still to register its address
+}
+
+// InstanceShutdown is always false: a machine that is off does not exist.
+func (c *cloud) InstanceShutdown(context.Context, *v1.Node) (bool, error) { return false, nil }
+
+// InstanceMetadata is not asked for: nodes label themselves.
+func (c *cloud) InstanceMetadata(context.Context, *v1.Node) (*cloudprovider.InstanceMetadata, error) {
+	return nil, cloudprovider.NotImplemented
+}
+
+func next(ip net.IP) net.IP {
+	ip = slices.Clone(ip.To4())
+	for i := len(ip) - 1; i >= 0; i-- {
+		ip[i]++
+		if ip[i] != 0 {
+			break
+		}
+	}
+	return ip
+}

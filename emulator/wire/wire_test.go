@@ -1,0 +1,62 @@
+package wire
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+type fixed struct {
+	plugin.UnimplementedProvider
+	asked  plugin.DiffRequest
+	result plugin.DiffResult
+}
+
+func (f *fixed) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResult, error) {
+	f.asked = req
+	return f.result, nil
+}
+
+func TestDiff(t *testing.T) {
+	properties := func(name string) *structpb.Struct {
+		return &structpb.Struct{Fields: map[string]*structpb.Value{"name": structpb.NewStringValue(name)}}
+	}
+	for _, test := range []struct {
+		result plugin.DiffResult
+		want   *pulumirpc.DiffResponse
+	}{
+		{plugin.DiffResult{Changes: plugin.DiffNone, StableKeys: []resource.PropertyKey{"name"}},
+			&pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true, Stables: []string{"name"}}},
+		{plugin.DiffResult{}, &pulumirpc.DiffResponse{}},
+		{plugin.DiffResult{Changes: plugin.DiffSome, ChangedKeys: []resource.PropertyKey{"b", "a"}, ReplaceKeys: []resource.PropertyKey{"b"}},
+			&pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_SOME, Diffs: []string{"a", "b"}, Replaces: []string{"b"}}},
+		{plugin.DiffResult{Changes: plugin.DiffSome, DeleteBeforeReplace: true, DetailedDiff: map[string]plugin.PropertyDiff{
+			`labels["a.b"]`: {Kind: plugin.DiffAdd}, "labels.c": {Kind: plugin.DiffDelete, InputDiff: true}, "list[0].spot": {Kind: plugin.DiffUpdateReplace},
+			"added": {Kind: plugin.DiffAddReplace}, "deleted": {Kind: plugin.DiffDeleteReplace}, "updated": {Kind: plugin.DiffUpdate}}},
+			&pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_SOME, DeleteBeforeReplace: true, HasDetailedDiff: true,
+				Diffs: []string{"added", "deleted", "labels", "list", "updated"}, Replaces: []string{"added", "deleted", "list"},
+				DetailedDiff: map[string]*pulumirpc.PropertyDiff{
+					`labels["a.b"]`: {Kind: pulumirpc.PropertyDiff_ADD}, "labels.c": {Kind: pulumirpc.PropertyDiff_DELETE, InputDiff: true},
+					"list[0].spot": {Kind: pulumirpc.PropertyDiff_UPDATE_REPLACE}, "added": {Kind: pulumirpc.PropertyDiff_ADD_REPLACE},
+					"deleted": {Kind: pulumirpc.PropertyDiff_DELETE_REPLACE}, "updated": {Kind: pulumirpc.PropertyDiff_UPDATE}}}},
+	} {
+		provider := &fixed{result: test.result}
+		got, err := Server(provider).Diff(t.Context(), &pulumirpc.DiffRequest{Urn: "urn:pulumi:s::p::a:b:C::n", Id: "id",
+			OldInputs: properties("1"), Olds: properties("2"), News: properties("3"), IgnoreChanges: []string{"x"}})
+		if err != nil || !proto.Equal(got, test.want) {
+			t.Errorf("got %v, %v, want %v", got, err, test.want)
+		}
+		want := plugin.DiffRequest{URN: "urn:pulumi:s::p::a:b:C::n", Name: "n", Type: "a:b:C", ID: "id", AllowUnknowns: true, IgnoreChanges: []string{"x"},
+			OldInputs: resource.PropertyMap{"name": resource.NewProperty("1")}, OldOutputs: resource.PropertyMap{"name": resource.NewProperty("2")},
+			NewInputs: resource.PropertyMap{"name": resource.NewProperty("3")}}
+		if !reflect.DeepEqual(provider.asked, want) {
+			t.Errorf("asked %+v, want %+v", provider.asked, want)
+		}
+	}
+}

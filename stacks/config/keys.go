@@ -1,0 +1,163 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits that only a typing error exceeds: thirty nodes cost some eight hundred
+// dollars a month, and have 4 GiB of memory each.
+const (
+	maxNodes          = 30
+	maxReplicas       = 100
+	maxMemory         = 4096 // MiB
+	maxStartupSeconds = 600
+)
+
+// where is on which stacks a key has a meaning.
+type where int
+
+const (
+	everywhere where = iota
+	onGoogleCloud
+	onExistingCluster
+)
+
+// key is one row of the table of keys.
+type key struct {
+	name  string
+	where where
+	value
+	// example is what the printed fix sets, as text for a shell.
+	example string
+}
+
+// value is the type of a key, and how its text is checked and stored.
+type value struct {
+	typ  string // as in Pulumi.yaml
+	rule string // completes "VALUE is not …"
+	// read stores the value. It returns false if the value breaks the rule.
+	read func(text string) bool
+}
+
+// keys returns the table of keys, in the order of the README, bound to the fields
+// of c. To add a key, add it to Pulumi.yaml, add a field and a row here, and use the field.
+func (c *Config) keys() []key {
+	g, e, i, s := c.Google, c.Existing, &c.Image, &c.Service
+	if g == nil {
+		g = &Google{}
+	}
+	if e == nil {
+		e = &Existing{}
+	}
+	return []key{
+		{"kubeconfig", onExistingCluster, text(&e.Kubeconfig, "a path that starts with / or ~/, or empty", optional(isPath)), `'~/.kube/config'`},
+		{"context", onExistingCluster, text(&e.Context, "a context of the kubeconfig (kubectl config get-contexts), or empty", optional(isContext)), "CONTEXT"},
+		{"registry", onExistingCluster, text(&e.Registry, "the address of a registry, with or without a path, or empty", optional(isRegistry)), "registry.example.com/team"},
+		{"pullSecret", onExistingCluster, text(&e.PullSecret, "a Docker config with a login", anything), ""},
+
+		{"gcp:project", onGoogleCloud, text(&g.Project, "the ID (not name or number) of a Google Cloud project", isProjectID), "PROJECT_ID"},
+		{"location", onGoogleCloud, text(&g.Location, "a zone or region of Google Cloud (gcloud compute zones list)", isLocation), "europe-west1-d"},
+		{"nodes", onGoogleCloud, number(&g.Nodes, maxNodes), "3"},
+		{"machineType", onGoogleCloud, text(&g.MachineType, "a machine type with x86 processors, which the image is built for", isX86Machine), "e2-medium"},
+		{"spot", onGoogleCloud, boolean(&g.Spot), "false"},
+		{"authorizedNetworks", onGoogleCloud, list(&g.AuthorizedNetworks, "one or more IPv4 networks, separated by commas; 0.0.0.0/0 is everyone", isIPv4Network), "203.0.113.0/24,198.51.100.7/32"},
+		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
+
+		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},
+		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
+		{"imageVersion", everywhere, text(&i.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
+		{"image", everywhere, text(&i.Name, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(isImage)), `""`},
+		{"port", everywhere, number(&s.Port, 65535), "8080"},
+		{"livenessPath", everywhere, text(&s.LivenessPath, "the path of a URL, such as /healthz", isURLPath), "/livez"},
+		{"readinessPath", everywhere, text(&s.ReadinessPath, "the path of a URL, such as /healthz", isURLPath), "/readyz"},
+		{"startupSeconds", everywhere, number(&s.StartupSeconds, maxStartupSeconds), "30"},
+		{"memory", everywhere, number(&s.Memory, maxMemory), "64"},
+		{"environment", everywhere, variables(&s.Environment), ""},
+		{"egress", everywhere, boolean(&s.Egress), "false"},
+		{"allowedNetworks", everywhere, list(&s.AllowedNetworks, "networks separated by commas, or empty", isNetwork, ""), "203.0.113.0/24,2001:db8::/32"},
+		{"owner", everywhere, text(&c.Owner, "up to 63 lower-case letters, digits, - and _ that start and end with a letter or digit, or empty", optional(isOwner)), "team-timber"},
+	}
+}
+
+// text is a value that is stored as it is.
+func text(field *string, rule string, ok func(string) bool) value {
+	return value{"string", rule, func(text string) bool {
+		*field = text
+		return ok(text)
+	}}
+}
+
+// number is a whole number from 1 to limit.
+func number(field *int, limit int) value {
+	return value{"integer", fmt.Sprintf("a whole number from 1 to %d", limit), func(text string) bool {
+		n, err := strconv.Atoi(text)
+		*field = n
+		return err == nil && n <= limit && isWholeNumber(text)
+	}}
+}
+
+func boolean(field *bool) value {
+	return value{"boolean", "true or false", func(text string) bool {
+		*field = text == "true"
+		return text == "true" || text == "false"
+	}}
+}
+
+// list is values separated by commas. It is sorted, so that another order in the
+// configuration is not a change. The texts in none are an empty list.
+func list(field *[]string, rule string, ok func(string) bool, none ...string) value {
+	return value{"string", rule, func(text string) bool {
+		if slices.Contains(none, text) {
+			return true
+		}
+		items := strings.Split(text, ",")
+		slices.Sort(items)
+		*field = slices.Compact(items)
+		return !slices.ContainsFunc(*field, func(item string) bool { return !ok(item) })
+	}}
+}
+
+// variables is names with values. Numbers are kept as they are written. A value
+// that is not text, number or boolean becomes noValue, which checkEnvironment refuses.
+func variables(field *map[string]string) value {
+	return value{"object", "names with values", func(text string) bool {
+		var values map[string]any
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		if err := decoder.Decode(&values); err != nil {
+			return false
+		}
+		for name, v := range values {
+			if *field == nil {
+				*field = map[string]string{}
+			}
+			switch v.(type) {
+			case string, json.Number, bool:
+				(*field)[name] = fmt.Sprint(v)
+			default:
+				(*field)[name] = noValue
+			}
+		}
+		return true
+	}}
+}
+
+// noValue cannot be the value of an environment variable.
+const noValue = "\x00"
+
+func isIPv4Network(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && prefix.Addr().Is4() && isNetwork(s)
+}
+
+// isNetwork accepts networks without host bits: Google answers 203.0.113.7/24 with
+// 203.0.113.0/24, which would be a change in every preview.
+func isNetwork(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && prefix == prefix.Masked() && prefix.Addr().Zone() == ""
+}

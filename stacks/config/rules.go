@@ -1,0 +1,147 @@
+package config
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"hello-timber/stacks/problem"
+)
+
+// Docker's grammar of names. A host has a dot or a port or is localhost: Docker takes
+// anything else for a path on Docker Hub.
+const (
+	hostName  = `(([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|\[[0-9a-fA-F:]+\]|localhost)(:[0-9]+)?|[A-Za-z0-9-]+:[0-9]+)`
+	pathPart  = `/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+	digestHex = `@sha256:[0-9a-f]{64}`
+)
+
+var (
+	// Control characters would break the lines that kubectl prints, and no file or context has them.
+	isPath     = regexp.MustCompile(`^~?/[^[:cntrl:]]*[^[:cntrl:]/]$`).MatchString
+	isContext  = regexp.MustCompile(`^[^[:cntrl:]]+$`).MatchString
+	isRegistry = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)*$`).MatchString
+	isImage    = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`).MatchString
+
+	// A repository of Artifact Registry, of which the nodes are granted to read.
+	googleImage = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/([a-z][a-z0-9-]{4,28}[a-z0-9])/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:` + pathPart + `)+` + digestHex + `$`)
+
+	// IDs with a domain (example.com:project) are refused: image names cannot contain them.
+	isProjectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`).MatchString
+
+	isLocation = regexp.MustCompile(`^(africa|asia|australia|europe|me|northamerica|southamerica|us)-` +
+		`(central|north|south|(north|south)?(east|west))[1-9][0-9]?(-[a-f])?$`).MatchString
+	zoneSuffix = regexp.MustCompile(`-[a-f]$`)
+
+	isMachine    = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*(-[a-z0-9]+)+$`).MatchString
+	isArmMachine = regexp.MustCompile(`^(a4x|c4a|n4a|t2a)-`).MatchString
+
+	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
+
+	isURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
+	isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString
+
+	// Google's labels have no upper case, and Kubernetes' labels start and end with a letter or digit.
+	isOwner = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`).MatchString
+
+	// No sign, no exponent, and no leading zero, which YAML takes for octal.
+	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
+)
+
+// optional accepts what ok does, and the empty text.
+func optional(ok func(string) bool) func(string) bool {
+	return func(s string) bool { return s == "" || ok(s) }
+}
+
+func anything(string) bool { return true }
+
+func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
+
+// isVersion accepts what is both the tag of an image and the value of a label, which has up to 63 characters.
+func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
+
+// zonesPerRegion is how many zones of a region GKE uses by default.
+const zonesPerRegion = 3
+
+// checkGoogle derives what GKE and IAM need, and checks what one key alone does not show.
+func (l *loader) checkGoogle() {
+	g := l.Google
+	if zone := zoneSuffix.FindString(g.Location); zone != "" {
+		g.Region, g.NodesPerZone = strings.TrimSuffix(g.Location, zone), g.Nodes
+	} else {
+		g.Region, g.NodesPerZone = g.Location, g.Nodes/zonesPerRegion
+		if isLocation(g.Location) && g.Nodes%zonesPerRegion != 0 && !l.reported("nodes") {
+			l.refuse("nodes", strconv.Itoa(g.Nodes), "is not a multiple of 3: each of a region's three zones gets as many nodes", "3")
+		}
+	}
+	if !isImage(l.Image.Name) {
+		return
+	}
+	from := googleImage.FindStringSubmatch(l.Image.Name)
+	if from == nil {
+		l.refuse("image", problem.Show(l.Image.Name), "is not an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX, which the nodes can be granted to pull", `""`)
+		return
+	}
+	l.Image.Repository = &Repository{Location: from[1], Project: from[2], ID: from[3]}
+}
+
+// checkExisting checks that the keys of an existing cluster are set together.
+func (l *loader) checkExisting() {
+	e := l.Existing
+	together := map[string]string{"kubeconfig": e.Kubeconfig, "context": e.Context, "registry": e.Registry}
+	for _, k := range l.keys() {
+		if value, ok := together[k.name]; ok && value == "" && !l.reported(k.name) {
+			l.refuse(k.name, "", "is not set, but kubeconfig, context and registry belong together", k.example)
+		}
+	}
+	if e.PullSecret == "" {
+		return
+	}
+	var file struct {
+		Auths map[string]struct{ Auth, Username, Password string }
+	}
+	err := json.Unmarshal([]byte(e.PullSecret), &file)
+	login := false
+	for _, a := range file.Auths {
+		login = login || a.Auth != "" || a.Username != "" && a.Password != ""
+	}
+	if err != nil || !login {
+		// Docker's own file often only says that the login is kept elsewhere.
+		host, _, _ := strings.Cut(e.Registry, "/")
+		l.add("pullSecret", "", "is not a Docker config with a login in it", l.command("kubectl create secret docker-registry login --docker-server "+cmp.Or(host, "HOST")+
+			` --docker-username USER --docker-password TOKEN --dry-run=client --output 'jsonpath={.data.\.dockerconfigjson}' | base64 --decode | pulumi config set --secret pullSecret`))
+	} else if !l.secret("pullSecret") {
+		l.add("pullSecret", "", "is not encrypted in the configuration", l.command("pulumi config get pullSecret")+" | "+l.command("pulumi config set --secret pullSecret"))
+	}
+}
+
+// reported reports whether there is a problem with key already.
+func (l *loader) reported(key string) bool {
+	return slices.ContainsFunc(l.problems, func(p problem.Problem) bool { return p.What == key })
+}
+
+// derived are the variables that the program sets, with the keys that they follow.
+var derived = map[string]string{"PORT": "port", "GOMEMLIMIT": "memory"}
+
+// checkEnvironment checks the names of variables, and that each has a value. It
+// shows no value: it may be secret.
+func (l *loader) checkEnvironment() {
+	l.Service.EnvironmentSecret = l.secret("environment")
+	for _, name := range slices.Sorted(maps.Keys(l.Service.Environment)) {
+		what := "environment." + name
+		path := `environment["` + strings.ReplaceAll(name, `"`, `\"`) + `"]`
+		remove := l.command("pulumi config rm --path " + problem.Quote(path))
+		switch {
+		case !isVariable(name):
+			l.add(problem.Show(what), "", "is not a name of letters, digits and _ that starts with a letter or _", remove)
+		case strings.Contains(l.Service.Environment[name], noValue):
+			l.add(what, "", "is not a text, a number or a boolean", remove)
+		case derived[name] != "":
+			l.add(what, "", "is set by the program, which derives it from "+derived[name], remove)
+		}
+	}
+}

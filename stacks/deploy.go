@@ -1,0 +1,84 @@
+// Package stacks declares the resource graph of a stack: from a Google Cloud
+// project, or an existing cluster and registry, to the URL of a web service that
+// runs on Kubernetes.
+//
+// This file is the table of contents. The parts are packages that do not know it:
+// config, google or existing, image, workload.
+package stacks
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/command"
+	"hello-timber/stacks/config"
+	"hello-timber/stacks/existing"
+	"hello-timber/stacks/google"
+	"hello-timber/stacks/image"
+	"hello-timber/stacks/place"
+	"hello-timber/stacks/workload"
+)
+
+// Logical names, from the tutorial. They are part of every resource's URN: another
+// name replaces the resource, unless the old one is given as an alias.
+const (
+	platform = "hello-timber"
+	app      = "timber-tutorial"
+)
+
+// Deploy is the program. It registers nothing unless the whole configuration is
+// correct and this machine has the tools, and exports:
+//
+//   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
+//   - image: the image that the pods run, by digest
+//   - cluster: the name of the cluster, or of the context of an existing one
+//   - kubectl: the command that gives kubectl access to the cluster
+//   - console: the cluster's page in Google's console, on Google Cloud
+func Deploy(ctx *pulumi.Context) error {
+	cfg, err := config.Load(ctx)
+	if err != nil {
+		return err
+	}
+	where, err := findPlace(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	img, err := image.New(ctx, app, &image.Args{
+		Registry: where.Registry, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Existing: cfg.Image.Name,
+	})
+	if err != nil {
+		return err
+	}
+	cluster, err := workload.NewProvider(ctx, platform, &workload.ProviderArgs{
+		Kubeconfig: where.Kubeconfig, Context: where.Context, ClusterID: where.ClusterID, Nodes: where.Nodes,
+	})
+	if err != nil {
+		return err
+	}
+	service, err := workload.New(ctx, app, &workload.Args{
+		Namespace: cfg.Name, PartOf: platform, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: workload.Service(cfg.Service),
+	}, pulumi.Provider(cluster))
+	if err != nil {
+		return err
+	}
+	ctx.Export("url", service.URL)
+	ctx.Export("image", img.Digest)
+	ctx.Export("cluster", where.Cluster)
+	ctx.Export("kubectl", where.Kubectl)
+	if where.Console != nil {
+		ctx.Export("console", where.Console)
+	}
+	return nil
+}
+
+// findPlace returns the cluster and the registry, new ones on Google Cloud or existing ones.
+func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
+	run := command.New(func(line string) { _ = ctx.Log.Info(line, nil) }) // for the user, who may wait for it
+	if err := checkTools(ctx.Context(), cfg, run); err != nil {
+		return nil, err
+	}
+	if cfg.Existing != nil {
+		return existing.Find(ctx, cfg, run)
+	}
+	return google.New(ctx, platform, cfg)
+}

@@ -1,0 +1,45 @@
+package google
+
+import (
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/projects"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// apis are the Google APIs that the stack uses, enabled in its project. No data
+// flows from an API to what is created with it, so each is a resource to depend on.
+type apis struct {
+	pulumi.ResourceState
+
+	container        pulumi.Resource
+	compute          pulumi.Resource // the cluster's machines, and the project's default network
+	artifactRegistry pulumi.Resource
+	iam              pulumi.Resource // service accounts
+}
+
+// newAPIs enables the APIs. Two others must be enabled before, because they enable
+// and read APIs: serviceusage, which is enabled in every new project, and
+// cloudresourcemanager.
+func newAPIs(ctx *pulumi.Context, name, project string) (*apis, error) {
+	a := &apis{}
+	if err := ctx.RegisterComponentResource("hello-timber:google:APIs", name, a); err != nil {
+		return nil, err
+	}
+	for _, api := range []struct {
+		name     string
+		resource *pulumi.Resource
+	}{
+		{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam},
+	} {
+		enabled, err := projects.NewService(ctx, api.name, &projects.ServiceArgs{
+			Project: pulumi.String(project),
+			Service: pulumi.String(api.name + ".googleapis.com"),
+			// Others in the project may use the API, and an API costs nothing.
+			DisableOnDestroy: pulumi.Bool(false),
+		}, pulumi.Parent(a))
+		if err != nil {
+			return nil, err
+		}
+		*api.resource = enabled
+	}
+	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{})
+}

@@ -1,0 +1,182 @@
+package google
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/container"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/projects"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/serviceaccount"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
+)
+
+type clusterArgs struct {
+	*config.Google
+	stack   string // name of the node account
+	labels  pulumi.StringMap
+	protect bool // refuse to delete or replace the cluster
+	apis    *apis
+}
+
+// cluster is a GKE Standard cluster with its nodes and their identity.
+type cluster struct {
+	pulumi.ResourceState
+
+	account *serviceaccount.Account
+	gke     *container.Cluster
+	// nodes is what to depend on, rather than the component: of a component, the SDK
+	// only passes on those children that are registered already.
+	nodes *container.NodePool
+}
+
+func newCluster(ctx *pulumi.Context, name string, args *clusterArgs) (*cluster, error) {
+	c := &cluster{}
+	if err := ctx.RegisterComponentResource("hello-timber:google:Cluster", name, c); err != nil {
+		return nil, err
+	}
+	// Without an account of their own (CIS 5.2.1), nodes act as Compute Engine's
+	// default account, which may edit the whole project.
+	var err error
+	c.account, err = serviceaccount.NewAccount(ctx, name, &serviceaccount.AccountArgs{
+		Project:     pulumi.String(args.Project),
+		AccountId:   pulumi.String(args.stack),
+		DisplayName: pulumi.Sprintf("Nodes of %s", args.stack),
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{args.apis.iam}))
+	if err != nil {
+		return nil, err
+	}
+	// IAMMember adds one member to a role. IAMBinding and IAMPolicy would remove everyone else's.
+	role, err := projects.NewIAMMember(ctx, name, &projects.IAMMemberArgs{
+		Project: pulumi.String(args.Project),
+		Role:    pulumi.String("roles/container.defaultNodeServiceAccount"),
+		Member:  c.account.Member,
+	}, pulumi.Parent(c))
+	if err != nil {
+		return nil, err
+	}
+	if c.gke, err = newGKE(ctx, name, args, pulumi.Parent(c)); err != nil {
+		return nil, err
+	}
+	c.nodes, err = newNodePool(ctx, name, &nodePoolArgs{Google: args.Google, cluster: c.gke, account: c.account}, pulumi.Parent(c),
+		// A node without its role cannot register with logging and monitoring; nothing
+		// of the grant is an input of the pool.
+		pulumi.DependsOn([]pulumi.Resource{role}))
+	if err != nil {
+		return nil, err
+	}
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.gke.Name, "endpoint": c.gke.Endpoint})
+}
+
+// newGKE registers the cluster without nodes. Everything that would replace it if it
+// changed later is decided and set here, defaults included, by the CIS GKE Benchmark
+// 1.9 (its numbers are in the comments) and Google's hardening guide.
+func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.ResourceOption) (*container.Cluster, error) {
+	gke := &container.ClusterArgs{
+		Project:            pulumi.String(args.Project),
+		Location:           pulumi.String(args.Location),
+		DeletionProtection: pulumi.Bool(args.protect),
+		ResourceLabels:     args.labels,
+
+		// The node pool that a cluster is created with cannot be changed without
+		// replacing the cluster. So it is removed at once, and newNodePool creates another.
+		// NodeConfig stays unset: it describes the removed pool, and the provider would
+		// replace the cluster because of it (pulumi-gcp#744).
+		RemoveDefaultNodePool: pulumi.Bool(true),
+		InitialNodeCount:      pulumi.Int(1),
+
+		// Versions stay unset: Google upgrades within the channel (5.5.4), which a pinned
+		// version would undo.
+		ReleaseChannel: &container.ClusterReleaseChannelArgs{Channel: pulumi.String("REGULAR")},
+		// Upgrades happen in weekend nights. The dates only give the hours; in any other
+		// form than this, Google's answer would be a change in every preview.
+		MaintenancePolicy: &container.ClusterMaintenancePolicyArgs{RecurringWindow: &container.ClusterMaintenancePolicyRecurringWindowArgs{
+			StartTime:  pulumi.String("2026-01-03T00:00:00Z"),
+			EndTime:    pulumi.String("2026-01-03T08:00:00Z"), // Google requires 48 hours in 32 days
+			Recurrence: pulumi.String("FREQ=WEEKLY;BYDAY=SA,SU"),
+		}},
+		CostManagementConfig: &container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
+	}
+	setNetwork(gke, args)
+	setAccess(gke, args)
+	setObservation(gke)
+	return container.NewCluster(ctx, name, gke, append(opts,
+		pulumi.DependsOn([]pulumi.Resource{args.apis.container, args.apis.compute}),
+		// DeletionProtection alone is checked only when the cluster itself is deleted,
+		// after everything that runs on it. Protect refuses before.
+		pulumi.Protect(args.protect),
+		// A new cluster cannot have the control plane's range while the old one has it.
+		pulumi.DeleteBeforeReplace(true),
+		// It takes minutes, but Google queues operations behind its own upgrades.
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
+}
+
+// setNetwork sets who can reach control plane, nodes and pods.
+func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
+	// Pods have addresses of the VPC (5.6.2). The stack type, although it is the
+	// default, keeps the block from being empty: the provider drops an empty one.
+	gke.NetworkingMode = pulumi.String("VPC_NATIVE")
+	gke.IpAllocationPolicy = &container.ClusterIpAllocationPolicyArgs{StackType: pulumi.String("IPV4")}
+	// Without Dataplane V2, NetworkPolicy objects are accepted and ignored.
+	gke.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
+	// Nodes have no public address (5.6.5), which also saves its price. They reach
+	// Google's APIs and registries privately, and nothing else outside the VPC. The
+	// control plane keeps its public address: this program calls it from anywhere.
+	gke.PrivateClusterConfig = &container.ClusterPrivateClusterConfigArgs{
+		EnablePrivateNodes:    pulumi.Bool(true),
+		EnablePrivateEndpoint: pulumi.Bool(false),
+		MasterIpv4CidrBlock:   pulumi.String(controlPlaneRange(args.stack)),
+	}
+	var networks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
+	for _, network := range args.AuthorizedNetworks {
+		networks = append(networks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(network)})
+	}
+	// Only these networks may reach the control plane (5.6.3). Google Cloud's public
+	// IP ranges, which anyone can rent, are excluded.
+	gke.MasterAuthorizedNetworksConfig = &container.ClusterMasterAuthorizedNetworksConfigArgs{
+		CidrBlocks:                  networks,
+		GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
+	}
+}
+
+// setAccess sets who can do what on the cluster.
+func setAccess(gke *container.ClusterArgs, args *clusterArgs) {
+	// Pods authenticate to Google as themselves, never as their node (5.2.2).
+	gke.WorkloadIdentityConfig = &container.ClusterWorkloadIdentityConfigArgs{
+		WorkloadPool: pulumi.String(args.Project + ".svc.id.goog"),
+	}
+	// No credential that never expires (5.8.1), and no rights besides those of RBAC (5.8.3).
+	gke.MasterAuth = &container.ClusterMasterAuthArgs{ClientCertificateConfig: &container.ClusterMasterAuthClientCertificateConfigArgs{
+		IssueClientCertificate: pulumi.Bool(false),
+	}}
+	gke.EnableLegacyAbac = pulumi.Bool(false)
+	gke.EnableKubernetesAlpha = pulumi.Bool(false) // 5.10.2
+	gke.EnableShieldedNodes = pulumi.Bool(true)    // 5.5.5
+}
+
+// setObservation sets what Google records.
+func setObservation(gke *container.ClusterArgs) {
+	gke.LoggingConfig = &container.ClusterLoggingConfigArgs{ // 5.7.1
+		EnableComponents: pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS", "WORKLOADS"}),
+	}
+	gke.MonitoringConfig = &container.ClusterMonitoringConfigArgs{
+		EnableComponents: pulumi.ToStringArray([]string{"SYSTEM_COMPONENTS"}),
+		// By default it runs on every node and is billed by the sample. The service has no metrics to collect.
+		ManagedPrometheus: &container.ClusterMonitoringConfigManagedPrometheusArgs{Enabled: pulumi.Bool(false)},
+	}
+	// Free audits of workloads (5.10.4). Google has ended the vulnerability scan.
+	gke.SecurityPostureConfig = &container.ClusterSecurityPostureConfigArgs{
+		Mode:              pulumi.String("BASIC"),
+		VulnerabilityMode: pulumi.String("VULNERABILITY_DISABLED"),
+	}
+}
+
+// controlPlaneRange returns the private addresses of a stack's control plane: a
+// block of 16 in 172.16.0.0/16, which is not in Google's automatic subnets or the
+// ranges that GKE chooses for pods and services. Clusters in one network must not
+// share a block, so the stack's name selects one of 4096.
+func controlPlaneRange(stack string) string {
+	sum := sha256.Sum256([]byte(stack))
+	return fmt.Sprintf("172.16.%d.%d/28", sum[0], sum[1]&0xf0)
+}

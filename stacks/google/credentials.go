@@ -1,0 +1,44 @@
+package google
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"hello-timber/stacks/problem"
+)
+
+// login is how to get credentials that both the gcp provider and the kubeconfig's plugin use.
+const login = "gcloud auth application-default login"
+
+// checkCredentials refuses credentials that only the gcp provider uses: the
+// kubeconfig's plugin knows the Application Default Credentials alone. Google's part
+// would be created, and then the cluster would refuse everything.
+func checkCredentials(ctx *pulumi.Context) error {
+	var problems []problem.Problem
+	refuse := func(what, unset string, impersonate bool) {
+		fix := unset + " && " + login
+		if impersonate {
+			fix += " --impersonate-service-account SERVICE_ACCOUNT"
+		}
+		problems = append(problems, problem.Problem{
+			What: what, Rule: "is set, but gives no access to the cluster, which takes Application Default Credentials only", Fix: fix,
+		})
+	}
+	for _, key := range []string{"gcp:credentials", "gcp:accessToken", "gcp:impersonateServiceAccount"} {
+		if value, err := config.Try(ctx, key); err == nil && value != "" {
+			refuse(key, "pulumi config rm "+key+" --stack "+ctx.Stack(), key == "gcp:impersonateServiceAccount")
+		}
+	}
+	// The provider reads each of these, too. The same file under both names is fine.
+	for _, variable := range []string{
+		"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
+	} {
+		if value := os.Getenv(variable); value != "" && value != cmp.Or(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), "-") {
+			refuse(variable, "unset "+variable, variable == "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT")
+		}
+	}
+	return problem.All("the credentials of stack "+ctx.Stack()+" have errors", problems...)
+}

@@ -1,0 +1,108 @@
+// Package google creates a place for a service on Google Cloud: a GKE cluster
+// with its nodes, and an Artifact Registry repository.
+//
+// Component types and logical names are part of every resource's URN. Renaming one
+// replaces the resource, cluster included, unless the old name is given as an alias.
+package google
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
+	"hello-timber/stacks/place"
+)
+
+// New creates the place for the stack of cfg, or returns an error before it
+// registers anything if the credentials would not work for all of it.
+func New(ctx *pulumi.Context, name string, cfg *config.Config) (*place.Place, error) {
+	if err := checkCredentials(ctx); err != nil {
+		return nil, err
+	}
+	g := cfg.Google
+	labels := resourceLabels(ctx.Project(), cfg)
+	apis, err := newAPIs(ctx, name, g.Project)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := newCluster(ctx, name, &clusterArgs{
+		Google: g, stack: cfg.Name, labels: labels, protect: cfg.DeletionProtection, apis: apis,
+	})
+	if err != nil {
+		return nil, err
+	}
+	registry, err := newRegistry(ctx, name, &registryArgs{
+		Google: g, stack: cfg.Name, labels: labels, protect: cfg.DeletionProtection, apis: apis,
+		reader: cluster.account.Member, imageRepository: cfg.Image.Repository,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &place.Place{
+		Registry: registry.url, TokenHost: registry.host, PullGrant: registry.readerGrant,
+		Platform:   "linux/amd64", // config refuses other machine types
+		Kubeconfig: pulumi.Sprintf(kubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
+		ClusterID:  cluster.gke.ID(),
+		Nodes:      []pulumi.Resource{cluster.nodes},
+		Cluster:    cluster.gke.Name,
+		Kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
+			cluster.gke.Name, g.Location, g.Project),
+		Console: pulumi.Sprintf("https://console.cloud.google.com/kubernetes/clusters/details/%s/%s/details?project=%s",
+			g.Location, cluster.gke.Name, g.Project),
+	}, nil
+}
+
+// resourceLabels split bills and searches in Google's console by project, stack and owner.
+func resourceLabels(project string, cfg *config.Config) pulumi.StringMap {
+	labels := pulumi.StringMap{
+		"managed-by": pulumi.String("pulumi"),
+		"project":    pulumi.String(labelValue(project)),
+		"stack":      pulumi.String(cfg.Name),
+	}
+	if cfg.Owner != "" {
+		labels["owner"] = pulumi.String(cfg.Owner)
+	}
+	return labels
+}
+
+var notInLabels = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// labelValue returns text as Google accepts it in the value of a label: up to 63
+// lower-case letters, digits, - and _. Pulumi's projects may have other names.
+func labelValue(text string) string {
+	value := notInLabels.ReplaceAllString(strings.ToLower(text), "-")
+	return value[:min(len(value), 63)]
+}
+
+// kubeconfig holds no credential: the plugin fetches one for every run. A token
+// would be a change in every preview, and expired in every later destroy.
+//
+// The plugin uses the Application Default Credentials, as the gcp provider does. By
+// default it asks gcloud, which may be logged in with another account, and caches
+// the answer for the cluster that kubectl is set to.
+const kubeconfig = `apiVersion: v1
+kind: Config
+clusters:
+- name: hello-timber
+  cluster:
+    server: https://%s
+    certificate-authority-data: %s
+contexts:
+- name: hello-timber
+  context:
+    cluster: hello-timber
+    user: hello-timber
+current-context: hello-timber
+users:
+- name: hello-timber
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1beta1
+      command: gke-gcloud-auth-plugin
+      args: [--use_application_default_credentials]
+      installHint: "gke-gcloud-auth-plugin is missing. Fix: gcloud components install gke-gcloud-auth-plugin"
+      provideClusterInfo: true
+      interactiveMode: Never
+`

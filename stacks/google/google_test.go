@@ -1,0 +1,50 @@
+package google
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"hello-timber/stacks/config"
+)
+
+func TestDiskType(t *testing.T) {
+	for machine, want := range map[string]string{
+		"e2-medium": "pd-standard", "n1-standard-1": "pd-standard", "n2d-standard-4": "pd-standard", "t2d-standard-1": "pd-standard", "e2-custom-2-4096": "pd-standard",
+		"c3-standard-4": "pd-balanced", "c3d-standard-8": "pd-balanced", "g2-standard-4": "pd-balanced",
+		"n4-standard-2": "hyperdisk-balanced", "c4-standard-2": "hyperdisk-balanced", "c4d-standard-2": "hyperdisk-balanced", "n9-future-2": "hyperdisk-balanced",
+	} {
+		if got := diskType(machine); got != want {
+			t.Errorf("diskType(%q) = %s, want %s", machine, got, want)
+		}
+	}
+}
+
+func TestLabelValue(t *testing.T) {
+	for text, want := range map[string]string{
+		"hello-timber": "hello-timber", "My.Shop": "my-shop", "a_b": "a_b", "Büro": "b-ro", strings.Repeat("x", 100): strings.Repeat("x", 63),
+	} {
+		if got := labelValue(text); got != want {
+			t.Errorf("labelValue(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestControlPlaneRange(t *testing.T) {
+	allowed := netip.MustParsePrefix("172.16.0.0/16")
+	taken := map[netip.Prefix]string{}
+	for _, stack := range []string{"dev", "staging", "prod", "local", "test", "pr-1", "pr-2", "pr-3"} {
+		name := config.StackName("hello-timber", stack)
+		block, err := netip.ParsePrefix(controlPlaneRange(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if block.Bits() != 28 || block != block.Masked() || !allowed.Contains(block.Addr()) {
+			t.Errorf("%s: %s is not a block of 16 in %s", stack, block, allowed)
+		}
+		if other, ok := taken[block]; ok {
+			t.Errorf("%s and %s share %s", stack, other, block)
+		}
+		taken[block] = stack
+	}
+}

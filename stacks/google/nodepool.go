@@ -1,0 +1,95 @@
+package google
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/container"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/serviceaccount"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
+)
+
+type nodePoolArgs struct {
+	*config.Google
+	cluster *container.Cluster
+	account *serviceaccount.Account // the nodes' identity
+}
+
+// newNodePool registers the cluster's nodes. Another machine type renews them one
+// by one; a change between spot and standard nodes replaces the pool.
+func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...pulumi.ResourceOption) (*container.NodePool, error) {
+	return container.NewNodePool(ctx, name, &container.NodePoolArgs{
+		Project:  pulumi.String(args.Project),
+		Location: pulumi.String(args.Location),
+		Cluster:  args.cluster.Name,
+		// Not InitialNodeCount, which cannot be changed without replacing the pool.
+		NodeCount: pulumi.Int(args.NodesPerZone),
+		Management: &container.NodePoolManagementArgs{
+			AutoRepair:  pulumi.Bool(true), // CIS 5.5.2
+			AutoUpgrade: pulumi.Bool(true), // 5.5.3
+		},
+		// An upgrade adds a node before it drains an old one.
+		UpgradeSettings: &container.NodePoolUpgradeSettingsArgs{
+			MaxSurge:       pulumi.Int(1),
+			MaxUnavailable: pulumi.Int(0),
+		},
+		NodeConfig: nodeConfig(args),
+	}, append(opts,
+		// GKE sets these itself, and up to pulumi-gcp 8.17 the provider takes them for
+		// changes and would undo them with every update, or replace the pool. The fixes
+		// are in terraform-provider-google 5.44.2 and 5.45.1.
+		pulumi.IgnoreChanges([]string{
+			"nodeConfig.resourceLabels",
+			"nodeConfig.kubeletConfig",
+			"nodeConfig.gcfsConfig",
+		}),
+		// An update may have to renew every node, one after the other.
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
+}
+
+func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
+	return &container.NodePoolNodeConfigArgs{
+		MachineType:    pulumi.String(args.MachineType),
+		Spot:           pulumi.Bool(args.Spot),
+		DiskType:       pulumi.String(diskType(args.MachineType)),
+		DiskSizeGb:     pulumi.Int(30),
+		ImageType:      pulumi.String("COS_CONTAINERD"), // CIS 5.5.1
+		ServiceAccount: args.account.Email,
+		// The account's roles limit what nodes may do. Scopes are the legacy way.
+		OauthScopes: pulumi.ToStringArray([]string{"https://www.googleapis.com/auth/cloud-platform"}),
+		// Pods get tokens of their own account from GKE's metadata server (5.4.1), not
+		// the node's from Compute Engine's.
+		WorkloadMetadataConfig: &container.NodePoolNodeConfigWorkloadMetadataConfigArgs{
+			Mode: pulumi.String("GKE_METADATA"),
+		},
+		Metadata: pulumi.StringMap{"disable-legacy-endpoints": pulumi.String("true")},
+		ShieldedInstanceConfig: &container.NodePoolNodeConfigShieldedInstanceConfigArgs{
+			EnableIntegrityMonitoring: pulumi.Bool(true), // 5.5.6
+			EnableSecureBoot:          pulumi.Bool(true), // 5.5.7
+		},
+	}
+}
+
+// Machine families by the cheapest type of boot disk that they take:
+// https://cloud.google.com/compute/docs/disks/persistent-disks#machine_series_support
+// Every other family, and every new one since 2024, takes Hyperdisk only.
+const (
+	standardDiskFamilies = " a2 c2 c2d e2 f1 g1 m1 m2 n1 n2 n2d t2d "
+	balancedDiskFamilies = " a3 c3 c3d g2 h3 m3 z3 "
+)
+
+// diskType returns the boot disk for nodes of a machine type. GKE's default, 100 GB of
+// pd-balanced, costs eight times as much as 30 GB of pd-standard, and counts against
+// the small quota for SSDs of a new project.
+func diskType(machineType string) string {
+	family, _, _ := strings.Cut(machineType, "-")
+	switch {
+	case strings.Contains(standardDiskFamilies, " "+family+" "):
+		return "pd-standard"
+	case strings.Contains(balancedDiskFamilies, " "+family+" "):
+		return "pd-balanced"
+	default:
+		return "hyperdisk-balanced"
+	}
+}

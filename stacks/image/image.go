@@ -1,0 +1,84 @@
+// Package image makes the service's image known by its digest. No other package
+// knows how images are made.
+package image
+
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/organizations"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/problem"
+)
+
+// Args are the arguments of New.
+type Args struct {
+	Registry  pulumi.StringInput    // what the image's name starts with, HOST or HOST/PATH
+	TokenHost pulumi.StringPtrInput // the host, if it takes Google's tokens; nil to push with Docker's own login
+	Platform  string                // of the nodes, such as linux/amd64
+	Version   string                // tag of the image, and build argument VERSION
+	Existing  string                // existing image to use instead of building one, by its digest; or empty
+}
+
+// Image is the image that pods run.
+type Image struct {
+	// Digest is NAME@sha256:HEX. Unlike a tag, it changes exactly when the image does.
+	// It is unknown in a preview that would build.
+	Digest pulumi.StringOutput
+	// Version is the value of a label: the version that the image was built as, or the
+	// start of its digest if it was built elsewhere.
+	Version string
+}
+
+// New registers the image REGISTRY/NAME:VERSION, built from app/, unless there is an
+// existing one.
+func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
+	if args.Existing != "" {
+		_, digest, _ := strings.Cut(args.Existing, "@")
+		return &Image{
+			Digest:  pulumi.String(args.Existing).ToStringOutput(),
+			Version: strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12],
+		}, nil
+	}
+	var login docker.RegistryPtrInput
+	if args.TokenHost != nil {
+		// Not in a provider's registryAuth, which is a change in every preview
+		// (pulumi-docker#952). Here, a new token is not a change.
+		login = docker.RegistryArgs{
+			Server:   args.TokenHost,
+			Username: pulumi.String("oauth2accesstoken"),
+			// Neither SDK marks it as a secret.
+			Password: pulumi.ToSecret(organizations.GetClientConfigOutput(ctx).AccessToken()).(pulumi.StringOutput),
+		}
+	}
+	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
+		ImageName: pulumi.Sprintf("%s/%s:%s", args.Registry, name, args.Version),
+		Build: docker.DockerBuildArgs{
+			// Relative paths to the service alone: the provider hashes every file and
+			// compares the paths as text, so every checkout must have the same.
+			Context:    pulumi.String("./app"),
+			Dockerfile: pulumi.String("./app/Dockerfile"),
+			// The nodes' platform; the default is that of the machine that runs Pulumi.
+			Platform: pulumi.String(args.Platform),
+			Args:     pulumi.StringMap{"VERSION": pulumi.String(args.Version)},
+		},
+		Registry: login,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Digest: built.RepoDigest.ApplyT(checkDigest).(pulumi.StringOutput), Version: args.Version}, nil
+}
+
+// checkDigest refuses what the provider returns if the local Docker engine knows no
+// digest, such as <none>@<none> (pulumi-docker#846).
+func checkDigest(image string) (string, error) {
+	if !strings.Contains(image, "@sha256:") {
+		return "", problem.Problem{
+			What: "The digest of the pushed image", Value: problem.Show(image), Rule: "is not NAME@sha256:HEX",
+			Fix: "use Docker 28 or newer, not Podman (docker version)",
+		}
+	}
+	return image, nil
+}

@@ -1,0 +1,36 @@
+// Package place describes where a service runs. Package google creates such a
+// place, package existing finds one; what follows is the same for both.
+package place
+
+import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+// Place is a cluster and a registry.
+type Place struct {
+	// Registry is what image names start with: HOST or HOST/PATH.
+	Registry pulumi.StringInput
+	// TokenHost is the registry's host if it takes Google's access tokens; nil to
+	// push with Docker's own login.
+	TokenHost pulumi.StringPtrInput
+	// PullGrant lets the nodes pull from the registry; nil if that is not this program's to grant.
+	PullGrant pulumi.Resource
+	// PullSecret is a Docker config that the nodes pull with; empty if they need none.
+	PullSecret string
+	// Platform is the operating system and processor of the nodes that run the
+	// service, such as linux/amd64.
+	Platform string
+
+	// Kubeconfig is the text of a kubeconfig, or, with a Context, the path of one.
+	Kubeconfig pulumi.StringInput
+	Context    string
+	// ClusterID is an ID that no other cluster has.
+	ClusterID pulumi.StringInput
+	// Nodes are the nodes that the program creates; nil on an existing cluster.
+	Nodes []pulumi.Resource
+
+	// Cluster is the name of the cluster.
+	Cluster pulumi.StringInput
+	// Kubectl is the command that gives kubectl access to the cluster.
+	Kubectl pulumi.StringInput
+	// Console is the cluster's page in Google's console; nil for other clusters.
+	Console pulumi.StringInput
+}

@@ -1,0 +1,78 @@
+// Package problem words everything that the program refuses. All messages have
+// one form: what is wrong, the value, the rule, and the commands that fix it.
+package problem
+
+import (
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Problem is one thing that is wrong.
+type Problem struct {
+	// What is wrong: a config key, a tool, a context.
+	What string
+	// Value is the wrong value as Show writes it; empty if there is none, or if it is secret.
+	Value string
+	// Rule completes the sentence that What and Value begin: "is not a whole number from 1 to 100".
+	Rule string
+	// Fix is commands that can be pasted, each with the stack it acts on, or a sentence.
+	Fix string
+}
+
+// Error returns "WHAT: VALUE RULE. Fix: FIX", without the colon if there is no value.
+func (p Problem) Error() string {
+	subject := p.What
+	if p.Value != "" {
+		subject += ": " + p.Value
+	}
+	return subject + " " + p.Rule + ". Fix: " + p.Fix
+}
+
+// All returns one error that lists the problems, each on a line of its own, or
+// nil if there are none. It must be called before any resource is registered,
+// because it says that nothing was changed.
+func All(summary string, problems ...Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	text := summary + ", nothing was changed:"
+	for _, p := range problems {
+		text += "\n  - " + p.Error()
+	}
+	return errors.New(text)
+}
+
+// maxShown is enough for an image's name with its digest. A pasted file should not fill the terminal.
+const maxShown = 200
+
+// Show returns a value for a message: as it is, or quoted if its borders or
+// characters would be unclear, and cut if it is long.
+func Show(value string) string {
+	shown := value
+	if runes := []rune(value); len(runes) > maxShown {
+		shown = string(runes[:maxShown]) + "…"
+	}
+	if plain.MatchString(shown) {
+		return shown
+	}
+	return strconv.Quote(shown)
+}
+
+var (
+	plain   = regexp.MustCompile(`^[A-Za-z0-9_./:@+,=~-]+…?$`)
+	unmoved = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+)
+
+// Quote returns text as one word of a shell command. A leading ~/ stays outside
+// of the quotes, so that the shell replaces it with the home directory.
+func Quote(text string) string {
+	if inHome, ok := strings.CutPrefix(text, "~/"); ok && inHome != "" {
+		return "~/" + Quote(inHome)
+	}
+	if unmoved.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

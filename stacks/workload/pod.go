@@ -1,0 +1,205 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const (
+	portName = "http"
+
+	// nonRootID is user and group of the process: the ID that images without a user
+	// database use by convention, higher than the ID of any of the node's own users.
+	nonRootID = 65532
+
+	// unprivilegedPorts is the first port that the kernel lets every user listen on.
+	unprivilegedPorts = 1024
+)
+
+func (r *registration) pod(account *corev1.ServiceAccount, container corev1.ContainerArgs) *corev1.PodSpecArgs {
+	return &corev1.PodSpecArgs{
+		ServiceAccountName: account.Metadata.Name().Elem(),
+		NodeSelector:       r.nodeSelector(),
+		// The service never calls the Kubernetes API and needs no other Services.
+		AutomountServiceAccountToken:  pulumi.Bool(false),
+		EnableServiceLinks:            pulumi.Bool(false),
+		TerminationGracePeriodSeconds: pulumi.Int(graceSeconds),
+		SecurityContext: &corev1.PodSecurityContextArgs{
+			RunAsNonRoot:   pulumi.Bool(true),
+			RunAsUser:      pulumi.Int(nonRootID),
+			RunAsGroup:     pulumi.Int(nonRootID),
+			SeccompProfile: &corev1.SeccompProfileArgs{Type: pulumi.String("RuntimeDefault")},
+			Sysctls:        r.sysctls(),
+		},
+		Affinity: &corev1.AffinityArgs{PodAntiAffinity: &corev1.PodAntiAffinityArgs{
+			PreferredDuringSchedulingIgnoredDuringExecution: corev1.WeightedPodAffinityTermArray{r.apart("kubernetes.io/hostname")},
+		}},
+		Tolerations: corev1.TolerationArray{
+			leaveNode("node.kubernetes.io/not-ready"),
+			leaveNode("node.kubernetes.io/unreachable"),
+		},
+		TopologySpreadConstraints: corev1.TopologySpreadConstraintArray{
+			r.spread("kubernetes.io/hostname"),
+			r.spread("topology.kubernetes.io/zone"),
+		},
+		Containers: corev1.ContainerArray{container},
+	}
+}
+
+// sysctls lets a service that is not root listen on a port below 1024. This sysctl
+// is one of the few that the restricted Pod Security Standard allows.
+func (r *registration) sysctls() corev1.SysctlArray {
+	if r.Service.Port >= unprivilegedPorts {
+		return nil
+	}
+	return corev1.SysctlArray{corev1.SysctlArgs{
+		Name: pulumi.String("net.ipv4.ip_unprivileged_port_start"), Value: pulumi.String(strconv.Itoa(r.Service.Port)),
+	}}
+}
+
+// container returns the pod's only container, and registers its Secret if it has one.
+func (r *registration) container() (corev1.ContainerArgs, error) {
+	s := r.Service
+	container := corev1.ContainerArgs{
+		Name:  pulumi.String(r.name),
+		Image: r.Image,
+		// A digest never gets outdated, and a restart should not need the registry.
+		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Ports: corev1.ContainerPortArray{corev1.ContainerPortArgs{
+			Name:          pulumi.String(portName),
+			ContainerPort: pulumi.Int(s.Port),
+		}},
+		Env:       derivedVariables(s),
+		Resources: resources(s.Memory),
+		// Pulumi's error shows a crashed container's termination message, but not its log.
+		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
+		// The other two probes begin after this one has succeeded.
+		StartupProbe: probe(s.LivenessPath, 1, s.StartupSeconds),
+		// Out of the Service after two failures, within seconds.
+		ReadinessProbe: probe(s.ReadinessPath, 2, 2),
+		// Restarted after half a minute without an answer. Sooner would kill pods that are only busy.
+		LivenessProbe: probe(s.LivenessPath, 10, 3),
+		// The kubelet sleeps, not a shell: the image has none.
+		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
+			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
+		}},
+		SecurityContext: &corev1.SecurityContextArgs{
+			AllowPrivilegeEscalation: pulumi.Bool(false),
+			ReadOnlyRootFilesystem:   pulumi.Bool(true),
+			Capabilities:             &corev1.CapabilitiesArgs{Drop: pulumi.ToStringArray([]string{"ALL"})},
+		},
+	}
+	if len(s.Environment) == 0 {
+		return container, nil
+	}
+	if !s.EnvironmentSecret {
+		container.Env = append(derivedVariables(s), plainVariables(s.Environment)...)
+		return container, nil
+	}
+	// A change creates another Secret with another name, which is a rollout.
+	secret, err := corev1.NewSecret(r.ctx, r.name, &corev1.SecretArgs{
+		Metadata:   r.meta,
+		StringData: pulumi.ToSecret(pulumi.ToStringMap(s.Environment)).(pulumi.StringMapOutput),
+	}, r.child...)
+	if err != nil {
+		return container, err
+	}
+	container.EnvFrom = corev1.EnvFromSourceArray{corev1.EnvFromSourceArgs{SecretRef: &corev1.SecretEnvSourceArgs{Name: secret.Metadata.Name()}}}
+	return container, nil
+}
+
+// derivedVariables pass on what the program knows: the port to listen on,
+// and, for Go's garbage collector, when memory runs short: at five eighths of the limit.
+func derivedVariables(s Service) corev1.EnvVarArray {
+	return corev1.EnvVarArray{
+		corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String(fmt.Sprintf("%dMiB", max(1, s.Memory*5/8)))},
+		corev1.EnvVarArgs{Name: pulumi.String("PORT"), Value: pulumi.String(strconv.Itoa(s.Port))},
+	}
+}
+
+// plainVariables returns variables sorted by name, since another order would be a
+// change. In their values, Kubernetes replaces $(NAME) with another variable's value,
+// and $$ with $ (kubernetes#101137): so each $ is doubled.
+func plainVariables(environment map[string]string) corev1.EnvVarArray {
+	var variables corev1.EnvVarArray
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		value := strings.ReplaceAll(environment[name], "$", "$$")
+		variables = append(variables, corev1.EnvVarArgs{Name: pulumi.String(name), Value: pulumi.String(value)})
+	}
+	return variables
+}
+
+// resources returns what a pod may use, memory in MiB, and what is reserved for it.
+func resources(memory int) *corev1.ResourceRequirementsArgs {
+	return &corev1.ResourceRequirementsArgs{
+		// A small node has 940m, of which Google's own pods leave a few hundred.
+		Requests: pulumi.StringMap{
+			"cpu":               pulumi.String("50m"),
+			"memory":            pulumi.String(fmt.Sprintf("%dMi", max(1, memory/2))),
+			"ephemeral-storage": pulumi.String("64Mi"),
+		},
+		// A whole processor, so that it is not throttled while the node has time to spare.
+		// The storage counts the logs, of which the kubelet keeps five files of 10 MiB,
+		// and more while it rotates them (kubernetes#124333).
+		Limits: pulumi.StringMap{
+			"cpu":               pulumi.String("1"),
+			"memory":            pulumi.String(fmt.Sprintf("%dMi", memory)),
+			"ephemeral-storage": pulumi.String("256Mi"),
+		},
+	}
+}
+
+// probe requests path every period seconds. It fails after so many failures in a row.
+func probe(path string, period, failures int) *corev1.ProbeArgs {
+	return &corev1.ProbeArgs{
+		HttpGet: &corev1.HTTPGetActionArgs{
+			Path: pulumi.String(path),
+			Port: pulumi.String(portName),
+		},
+		PeriodSeconds:    pulumi.Int(period),
+		FailureThreshold: pulumi.Int(failures),
+	}
+}
+
+// apart prefers that no two pods of one rollout are on the same host, as spread does
+// in general. Older cluster tools know only this form.
+func (r *registration) apart(topologyKey string) corev1.WeightedPodAffinityTermArgs {
+	return corev1.WeightedPodAffinityTermArgs{
+		Weight: pulumi.Int(100),
+		PodAffinityTerm: &corev1.PodAffinityTermArgs{
+			TopologyKey:    pulumi.String(topologyKey),
+			LabelSelector:  r.podSelector(),
+			MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+		},
+	}
+}
+
+// spread prefers to put the pods of one rollout on as many different hosts or zones
+// as there are. It is not required: a hard rule would block the extra pod of a
+// rollout when there are as many replicas as hosts.
+func (r *registration) spread(topologyKey string) corev1.TopologySpreadConstraintArgs {
+	return corev1.TopologySpreadConstraintArgs{
+		TopologyKey:       pulumi.String(topologyKey),
+		MaxSkew:           pulumi.Int(1),
+		WhenUnsatisfiable: pulumi.String("ScheduleAnyway"),
+		LabelSelector:     r.podSelector(),
+		// Not counting the pods of the version that is replaced.
+		MatchLabelKeys: pulumi.ToStringArray([]string{"pod-template-hash"}),
+	}
+}
+
+// leaveNode has pods leave a node that Kubernetes has given the taint.
+func leaveNode(taint string) corev1.TolerationArgs {
+	return corev1.TolerationArgs{
+		Key:               pulumi.String(taint),
+		Operator:          pulumi.String("Exists"),
+		Effect:            pulumi.String("NoExecute"),
+		TolerationSeconds: pulumi.Int(lostNodeSeconds),
+	}
+}

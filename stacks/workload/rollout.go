@@ -1,0 +1,51 @@
+package workload
+
+import "time"
+
+const (
+	// surge is how many more pods than wanted there may be in a rollout. A quarter
+	// replaces any number of pods in four steps. Pods that do not fit on the nodes wait
+	// for those that are replaced.
+	surge        = "25%"
+	surgeDivisor = 4
+
+	// minReadySeconds is how long a pod must stay ready to count: one that crashes
+	// right after its first answer stops the rollout.
+	minReadySeconds = 2
+	// placeSeconds is the time to schedule a pod, pull its image and start it.
+	placeSeconds = 90
+	// crowdSeconds is what each further pod costs when many start on few nodes: 60 pods
+	// on three nodes of a two-core machine took 50 s.
+	crowdSeconds = 2
+
+	// lostNodeSeconds is how long a pod stays on a node that Kubernetes has lost, which
+	// it notices after about 45 s. The default of 300 is for pods that are expensive to
+	// move. These start in a second, and half a minute is enough to distinguish a
+	// restarting kubelet from a lost machine.
+	lostNodeSeconds = 30
+
+	// drainDelay is how many seconds a stopping pod still takes new connections: until
+	// every node knows that the pod should get no more.
+	drainDelay = 5
+	// graceSeconds is how long a stopping pod may live in all: the delay, up to 15 for
+	// the service's own draining (app/server.go), and a reserve.
+	graceSeconds = 30
+)
+
+// progressSeconds is how long Kubernetes waits for the next pod to get ready before it
+// gives up and says why.
+func progressSeconds(s Service) int { return placeSeconds + s.StartupSeconds }
+
+// rolloutTimeout is how long Pulumi waits for all pods. It is longer than
+// progressSeconds, so that the error has Kubernetes' reason, and it allows every step
+// of the rollout its startup. With the defaults, a bad image is reported after four
+// minutes instead of Pulumi's ten.
+func rolloutTimeout(s Service) time.Duration {
+	step := (s.Replicas + surgeDivisor - 1) / surgeDivisor
+	steps := (s.Replicas + step - 1) / step
+	return time.Duration(60+placeSeconds+steps*s.StartupSeconds+s.Replicas*crowdSeconds) * time.Second
+}
+
+// addressTimeout is how long Pulumi waits for the load balancer's address, which
+// takes Google a minute or two, and for a pod behind it.
+func addressTimeout(s Service) time.Duration { return max(5*time.Minute, rolloutTimeout(s)) }

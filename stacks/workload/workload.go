@@ -1,0 +1,140 @@
+// Package workload declares everything of a stack that is on its cluster.
+//
+// It is a package of its own because of the compiler: a package that names any of
+// the Kubernetes SDK's types takes seconds to compile, and an edit of another
+// package should not compile it again (docs/benchmarks.md).
+package workload
+
+import (
+	"strings"
+
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Args are the arguments of New.
+type Args struct {
+	Namespace string // fixed, because people type it
+	PartOf    string // the application that the service is a part of, a label
+	Owner     string // the team that is responsible, a label; may be empty
+
+	Image    pulumi.StringInput // name with digest
+	Version  string             // shown as a label of the pods
+	Platform string             // that the image is built for, such as linux/amd64
+
+	PullGrant  pulumi.Resource // the nodes' right to pull the image; nil if the stack does not grant it
+	PullSecret string          // a Docker config with a login to pull with; may be empty
+	Protect    bool            // refuse to delete or replace what serves
+
+	Service Service
+}
+
+// Service is what the program has to know about the service in app/.
+type Service struct {
+	// Replicas is the number of pods.
+	Replicas int
+	// Port is where the service listens. It is passed to it as PORT.
+	Port int
+	// LivenessPath and ReadinessPath answer with success while the service is alive,
+	// and while it can take requests.
+	LivenessPath, ReadinessPath string
+	// StartupSeconds is how long a pod may take to answer LivenessPath for the first time.
+	StartupSeconds int
+	// Memory is the limit of a pod, in MiB. Half of it is reserved.
+	Memory int
+	// Environment is the service's environment variables. They are in a Secret if EnvironmentSecret.
+	Environment       map[string]string
+	EnvironmentSecret bool
+	// Egress lets pods open connections.
+	Egress bool
+	// AllowedNetworks are the networks that may call the service; none means everyone.
+	AllowedNetworks []string
+}
+
+// Workload is a service on a cluster, with its namespace and policies.
+type Workload struct {
+	pulumi.ResourceState
+
+	// URL is http://ADDRESS, or empty as long as the Service has no address.
+	URL pulumi.StringOutput
+}
+
+// New registers the workload. It needs a kubernetes provider among opts.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Workload, error) {
+	w := &Workload{}
+	if err := ctx.RegisterComponentResource("hello-timber:workload:Workload", name, w, opts...); err != nil {
+		return nil, err
+	}
+	r := &registration{Args: args, ctx: ctx, name: name, child: []pulumi.ResourceOption{pulumi.Parent(w)}}
+	namespace, err := r.namespace()
+	if err != nil {
+		return nil, err
+	}
+	// Names of objects stay unset, so that Pulumi adds a random suffix: with a fixed
+	// name, a replacement would have to delete the old object first.
+	r.meta = &metav1.ObjectMetaArgs{Namespace: namespace.Metadata.Name().Elem(), Labels: r.labels()}
+	policy, err := r.networkPolicies()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.deployment(policy); err != nil {
+		return nil, err
+	}
+	service, err := r.service()
+	if err != nil {
+		return nil, err
+	}
+	w.URL = service.Status.ApplyT(url).(pulumi.StringOutput)
+	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"url": w.URL})
+}
+
+// registration is what the parts of a workload have in common.
+type registration struct {
+	*Args
+	ctx   *pulumi.Context
+	name  string
+	meta  *metav1.ObjectMetaArgs
+	child []pulumi.ResourceOption
+}
+
+// serving returns the options of objects whose loss is noticed at once. Whatever is
+// deleted before these, or replaced by an ordinary change, is not among them: a
+// Secret, for one, is replaced whenever its content changes.
+func (r *registration) serving(opts ...pulumi.ResourceOption) []pulumi.ResourceOption {
+	return append(append(opts, r.child...), pulumi.Protect(r.Protect))
+}
+
+// labels returns the labels of every object, as recommended by
+// https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/
+func (r *registration) labels() pulumi.StringMap {
+	return r.owned(pulumi.StringMap{
+		"app.kubernetes.io/name":       pulumi.String(r.name),
+		"app.kubernetes.io/part-of":    pulumi.String(r.PartOf),
+		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
+	})
+}
+
+// owned adds the label owner if there is one.
+func (r *registration) owned(labels pulumi.StringMap) pulumi.StringMap {
+	if r.Owner != "" {
+		labels["owner"] = pulumi.String(r.Owner)
+	}
+	return labels
+}
+
+// selector returns the labels that only the service's pods have. A Deployment's
+// selector cannot be changed, so nothing else is in it.
+func (r *registration) selector() pulumi.StringMap {
+	return pulumi.StringMap{"app.kubernetes.io/name": pulumi.String(r.name)}
+}
+
+func (r *registration) podSelector() *metav1.LabelSelectorArgs {
+	return &metav1.LabelSelectorArgs{MatchLabels: r.selector()}
+}
+
+// nodeSelector selects the nodes that can run the image: a cluster may have nodes
+// with other processors, or get some.
+func (r *registration) nodeSelector() pulumi.StringMap {
+	system, architecture, _ := strings.Cut(r.Platform, "/")
+	return pulumi.StringMap{"kubernetes.io/os": pulumi.String(system), "kubernetes.io/arch": pulumi.String(architecture)}
+}
