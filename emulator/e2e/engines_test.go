@@ -115,7 +115,7 @@ func nextToEngine(t *testing.T, s *stack, userland, store string) {
 		t.Fatal(err)
 	}
 	command := engineCommand(t, "testdata/engine.sh", userland, running, filepath.Dir(s.home), store, t.TempDir(),
-		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=20m", "-test.v")
+		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=40m", "-test.v")
 	command.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
 	command.Env = append(s.env, storeVariable+"="+store)
 	if err := command.Run(); err != nil {
