@@ -39,14 +39,8 @@ func (r *registration) deployment(policy pulumi.Resource) error {
 	}
 	timeout := rolloutTimeout(r.Service).String()
 	if _, err := appsv1.NewDeployment(r.ctx, r.name, &appsv1.DeploymentArgs{
-		Metadata: &metav1.ObjectMetaArgs{
-			Namespace: r.meta.Namespace,
-			Labels:    r.meta.Labels,
-			// No autoscaler sets the replicas, so an update undoes kubectl scale. Without
-			// this, every later update would end in a conflict with it (pulumi-kubernetes#2569).
-			Annotations: pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")},
-		},
-		Spec: r.deploymentSpec(&corev1.PodTemplateSpecArgs{Metadata: &metav1.ObjectMetaArgs{Labels: labels}, Spec: pod}),
+		Metadata: r.meta,
+		Spec:     r.deploymentSpec(&corev1.PodTemplateSpecArgs{Metadata: &metav1.ObjectMetaArgs{Labels: labels}, Spec: pod}),
 	}, r.serving(
 		pulumi.DependsOn(before),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...); err != nil {

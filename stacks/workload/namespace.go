@@ -20,6 +20,6 @@ func (r *registration) namespace() (*corev1.Namespace, error) {
 		labels["pod-security.kubernetes.io/"+mode+"-version"] = pulumi.String(podSecurityVersion)
 	}
 	return corev1.NewNamespace(r.ctx, r.PartOf, &corev1.NamespaceArgs{
-		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(r.Namespace), Labels: labels},
+		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(r.Namespace), Labels: labels, Annotations: annotations()},
 	}, r.serving()...)
 }

@@ -15,15 +15,13 @@ func (r *registration) service() (*corev1.Service, error) {
 	if networks := r.Service.AllowedNetworks; len(networks) > 0 {
 		allowed = pulumi.ToStringArray(networks)
 	}
+	annotated := annotations()
+	// A load balancer of backend services, not of target pools, which GKE creates by
+	// default. A later change would change the address.
+	annotated["cloud.google.com/l4-rbs"] = pulumi.String("enabled")
 	timeout := addressTimeout(r.Service).String()
 	return corev1.NewService(r.ctx, r.name, &corev1.ServiceArgs{
-		Metadata: &metav1.ObjectMetaArgs{
-			Namespace: r.meta.Namespace,
-			Labels:    r.meta.Labels,
-			// A load balancer of backend services, not of target pools, which GKE creates by
-			// default. A later change would change the address.
-			Annotations: pulumi.StringMap{"cloud.google.com/l4-rbs": pulumi.String("enabled")},
-		},
+		Metadata: &metav1.ObjectMetaArgs{Namespace: r.meta.Namespace, Labels: r.meta.Labels, Annotations: annotated},
 		Spec: &corev1.ServiceSpecArgs{
 			Type:     pulumi.String("LoadBalancer"),
 			Selector: r.selector(),

@@ -72,7 +72,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	// Names of objects stay unset, so that Pulumi adds a random suffix: with a fixed
 	// name, a replacement would have to delete the old object first.
-	r.meta = &metav1.ObjectMetaArgs{Namespace: namespace.Metadata.Name().Elem(), Labels: r.labels()}
+	r.meta = &metav1.ObjectMetaArgs{Namespace: namespace.Metadata.Name().Elem(), Labels: r.labels(), Annotations: annotations()}
 	policy, err := r.networkPolicies()
 	if err != nil {
 		return nil, err
@@ -112,6 +112,13 @@ func (r *registration) labels() pulumi.StringMap {
 		"app.kubernetes.io/part-of":    pulumi.String(r.PartOf),
 		"app.kubernetes.io/managed-by": pulumi.String("pulumi"),
 	})
+}
+
+// annotations returns the annotations of every object. An update undoes manual edits,
+// such as kubectl scale. Without patchForce, every later update would end in a conflict
+// with them (pulumi-kubernetes#2569).
+func annotations() pulumi.StringMap {
+	return pulumi.StringMap{"pulumi.com/patchForce": pulumi.String("true")}
 }
 
 // owned adds the label owner if there is one.
