@@ -4,11 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
 
 var (
@@ -67,43 +64,4 @@ func anchored(t *testing.T, path, anchor string) bool {
 		}
 	}
 	return false
-}
-
-// The README stays short, and its table has every key of the config.
-func TestReadme(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := strings.Count(string(text), "\n"); lines >= 300 {
-		t.Errorf("the README has %d lines, want fewer than 300: what newcomers do not need is in docs/", lines)
-	}
-	var program struct{ Config map[string]any }
-	project, err := os.ReadFile("../Pulumi.yaml")
-	if err == nil {
-		err = yaml.Unmarshal(project, &program)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "\n## Configuration\n")
-	table, _, _ = strings.Cut(table, "\n## ")
-	var described []string
-	for row := range strings.Lines(table) {
-		if cells := strings.Split(row, "|"); len(cells) > 2 {
-			for _, key := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
-				described = append(described, key[1])
-			}
-		}
-	}
-	for key := range program.Config {
-		if !strings.HasPrefix(key, "pulumi:") && !slices.Contains(described, key) {
-			t.Errorf("the README does not describe the key %s", key)
-		}
-	}
-	for _, key := range described {
-		if program.Config[key] == nil && key != "gcp:project" {
-			t.Errorf("the README describes %s, which is not a key", key)
-		}
-	}
 }

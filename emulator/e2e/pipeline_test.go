@@ -95,10 +95,10 @@ func TestPipeline(t *testing.T) {
 		if approved["changes"] != "true" {
 			t.Errorf("the summary reports %v", approved)
 		}
-		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="+second, "APPROVED="+approved["plan"]); err == nil || !strings.Contains(err.Error(), "than what was approved") {
+		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="+second, "APPROVED="+approved["plan"]); err == nil || !strings.Contains(said(err), "than what was approved") {
 			t.Errorf("another image than the approved one ended with %v", err)
 		}
-		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="); err == nil || !strings.Contains(err.Error(), `IMAGE: ""`) {
+		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="); err == nil || !strings.Contains(said(err), `IMAGE: ""`) {
 			t.Errorf("an empty image ended with %v", err)
 		}
 	})
