@@ -25,7 +25,7 @@ endif
 SETUP = .emulator/bin/setup
 WITH_EMULATOR = eval "$$($(SETUP) env "$$STACK")" &&
 
-# Stacks named local… and e2e… are on this machine, where the emulator stands in for
+# Stacks named local… and e2e… are on this machine, where the emulator replaces
 # Google. All others are where the environment's own pulumi finds them.
 LOCAL = local% e2e%
 local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
@@ -49,7 +49,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image verify notes release version settings destroy summary comment drift issue doctor vet lint vulnerabilities unit test faults bench pictures clean setup build browser
+.PHONY: help up preview down env deploy image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit test faults bench pictures clean setup build browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -121,9 +121,13 @@ vet: ## Check formatting, vet the modules, check the workflows
 	$(TOOL) actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
 	go test ./pipelines -run 'TestWorkflows|TestDrone'
 
-lint: vet ## The same for the large modules too, and golangci-lint: some minutes when nothing is cached
+lint: vet words ## The same for the large modules too, and golangci-lint: some minutes when nothing is cached
 	$(call each,$(LARGE),go vet ./...)
 	$(call each,$(MODULES),$(GOLANGCI))
+
+words: ## Find words that the project does not use, tools/words.csv, in all texts
+	@git ls-files -z | grep -zvE '(^|/)testdata/|^tools/|\.(sum|png|svg)$$|^LICENSE$$' | \
+		xargs -0 go tool -modfile="$$ROOT/tools/lint/go.mod" misspell -error -dict tools/words.csv
 
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
 	$(call each,$(MODULES),$(TOOL) govulncheck ./...)

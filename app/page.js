@@ -46,7 +46,7 @@ function show() {
   const here = [...pods.values()].filter((pod) => now - pod.last < silence);
   const versions = [...new Set(here.map((pod) => pod.version))].sort();
   document.getElementById("summary").textContent =
-    `${versions.join(" and ") || "nobody"}, ${here.length} ${here.length === 1 ? "pod" : "pods"}: ${asked - failed} answers, ${failed} failed`;
+    `${versions.join(" and ") || "no version"}, ${here.length} ${here.length === 1 ? "pod" : "pods"}: ${asked - failed} answers, ${failed} failed`;
 
   document.getElementById("answers").replaceChildren(...answers.map((answer) => {
     const item = element("li", "", answer.version ?? "");

@@ -39,12 +39,12 @@ func newBench(ctx context.Context) (*bench, error) {
 	}
 	b := &bench{ctx: ctx, home: dir, root: filepath.Dir(dir)}
 	if os.Getenv("PULUMI_STACK") != stackName {
-		return nil, fmt.Errorf("the environment is not that of stack %s; to mend: make bench", stackName)
+		return nil, fmt.Errorf("the environment is not that of stack %s. Fix: make bench", stackName)
 	}
 	if b.copy, err = os.MkdirTemp("", "hello-timber-bench-"); err != nil {
 		return nil, err
 	}
-	// kubectl's context of whoever works on this machine stays what it is.
+	// The user's own kubectl context stays as it is.
 	b.env = append(os.Environ(), "KUBECONFIG="+filepath.Join(b.copy, "kubeconfig"))
 	if err := b.remove(); err != nil { // what a killed run left
 		return nil, err
@@ -75,7 +75,7 @@ func (b *bench) remove() error {
 	return nil
 }
 
-// say tells whoever waits what is going on.
+// say prints what is going on.
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // command is a command in the clone. Interrupts reach it, and it may end by itself.
@@ -98,7 +98,7 @@ func output(cmd *exec.Cmd) (string, error) {
 	return collect(cmd, cmd.Run)
 }
 
-// measured runs a command as run does and tells what it took.
+// measured runs a command as run does and reports what it took.
 func measured(cmd *exec.Cmd) (string, usage, error) {
 	var used usage
 	out, err := collect(cmd, func() (err error) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// setup tells how long each step of the emulator's setup took when it last had
+// setup returns how long each step of the emulator's setup took when it last had
 // something to do; see emulator/setup/steps.go. Cold is what `make clean up` makes it.
 func setup(b *bench) error {
 	for _, step := range []string{"modules", "kubernetes", "emulator", "pulumi", "provider", "program", "debian", "golang", "node"} {

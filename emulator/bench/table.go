@@ -41,7 +41,7 @@ func (b *bench) table(took time.Duration) string {
 	return text.String()
 }
 
-// machine tells what the figures are of.
+// machine reports what the figures are of.
 func machine() string {
 	name := "an unknown processor"
 	if file, err := os.Open("/proc/cpuinfo"); err == nil {

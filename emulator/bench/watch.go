@@ -30,7 +30,7 @@ func (u usage) String() string {
 		seconds(u.kind["compile"]), seconds(u.kind["program"]), seconds(u.kind["engine"]), seconds(u.kind["plugins"]), size(u.peak))
 }
 
-// kindOf tells by its name, of which the kernel knows 15 letters, what a process is for.
+// kindOf returns what a process is for, by its name, of which the kernel keeps 15 letters.
 func kindOf(name string) string {
 	switch {
 	case name == "go" || name == "compile" || name == "link" || name == "asm":

@@ -40,7 +40,7 @@ func (e Exchange) Type() string {
 	return token
 }
 
-// Preview tells whether the request is part of a preview.
+// Preview reports whether the request is part of a preview.
 func (e Exchange) Preview() bool { return e.Request["preview"] == true }
 
 // Difference is a known one between the answers, and why it may stay.

@@ -189,7 +189,7 @@ func TestImageIsBuiltAndPushed(t *testing.T) {
 		}
 	}
 	if strings.Contains(lines, "[internal]") || strings.Contains(lines, address) {
-		t.Errorf("lines that tell the user nothing:\n%s", lines)
+		t.Errorf("lines without information for the user:\n%s", lines)
 	}
 
 	// What a node gets for that digest has it.

@@ -69,7 +69,7 @@ type dockerProvider struct {
 	stop    context.CancelFunc
 }
 
-// New returns the provider. It tells host what the engine builds and pushes.
+// New returns the provider. It reports to host what the engine builds and pushes.
 func New(host *provider.HostClient) plugin.Provider {
 	stopped, stop := context.WithCancel(context.Background())
 	return &dockerProvider{host: host, stopped: stopped, stop: stop}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestAdopt deploys to a cluster and a registry that somebody else has, as the
+// TestAdopt deploys to a cluster and a registry that already exist, as the
 // README describes it: those of another stack, which are here an office's.
 func TestAdopt(t *testing.T) {
 	office := newStack(t, "e2e-office")
@@ -113,7 +113,7 @@ func TestAdopt(t *testing.T) {
 	}
 	office.opens(t, kubeconfig)
 	if changes := s.preview(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
-		t.Errorf("the preview changes %q, want everything anew", changes)
+		t.Errorf("the preview changes %q, want everything created again", changes)
 	}
 	url = s.up(t)
 	answers(t, url, v2)
@@ -126,7 +126,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // opens writes a kubeconfig with one context, office, for the stack's cluster, and
-// tells the nodes that the registry, under the name by which this machine knows it,
+// informs the nodes that the registry, under the name by which this machine knows it,
 // speaks plain HTTP.
 func (s *stack) opens(t *testing.T, kubeconfig string) {
 	t.Helper()
@@ -148,7 +148,7 @@ func (s *stack) repository(t *testing.T) string {
 	return s.run(t, "docker", "port", container, "5000") + "/hello-timber-" + s.name + "/hello-timber-" + s.name
 }
 
-// unreachable is a copy of a kubeconfig whose cluster answers nobody.
+// unreachable is a copy of a kubeconfig whose cluster does not answer.
 func (s *stack) unreachable(t *testing.T, kubeconfig string) (path string) {
 	t.Helper()
 	text, err := os.ReadFile(kubeconfig)

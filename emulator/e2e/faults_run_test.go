@@ -18,12 +18,12 @@ import (
 // Rows of the table faults about those who run the service: whatever they or their
 // machine do, the documented commands lead back to a stack that is as it should be.
 
-// heal is what an update does, after which another finds nothing to do.
-func (l *lab) heal(t *testing.T, update func()) {
+// recovers is what an update does, after which another finds nothing to do.
+func (l *lab) recovers(t *testing.T, update func()) {
 	t.Helper()
 	began := time.Now()
 	update()
-	l.note("healed in %s", since(began))
+	l.note("recovered in %s", since(began))
 	l.pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
 	l.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 	l.url = l.pulumi(t, "stack", "output", "url")
@@ -43,7 +43,7 @@ func (l *lab) shows(t *testing.T, changes ...string) {
 
 func (l *lab) undone(t *testing.T) {
 	t.Helper()
-	l.heal(t, func() { l.followManual(t, "Drift: undo it") })
+	l.recovers(t, func() { l.followManual(t, "Drift: undo it") })
 }
 
 func edited(t *testing.T, l *lab) {
@@ -82,7 +82,7 @@ func imageRemoved(t *testing.T, l *lab) {
 		return "/var/lib/registry/docker/registry/v2/repositories/hello-timber-" + l.name + "/hello-timber-" + l.name + "/timber-tutorial/_manifests/revisions/sha256/" + hex
 	}
 	l.run(t, "docker", "exec", registry, "rm", "-r", strings.SplitAfter(digest(), "/timber-tutorial")[0])
-	l.heal(t, func() { l.followManual(t, "Image gone") })
+	l.recovers(t, func() { l.followManual(t, "Image gone") })
 	l.run(t, "docker", "exec", registry, "test", "-e", digest())
 }
 
@@ -101,7 +101,7 @@ func clusterMoved(t *testing.T, l *lab) {
 	}
 	old := l.containers(t, "node")
 	l.set(t, "location", zone)
-	l.heal(t, func() { l.followManual(t, "Replace the cluster") })
+	l.recovers(t, func() { l.followManual(t, "Replace the cluster") })
 	for _, node := range l.containers(t, "node") {
 		if slices.Contains(old, node) {
 			t.Errorf("node %s of the old cluster is still there", node)
@@ -118,7 +118,7 @@ func twoUpdates(t *testing.T, l *lab) {
 	if failed, said := first.end(t, nil); failed {
 		t.Errorf("the first update failed:\n%s", said)
 	}
-	l.full(t) // an update is done when the last old pod is told to end, which may still answer
+	l.full(t) // an update is done when the last old pod gets its signal to end, which may still answer
 	answers(t, l.url, v2)
 	l.healthy(t)
 }
@@ -144,7 +144,7 @@ func stateLost(t *testing.T, l *lab) {
 		}
 	}
 	l.fails(t, []string{"no stack named '" + l.name + "' found"}, "pulumi", "up", "--yes", "--skip-preview", "--stack", l.name)
-	l.heal(t, func() { l.followManual(t, "State: lost", "BACKUP="+backup) })
+	l.recovers(t, func() { l.followManual(t, "State: lost", "BACKUP="+backup) })
 }
 
 func stateTruncated(t *testing.T, l *lab) {
@@ -158,7 +158,7 @@ func stateTruncated(t *testing.T, l *lab) {
 		t.Fatal(err)
 	}
 	l.fails(t, []string{"unexpected end of JSON"}, "pulumi", "up", "--yes", "--skip-preview")
-	l.heal(t, func() { l.followManual(t, "State: broken", "BACKUP="+backup, "STATE="+filepath.Join(l.home, "state")) })
+	l.recovers(t, func() { l.followManual(t, "State: broken", "BACKUP="+backup, "STATE="+filepath.Join(l.home, "state")) })
 }
 
 func stateOutdated(t *testing.T, l *lab) {
@@ -167,7 +167,7 @@ func stateOutdated(t *testing.T, l *lab) {
 	l.up(t)
 	backup := l.backup(t)
 	l.healthy(t)
-	l.heal(t, func() { l.followManual(t, "State: from before a change", "BACKUP="+backup) })
+	l.recovers(t, func() { l.followManual(t, "State: from before a change", "BACKUP="+backup) })
 	l.full(t)
 }
 
@@ -322,13 +322,13 @@ func credentialsMissing(t *testing.T, l *lab) {
 	l.run(t, "gcloud", "auth", "application-default", "revoke")
 	login := func() { l.followManual(t, "Credentials") }
 	defer login()
-	l.refused(t, "no Google credentials.*to mend it: gcloud auth application-default login")
+	l.refused(t, "no Google credentials.*Fix: gcloud auth application-default login")
 	login()
 	old := filepath.Join(t.TempDir(), "old")
 	if err := os.WriteFile(old, []byte("ya29.of-yesterday"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.refused(t, "expired or revoked.*to mend it: gcloud auth application-default login", "GOOGLE_APPLICATION_CREDENTIALS="+old)
+	l.refused(t, "expired or revoked.*Fix: gcloud auth application-default login", "GOOGLE_APPLICATION_CREDENTIALS="+old)
 	l.refused(t, "no Google credentials: GOOGLE_APPLICATION_CREDENTIALS: open .*nowhere", "GOOGLE_APPLICATION_CREDENTIALS=/nowhere")
 }
 

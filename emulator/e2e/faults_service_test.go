@@ -17,7 +17,7 @@ import (
 	"hello-timber/emulator/traffic"
 )
 
-// Rows of the table faults about the service: nobody who uses it should notice.
+// Rows of the table faults about the service: its users should not notice.
 
 // unnoticed does something to a healthy stack without a request that fails.
 func (l *lab) unnoticed(t *testing.T, do func()) {
@@ -125,13 +125,13 @@ func (l *lab) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	l.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.Results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
 }
 
-// container tells something of the status of a pod's container.
+// container returns part of the status of a pod's container.
 func (l *lab) container(t *testing.T, p pod, field string) string {
 	t.Helper()
 	return l.kubectl(t, l.namespace(), "get", "pod", p.name, "--output=jsonpath={.status.containerStatuses[0]."+field+"}")
 }
 
-// restarted sends signals to the process of a pod, and returns what tells whether
+// restarted sends signals to the process of a pod, and returns what reports whether
 // it has started again.
 func (l *lab) restarted(t *testing.T, p pod, signals ...string) func() bool {
 	t.Helper()
@@ -163,7 +163,7 @@ func podDeleted(t *testing.T, l *lab) {
 	})
 }
 
-// elsewhere tells whether three ready pods are on other nodes than this one.
+// elsewhere reports whether three ready pods are on other nodes than this one.
 func (l *lab) elsewhere(t *testing.T, node string) bool {
 	t.Helper()
 	ready, n := l.ready(t, "pods", l.namespace()), 0
@@ -219,8 +219,8 @@ func kubeletHangs(t *testing.T, l *lab) {
 	})
 }
 
-// badImage has an update fail for a reason that it tells, unnoticed by users;
-// another update, of the stack as it should be, heals it.
+// badImage has an update fail with its reason, unnoticed by users;
+// another update, of the stack as it should be, recovers.
 func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
 	t.Helper()
 	began := time.Now()
@@ -230,7 +230,7 @@ func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
 	l.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
 	began = time.Now()
 	underLoad(t, l.url, []string{v1}, func() { l.healthy(t) })
-	l.note("healed in %s", since(began))
+	l.note("recovered in %s", since(began))
 }
 
 func imageMissing(t *testing.T, l *lab) {
@@ -255,7 +255,7 @@ func imageNeverReady(t *testing.T, l *lab) {
 	l.badImage(t, program, "containers with unready status: [timber-tutorial]")
 }
 
-// A request whose header is half sent when its pod is told to stop is answered.
+// A request whose header is half sent when its pod gets its signal to stop is answered.
 func signals(t *testing.T, l *lab) {
 	l.healthy(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(l.url, "http://")+":80")
@@ -302,7 +302,7 @@ func signals(t *testing.T, l *lab) {
 		l.full(t)
 	}
 	ended("0")
-	// Whoever does not want to wait for the drain says so twice.
+	// A second signal ends the process without the drain.
 	pods[at] = l.pods(t)[at]
 	over = l.restarted(t, pods[at], "TERM", "TERM")
 	ended("1")

@@ -23,23 +23,23 @@ var faults = []struct {
 	{"a pod deleted", "no request fails; full strength again", podDeleted},
 	{"a node stopped dead", "the service keeps answering; full strength again without it", nodeDead},
 	{"a kubelet hangs", "no request fails; full strength again without it", kubeletHangs},
-	{"an image that does not exist", "old pods serve; up fails and says why; the next heals it", imageMissing},
-	{"an image that crashes at start", "old pods serve; up fails and says why; the next heals it", imageCrashes},
-	{"an image that never gets ready", "old pods serve; up fails and says why; the next heals it", imageNeverReady},
+	{"an image that does not exist", "old pods serve; up fails and reports why; the next one recovers", imageMissing},
+	{"an image that crashes at start", "old pods serve; up fails and reports why; the next one recovers", imageCrashes},
+	{"an image that never gets ready", "old pods serve; up fails and reports why; the next one recovers", imageNeverReady},
 	{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", signals},
 	{"hostile HTTP", "no request of others fails; memory stays under the limit", hostileHTTP},
 	{"5,000 clients that keep their connections to one pod", "no request fails; memory stays under the limit", manyClients},
-	{"registry unreachable while pods restart", "running pods serve; recovery without hands", registryUnreachable},
-	{"Docker engine restarted", "recovery without hands", engineRestarted},
+	{"registry unreachable while pods restart", "running pods serve; recovery without intervention", registryUnreachable},
+	{"Docker engine restarted", "recovery without intervention", engineRestarted},
 	{"two updates at once", "one proceeds, the other names it", twoUpdates},
 	{"state lost", "clear refusal; the documented way back", stateLost},
 	{"state truncated", "clear refusal; the documented way back", stateTruncated},
 	{"state from before a change", "the documented way back", stateOutdated},
-	{"Deployment and Service edited by hand", "preview lists it, up restores it, a second up changes nothing", edited},
-	{"Deployment and Service deleted by hand", "preview lists it, up restores it, a second up changes nothing", deleted},
-	{"a node removed by hand", "preview lists it, up restores it, a second up changes nothing", nodeRemoved},
-	{"images removed by hand", "the documented way back", imageRemoved},
-	{"an API switched off by hand", "preview lists it, up restores it, a second up changes nothing", apiSwitchedOff},
+	{"Deployment and Service edited manually", "preview lists it, up restores it, a second up changes nothing", edited},
+	{"Deployment and Service deleted manually", "preview lists it, up restores it, a second up changes nothing", deleted},
+	{"a node removed manually", "preview lists it, up restores it, a second up changes nothing", nodeRemoved},
+	{"images removed manually", "the documented way back", imageRemoved},
+	{"an API switched off manually", "preview lists it, up restores it, a second up changes nothing", apiSwitchedOff},
 	{"the cluster moved to another zone", "the documented way; nothing of the old one is left", clusterMoved},
 	{"destroyed with its cluster gone", "names the blocker; the documented way ends it; nothing is left", destroyedWithoutCluster},
 	{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", upInterrupted(making, besideCluster)},
@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 	fmt.Println(strings.Join(append(table, ""), "\n"))
 	if all && !t.Failed() {
 		for _, heading := range l.manual.unused() {
-			t.Errorf("docs/operations.md: what stands under %q is run by no row", heading)
+			t.Errorf("docs/operations.md: no row runs the commands under %q", heading)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type lab struct {
 	measured []string // for the table
 }
 
-// note has the table tell something.
+// note adds a remark to the row in the table.
 func (l *lab) note(format string, args ...any) {
 	l.measured = append(l.measured, fmt.Sprintf(format, args...))
 }

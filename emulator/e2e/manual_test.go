@@ -24,7 +24,7 @@ func readManual(t *testing.T) *manual {
 
 // block is a block of commands in a document.
 type block struct {
-	heading  string // that it stands under
+	heading  string // that it is under
 	commands string
 	shows    string // the block of text right below
 }

@@ -25,7 +25,7 @@ func TestNew(t *testing.T) {
 	}
 	write("Pulumi.yaml", "name: shop\nruntime: go\n")
 	s.remove(t) // what a killed run left
-	// With its last stack gone, the folder still stands for the project.
+	// With its last stack gone, the folder still belongs to the project.
 	if err := os.RemoveAll(filepath.Join(s.home, "state", ".pulumi", "stacks", "shop")); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestNew(t *testing.T) {
 		"--config=gcp:project=hello-timber-"+s.name, "--config=authorizedNetworks=203.0.113.0/24", "--config=deletionProtection=false")
 	t.Cleanup(func() { s.remove(t) })
 	if !strings.Contains(greeting, "make up") {
-		t.Errorf("pulumi new does not tell how to go on:\n%s", greeting)
+		t.Errorf("pulumi new does not print the next steps:\n%s", greeting)
 	}
 	project, err := os.ReadFile(filepath.Join(s.folder, "Pulumi.yaml"))
 	if err != nil {
@@ -64,11 +64,11 @@ func TestNew(t *testing.T) {
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
-	mend := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
-	if mend == nil {
+	fix := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
+	if fix == nil {
 		t.Fatal(err)
 	}
-	s.run(t, "sh", "-c", mend[1]+" "+dev)
+	s.run(t, "sh", "-c", fix[1]+" "+dev)
 	s.pulumi(t, "preview", "--config-file="+dev)
 
 	t.Log("another service")
@@ -85,16 +85,16 @@ func TestNew(t *testing.T) {
 		t.Errorf("the greeter's image is %s", image)
 	}
 
-	t.Log("what it is told becomes secret")
+	t.Log("what is set with --secret becomes secret")
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", "hello, elm")
 	url = s.up(t)
 	says(t, url, "hello, elm\n")
 	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "elm") {
-		t.Error("the secret stands in the state")
+		t.Error("the secret is in the state")
 	}
 	s.run(t, "sh", "-c", s.pulumi(t, "stack", "output", "kubectl"))
 	if object := s.kubectl(t, "--namespace=shop-e2e-new", "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "elm") {
-		t.Error("the secret stands in the pods' description")
+		t.Error("the secret is in the pods' description")
 	}
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
 }

@@ -60,7 +60,7 @@ func emulated(t *testing.T, name string) *stack {
 		t.Fatal(err)
 	}
 	s := &stack{name: name, folder: root, home: filepath.Join(root, ".emulator")}
-	// kubectl's context of whoever works on this machine stays what it is.
+	// The user's own kubectl context stays as it is.
 	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
 	return s
 }
@@ -227,7 +227,7 @@ func (s *stack) stateHoldsNoSecret(t *testing.T) {
 	secret := strings.TrimSpace(string(token))
 	check := func(where, text string) {
 		if strings.Contains(text, secret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) {
-			t.Errorf("the access token stands in %s", where)
+			t.Errorf("the access token is in %s", where)
 		}
 	}
 	check("pulumi stack export", s.pulumi(t, "stack", "export"))
@@ -257,7 +257,7 @@ func (s *stack) onThisMachine(t *testing.T) []string {
 	return things
 }
 
-// onLocalNetwork tells whether this machine has an address in the network of a URL.
+// onLocalNetwork reports whether this machine has an address in the network of a URL.
 func onLocalNetwork(t *testing.T, address string) bool {
 	t.Helper()
 	at, err := url.Parse(address)

@@ -30,7 +30,7 @@ func (s *stack) inTerminal(commands string) (*terminal, error) {
 	}
 	command := exec.Command("sh", "-exc", commands)
 	command.Dir = s.folder
-	// A make inside another one would tell which folder it enters.
+	// A make inside another one would print which folder it enters.
 	command.Env = append(slices.DeleteFunc(slices.Clone(s.env), func(variable string) bool { return strings.HasPrefix(variable, "MAKE") }),
 		"STACK="+s.name, "PS4=$ ", "TERM=xterm-256color")
 	device, err := pty.StartWithSize(command, &pty.Winsize{Cols: columns, Rows: rows})

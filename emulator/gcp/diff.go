@@ -135,7 +135,7 @@ func (s *schema) stable(found map[string]plugin.PropertyDiff) []resource.Propert
 	return stable
 }
 
-// ignored tells whether a path is, or is in, one of those whose changes the program
+// ignored reports whether a path is, or is in, one of those whose changes the program
 // ignores.
 func ignored(changes []string, at resource.PropertyPath) bool {
 	return slices.ContainsFunc(changes, func(change string) bool {

@@ -10,7 +10,7 @@ var unknown = resource.MakeComputed(resource.NewProperty(""))
 
 // planner says what a resource will be, as Terraform plans it.
 type planner struct {
-	// ignored tells whether a property stays what it is, whatever the program asks.
+	// ignored reports whether a property stays what it is, whatever the program asks.
 	ignored func(at resource.PropertyPath) bool
 }
 

@@ -300,7 +300,7 @@ func (g *google) create(ctx context.Context, t resourceType, c *change) error {
 	if err == nil {
 		g.linger(ctx, s.token, began)
 	}
-	// If there is no one to be told that it exists, it must not exist.
+	// If no one can learn that it exists, it must not exist.
 	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
 		return errors.Join(err, g.take(context.WithoutCancel(ctx), t, half))
 	}

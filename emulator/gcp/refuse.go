@@ -44,7 +44,7 @@ const (
 	maxLabelSize = 63
 )
 
-// isLabelRune tells whether a label may have a character: "lowercase letters",
+// isLabelRune reports whether a label may have a character: "lowercase letters",
 // whatever their alphabet, digits, underscores and dashes.
 func isLabelRune(r rune) bool {
 	return r == '_' || r == '-' || unicode.IsDigit(r) || unicode.IsLetter(r) && !unicode.IsUpper(r)

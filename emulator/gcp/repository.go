@@ -89,7 +89,7 @@ func (repositoryResource) apply(ctx context.Context, g *google, c *change) error
 	return nil
 }
 
-// on tells whether anything in a block is true.
+// on reports whether anything in a block is true.
 func on(block any) bool {
 	properties, _ := block.(map[string]any)
 	for value := range maps.Values(properties) {

@@ -40,7 +40,7 @@ type field struct {
 	// fields are those of a block. A block that the emulator has nothing behind is
 	// listed without them.
 	fields fields
-	// same tells whether two values mean the same to Google; nil compares them.
+	// same reports whether two values mean the same to Google; nil compares them.
 	same func(old, new resource.PropertyValue) bool
 }
 
@@ -79,7 +79,7 @@ const (
 
 func (f field) is(flag flags) bool { return f.flags&flag != 0 }
 
-// many tells whether a field is a list or set of objects.
+// many reports whether a field is a list or set of objects.
 func (f field) many() bool { return f.kind == blocks || f.kind == blockSet }
 
 var placeholder = regexp.MustCompile(`\{\w+\}`)
@@ -119,14 +119,14 @@ func off(v resource.PropertyValue) bool {
 
 func bothOff(old, new resource.PropertyValue) bool { return zero(old) && zero(new) }
 
-// zero tells whether a value is to Terraform as good as none. A block is not, even
+// zero reports whether a value is to Terraform as good as none. A block is not, even
 // if everything in it is zero.
 func zero(v resource.PropertyValue) bool {
 	return v.IsNull() || v.IsBool() && !v.BoolValue() || v.IsString() && v.StringValue() == "" ||
 		v.IsNumber() && v.NumberValue() == 0 || v.IsArray() && len(v.ArrayValue()) == 0 || v.IsObject() && len(v.ObjectValue()) == 0
 }
 
-// equal tells whether a value that is and one that is asked for mean the same.
+// equal reports whether a value that is and one that is asked for mean the same.
 // Properties that the program leaves out of a block mean what they are.
 func (f field) equal(is, asked resource.PropertyValue) bool {
 	switch {

@@ -1,4 +1,4 @@
-// Package gke is what stands behind the emulated Google: clusters, nodes and the
+// Package gke is what runs behind the emulated Google: clusters, nodes and the
 // artifact registry as Docker containers on one network of their own.
 package gke
 

@@ -204,7 +204,7 @@ func TestSmallAddressPoolIsRefused(t *testing.T) {
 	}
 }
 
-// Addresses come from the network that the container joins, also when that was made anew meanwhile.
+// Addresses come from the network that the container joins, also when that was created again meanwhile.
 func TestContainersShareTheLowerHalf(t *testing.T) {
 	e, docker := newEngine(t)
 	m := checkoutOf(t, docker, "")

@@ -40,7 +40,7 @@ func TestRegion(t *testing.T) {
 	}
 }
 
-// A pool's nodes are told apart by what they were made as, not by how many there are.
+// A pool's nodes are distinguished by what they were made as, not by how many there are.
 func TestPickFindsOutdatedNodes(t *testing.T) {
 	before := Pool{MachineType: "n1-standard-1", NodesPerZone: 3, Zones: []string{"a"}}
 	after := before

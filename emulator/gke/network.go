@@ -26,7 +26,7 @@ const (
 
 const largerPools = `set "default-address-pools": [{"base": "172.16.0.0/12", "size": 24}] in /etc/docker/daemon.json, then sudo systemctl restart docker`
 
-// lock waits until nobody else, of this process or another, holds the lock. Docker
+// lock waits until no one else, in this process or another, holds the lock. Docker
 // itself would allow two networks of one name.
 func (m *machines) lock(ctx context.Context, name string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(m.home, name), os.O_CREATE|os.O_RDWR, 0o600)

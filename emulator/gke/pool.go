@@ -29,7 +29,7 @@ type Pool struct {
 	Warn func(string)
 }
 
-// spec tells nodes made to one specification from those made to another.
+// spec distinguishes nodes made to one specification from those made to another.
 func (p Pool) spec() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v %s", p.MachineType, p.Labels, p.ServiceAccount))
 	return hex.EncodeToString(sum[:4])

@@ -16,7 +16,7 @@ import (
 
 // Dir returns the absolute path of the emulator's folder: the one whose bin/
 // holds the running executable. Plugins and commands are links to that one
-// executable, so they agree on the folder without being told.
+// executable, so they agree on the folder by themselves.
 func Dir() (string, error) {
 	executable, err := os.Executable()
 	if err != nil {
@@ -29,12 +29,12 @@ func Dir() (string, error) {
 	return filepath.Dir(filepath.Dir(executable)), nil
 }
 
-// Credential returns the access token that the emulated Google gives to whoever
+// Credential returns the access token that the emulated Google gives to the user who
 // runs this process, for their Application Default Credentials: those of this
 // folder, or the file that GOOGLE_APPLICATION_CREDENTIALS names, which must hold a
 // token that Google knows.
 func Credential() (string, error) {
-	const mend = "to mend it: gcloud auth application-default login"
+	const fix = "Fix: gcloud auth application-default login"
 	token, err := Token()
 	if err != nil {
 		return "", err
@@ -43,9 +43,9 @@ func Credential() (string, error) {
 		given, err := os.ReadFile(path)
 		switch {
 		case err != nil:
-			return "", fmt.Errorf("no Google credentials: GOOGLE_APPLICATION_CREDENTIALS: %w; to mend it: unset GOOGLE_APPLICATION_CREDENTIALS", err)
+			return "", fmt.Errorf("no Google credentials: GOOGLE_APPLICATION_CREDENTIALS: %w. Fix: unset GOOGLE_APPLICATION_CREDENTIALS", err)
 		case strings.TrimSpace(string(given)) != token:
-			return "", fmt.Errorf(`the Google credentials in %s are worth nothing any more: oauth2: "invalid_grant" "Token has been expired or revoked."; %s`, path, mend)
+			return "", fmt.Errorf(`the Google credentials in %s are expired or revoked: oauth2: "invalid_grant" "Token has been expired or revoked." %s`, path, fix)
 		}
 		return token, nil
 	}
@@ -54,7 +54,7 @@ func Credential() (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(revoked); err == nil {
-		return "", errors.New("no Google credentials: google: could not find default credentials; " + mend)
+		return "", errors.New("no Google credentials: google: could not find default credentials. " + fix)
 	}
 	return token, nil
 }
@@ -85,7 +85,7 @@ func revokedPath() (string, error) {
 	return filepath.Join(dir, "google", "revoked"), err
 }
 
-// Token returns the access token that the emulated Google gives to whoever
+// Token returns the access token that the emulated Google gives to the user who
 // owns this folder, making one at the first call. It does not expire; it is
 // worth nothing outside this machine.
 func Token() (string, error) {

@@ -188,7 +188,7 @@ func (h *host) Run(_ context.Context, req *pulumirpc.RunRequest) (*pulumirpc.Run
 	case !errors.As(err, &exit):
 		return &pulumirpc.RunResponse{Error: err.Error()}, nil
 	case exit.ExitCode() == constant.ExitStatusLoggedError:
-		// The program has told the engine already.
+		// The program has reported the error to the engine already.
 		return &pulumirpc.RunResponse{Bail: true}, nil
 	}
 	return &pulumirpc.RunResponse{Error: fmt.Sprintf("program exited with non-zero exit code: %d", exit.ExitCode())}, nil

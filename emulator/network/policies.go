@@ -116,7 +116,7 @@ func attach(ctx context.Context, ended <-chan error) error {
 	return iptables(ctx)
 }
 
-// queueBound tells whether a program listens to the queue. Each line of the
+// queueBound reports whether a program listens to the queue. Each line of the
 // file is a queue, its number first.
 func queueBound(path string) (bool, error) {
 	file, err := os.Open(path)
@@ -133,7 +133,7 @@ func queueBound(path string) (bool, error) {
 	return false, lines.Err()
 }
 
-// tableExists tells whether kube-network-policies could make its nftables rules,
+// tableExists reports whether kube-network-policies could make its nftables rules,
 // about whose failure it says nothing.
 func tableExists() (bool, error) {
 	nft, err := nftables.New()

@@ -43,7 +43,7 @@ type server struct {
 }
 
 // New returns a registry that keeps its images in one folder and obeys the
-// records and the token in the other, both read anew at every request. /healthz
+// records and the token in the other, both read at every request. /healthz
 // answers anybody; the rest is the OCI distribution API behind Basic auth.
 func New(images, google string) http.Handler {
 	logrus.SetLevel(logrus.ErrorLevel)
@@ -68,7 +68,7 @@ func (f *faults) Format(entry *logrus.Entry) ([]byte, error) {
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" {
-		_, _ = io.WriteString(w, "ok\n") // or whoever asked has gone
+		_, _ = io.WriteString(w, "ok\n") // or the client has gone
 		return
 	}
 	if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {

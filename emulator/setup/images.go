@@ -109,7 +109,7 @@ func (c checkout) golangImage(ctx context.Context, p *progress) error {
 }
 
 // nodeImage builds the image of control plane, nodes and registry, under a name
-// that tells its contents, and notes the name for the emulator.
+// made from its contents, and notes the name for the emulator.
 func (c checkout) nodeImage(ctx context.Context, p *progress) error {
 	digest, err := c.digest([]string{"emulator/node"})
 	if err != nil {

@@ -83,7 +83,7 @@ func TestNoProxy(t *testing.T) {
 	}
 }
 
-// Whoever has a proxy gets the exemption in both spellings, because programs differ.
+// Users of a proxy get the exemption in both spellings, because programs differ.
 func TestProxyEnvironment(t *testing.T) {
 	c := newCheckout(t)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")

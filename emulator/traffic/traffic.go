@@ -1,4 +1,4 @@
-// Package traffic sends a steady stream of requests and tells which were lost.
+// Package traffic sends a steady stream of requests and reports which were lost.
 package traffic
 
 import (

@@ -43,7 +43,7 @@ type cloud struct {
 
 // wire is the network that the cluster's machines share.
 type wire interface {
-	// answers tells whether a machine has an address. It asks as many times as
+	// answers reports whether a machine has an address. It asks as many times as
 	// seconds, and believes the first answer.
 	answers(ctx context.Context, address string, seconds int) (bool, error)
 	// announce says that this machine has an address now: neighbours may still know

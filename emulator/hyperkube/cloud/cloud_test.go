@@ -163,6 +163,6 @@ func TestMachinesThatDoNotAnswerAreLost(t *testing.T) {
 		}
 	}
 	if exists, err := c.InstanceExists(t.Context(), &v1.Node{}); err != nil || !exists {
-		t.Errorf("a node that has not told its address is taken for lost (%v)", err)
+		t.Errorf("a node that has not reported its address is taken for lost (%v)", err)
 	}
 }
