@@ -148,7 +148,8 @@ func rowsOnEngine(t *testing.T, store string) {
 	t.Log("v2")
 	first := s.pulumi(t, "stack", "output", "image")
 	s.pulumi(t, "config", "set", "imageVersion", "v2")
-	underLoad(t, url, []string{v1, v2}, func() { s.up(t) })
+	// Without load: two engines share the machine, and TestTutorial has the load.
+	s.up(t)
 	answers(t, url, v2)
 	second := s.pulumi(t, "stack", "output", "image")
 	if first == second {
