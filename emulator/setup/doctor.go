@@ -77,6 +77,7 @@ func (c checkout) preflight(ctx context.Context) error {
 		}
 		e = c.engine(ctx)
 	}
+	allowInotify(c.host())
 	var problems []error
 	for _, f := range c.examine(ctx, e) {
 		switch {

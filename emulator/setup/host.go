@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -107,6 +108,16 @@ func inotify(h host) finding {
 			"root has %d of %d inotify instances left, and a cluster needs %d", left, h.watchers, needed)
 	}
 	return finding{}
+}
+
+// allowInotify raises root's limit of inotify instances until the next restart if a
+// cluster would exceed it and this user may. If not, the check reports the fix.
+func allowInotify(h host) {
+	const limit, path = 1024, "/proc/sys/fs/inotify/max_user_instances"
+	if !inotify(h).required() || os.WriteFile(path, fmt.Append(nil, limit), 0o644) != nil {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "inotify: raised fs.inotify.max_user_instances from %d to %d until the next restart\n", h.watchers, limit)
 }
 
 // watching counts the inotify instances of root's processes. Only root can: for others
