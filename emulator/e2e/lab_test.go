@@ -29,17 +29,21 @@ func (l *lab) note(format string, args ...any) {
 func (l *lab) namespace() string { return "--namespace=hello-timber-" + l.name }
 
 // normal is the config that a row finds: three pods of v1.
-var normal = map[string]string{"replicas": "3", "nodes": "3", "machineType": "n1-standard-1", "imageVersion": "v1", "image": "", "deletionProtection": "false"}
+var normal = map[string]string{"replicas": "3", "nodes": "3", "machineType": "n1-standard-1", "imageVersion": "v1", "image": "", "deletionProtection": "false",
+	"startupSeconds": "5"} // an update that fails takes as long as all pods may
 
 // healthy brings the stack to what is normal, whatever the row before left, after
 // which a preview shows no change, three pods are ready, and kubectl has access.
 func (l *lab) healthy(t *testing.T) {
 	t.Helper()
+	args := []string{"config", "set-all"}
 	for key, value := range normal {
-		l.pulumi(t, "config", "set", key, value)
+		args = append(args, "--plaintext", key+"="+value)
 	}
+	l.pulumi(t, args...)
 	l.pulumi(t, "up", "--yes", "--skip-preview", "--refresh")
-	l.up(t)
+	l.previewIsEmpty(t)
+	l.url = l.pulumi(t, "stack", "output", "url")
 	l.run(t, "sh", "-c", l.pulumi(t, "stack", "output", "kubectl"))
 	l.full(t)
 }
@@ -53,9 +57,7 @@ func (l *lab) set(t *testing.T, key, value string) {
 // up updates the stack, after which there must be nothing to change.
 func (l *lab) up(t *testing.T) {
 	t.Helper()
-	l.pulumi(t, "up", "--yes", "--skip-preview")
-	l.previewIsEmpty(t)
-	l.url = l.pulumi(t, "stack", "output", "url")
+	l.url = l.stack.up(t)
 }
 
 // full waits until three pods are ready and no other is left.
