@@ -81,19 +81,23 @@ func (p *pipeline) notesOf() (tag, notes string, err error) {
 // notes checks that TAG can be released, before an hour of tests: it has notes,
 // and its commit is merged. It prints the notes.
 func (p *pipeline) notes(ctx context.Context) error {
-	tag, text, err := p.notesOf()
+	_, _, text, err := p.releasable(ctx)
 	if err != nil {
-		return err
-	}
-	hub, err := p.github()
-	if err != nil {
-		return err
-	}
-	if err := hub.merged(ctx, tag); err != nil {
 		return err
 	}
 	fmt.Fprint(p.out, text)
 	return nil
+}
+
+// releasable returns TAG and its notes, and fails unless its commit is merged.
+func (p *pipeline) releasable(ctx context.Context) (hub github, tag, notes string, err error) {
+	if tag, notes, err = p.notesOf(); err != nil {
+		return hub, "", "", err
+	}
+	if hub, err = p.github(); err != nil {
+		return hub, "", "", err
+	}
+	return hub, tag, notes, hub.merged(ctx, tag)
 }
 
 // merged fails unless a tag's commit is on main.
@@ -110,15 +114,8 @@ func (g github) merged(ctx context.Context, tag string) error {
 
 // release publishes TAG on GitHub with its notes. It may be run again.
 func (p *pipeline) release(ctx context.Context) error {
-	tag, notes, err := p.notesOf()
+	hub, tag, notes, err := p.releasable(ctx)
 	if err != nil {
-		return err
-	}
-	hub, err := p.github()
-	if err != nil {
-		return err
-	}
-	if err := hub.merged(ctx, tag); err != nil {
 		return err
 	}
 	var release struct {
