@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"hello-timber/emulator/credentials"
 	"hello-timber/emulator/gke"
-	"hello-timber/emulator/home"
 )
 
 // imageEdits are made one after the other.
@@ -82,7 +82,7 @@ func (b *bench) blobs(image string) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := home.Token()
+	token, err := credentials.Token()
 	if err != nil {
 		return nil, err
 	}

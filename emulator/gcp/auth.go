@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientauth "k8s.io/client-go/pkg/apis/clientauthentication/v1beta1"
 
-	"hello-timber/emulator/home"
+	"hello-timber/emulator/credentials"
 )
 
 // AuthPlugin is gke-gcloud-auth-plugin: it prints the credential that kubectl and
@@ -24,7 +24,7 @@ func AuthPlugin(args []string, out io.Writer) error {
 			return fmt.Errorf("the emulator's gke-gcloud-auth-plugin knows only --use_application_default_credentials and --version, not %s", arg)
 		}
 	}
-	token, err := home.Credential()
+	token, err := credentials.Default()
 	if err != nil {
 		return err
 	}

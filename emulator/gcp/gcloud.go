@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"hello-timber/emulator/credentials"
 	"hello-timber/emulator/home"
 	"hello-timber/emulator/records"
 )
@@ -54,15 +55,15 @@ func Gcloud(args []string, out, errOut io.Writer) error {
 			return json.NewEncoder(out).Encode([]map[string]string{{"account": "user@localhost", "status": "ACTIVE"}})
 		},
 		"auth application-default print-access-token": func([]string) error {
-			token, err := home.Credential()
+			token, err := credentials.Default()
 			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(out, token)
 			return err
 		},
-		"auth application-default login":  func([]string) error { return home.Login() },
-		"auth application-default revoke": func([]string) error { return home.Revoke() },
+		"auth application-default login":  func([]string) error { return credentials.Login() },
+		"auth application-default revoke": func([]string) error { return credentials.Revoke() },
 		"auth configure-docker": func([]string) error {
 			_, err := fmt.Fprintln(errOut, "Nothing to configure: the emulator's registry is on this machine and Docker reaches it as it is.")
 			return err

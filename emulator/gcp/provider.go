@@ -28,6 +28,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 
+	"hello-timber/emulator/credentials"
 	"hello-timber/emulator/home"
 	"hello-timber/emulator/records"
 )
@@ -87,7 +88,7 @@ type google struct {
 
 // New returns the provider. The host, which shows its progress, may be nil.
 func New(host *provider.HostClient) plugin.Provider {
-	g := &google{token: home.Credential, log: func(resource.URN, string) {}, backend: containers{},
+	g := &google{token: credentials.Default, log: func(resource.URN, string) {}, backend: containers{},
 		signal: func(pid int) error { return syscall.Kill(pid, 0) }}
 	g.running, g.stop = context.WithCancelCause(context.Background())
 	if host != nil {
