@@ -166,7 +166,9 @@ func dockerEngine(ctx context.Context, s *stack) finding {
 	return ok("engine %s", version)
 }
 
-// oldestDocker is the oldest engine with which a build and push to Google was tried.
+// oldestDocker is the oldest engine whose builds reach Artifact Registry with either
+// image store: with containerd's, engines before 28 fail on some of them
+// (pulumi-docker#967, moby#47717).
 const oldestDocker = 28
 
 func gcloudVersion(ctx context.Context, _ *stack) finding {

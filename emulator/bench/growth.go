@@ -92,27 +92,35 @@ func (b *bench) growWorkloads() (err error) {
 		return err
 	}
 	for _, workloads := range []string{"1", "10", "100"} {
-		if _, _, err := pulumi("config", "set", "workloads", workloads); err != nil {
+		if err := b.growTo(workloads, pulumi); err != nil {
 			return err
 		}
-		_, preview, err := pulumi("preview")
-		if err != nil {
-			return err
-		}
-		_, up, err := pulumi("up", "--yes", "--skip-preview")
-		if err != nil {
-			return err
-		}
-		_, unchanged, err := pulumi("preview")
-		if err != nil {
-			return err
-		}
-		state, _, err := pulumi("stack", "export")
-		if err != nil {
-			return err
-		}
-		b.note("workloads in one program: "+workloads, fmt.Sprintf("first preview %s, up %s, unchanged preview %s", seconds(preview.wall), seconds(up.wall), seconds(unchanged.wall)),
-			fmt.Sprintf("CPU of the unchanged %s, memory %s, state %s", seconds(unchanged.cpu), size(unchanged.peak), size(int64(len(state)))))
 	}
+	return nil
+}
+
+// growTo brings the program to a number of workloads and measures how.
+func (b *bench) growTo(workloads string, pulumi func(...string) (string, usage, error)) error {
+	if _, _, err := pulumi("config", "set", "workloads", workloads); err != nil {
+		return err
+	}
+	_, preview, err := pulumi("preview")
+	if err != nil {
+		return err
+	}
+	_, up, err := pulumi("up", "--yes", "--skip-preview")
+	if err != nil {
+		return err
+	}
+	_, unchanged, err := pulumi("preview")
+	if err != nil {
+		return err
+	}
+	state, _, err := pulumi("stack", "export")
+	if err != nil {
+		return err
+	}
+	b.note("workloads in one program: "+workloads, fmt.Sprintf("first preview %s, up %s, unchanged preview %s", seconds(preview.wall), seconds(up.wall), seconds(unchanged.wall)),
+		fmt.Sprintf("CPU of the unchanged %s, memory %s, state %s", seconds(unchanged.cpu), size(unchanged.peak), size(int64(len(state)))))
 	return nil
 }

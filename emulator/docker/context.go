@@ -32,7 +32,7 @@ func contextDigest(folder, dockerfile string) (string, error) {
 	}
 	// Under a fixed name and mode: to the builder it is always "the Dockerfile".
 	if err := add(dockerfile, "Dockerfile", 0); err != nil {
-		return "", err
+		return "", fmt.Errorf("build.dockerfile, whose path is relative to the program and not to the context: %w", err)
 	}
 	err = fsutil.Walk(context.Background(), folder, &fsutil.FilterOpt{ExcludePatterns: ignored}, func(name string, file fs.FileInfo, err error) error {
 		if err == nil && !file.IsDir() {

@@ -154,7 +154,7 @@ func complete(properties resource.PropertyMap) error {
 	dockerfile := cmp.Or(in.Build.Dockerfile, path.Join(folder, "Dockerfile"))
 	digest, err := contextDigest(folder, dockerfile)
 	if err != nil {
-		return fmt.Errorf("build.context and build.dockerfile (both relative to the program, the latter not to the context): %w", err)
+		return fmt.Errorf("build.context %s: %w", folder, err)
 	}
 	build["context"] = resource.NewProperty(folder)
 	build["dockerfile"] = resource.NewProperty(dockerfile)

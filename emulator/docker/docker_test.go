@@ -122,9 +122,9 @@ func TestCheckRefuses(t *testing.T) {
 		{map[string]any{"imageName": name, "registry": map[string]any{"token": "x"}}, `has no property "token"`},
 		{map[string]any{"imageName": name, "skipPush": "no"}, `cannot unmarshal string`},
 		{map[string]any{"imageName": "timber:v1"}, `imageName "timber:v1": repository name must be canonical`},
-		{map[string]any{"imageName": name, "build": map[string]any{"context": "app", "dockerfile": "Dockerfile"}}, "open Dockerfile: no such file"},
+		{map[string]any{"imageName": name, "build": map[string]any{"context": "app", "dockerfile": "Dockerfile"}}, "build.dockerfile, whose path is relative to the program and not to the context: open Dockerfile: no such file"},
 		{map[string]any{"imageName": name, "build": map[string]any{"context": "app", "dockerfile": "missing/Dockerfile"}}, "open missing/Dockerfile: no such file"},
-		{map[string]any{"imageName": name, "build": map[string]any{"context": "missing", "dockerfile": "app/Dockerfile"}}, "missing: no such file"},
+		{map[string]any{"imageName": name, "build": map[string]any{"context": "missing", "dockerfile": "app/Dockerfile"}}, "build.context missing: "},
 	} {
 		program(t, map[string]string{"app/Dockerfile": "FROM scratch\n"})
 		_, reasons := check(t, properties(test.news))

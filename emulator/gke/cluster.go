@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"hello-timber/emulator/home"
+	"hello-timber/emulator/credentials"
 )
 
 // Cluster names a GKE cluster.
@@ -56,7 +56,7 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 	if err != nil {
 		return Endpoint{}, err
 	}
-	token, err := home.Token()
+	token, err := credentials.Token()
 	if err != nil {
 		return Endpoint{}, err
 	}
@@ -66,7 +66,7 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 		image:   image,
 		command: []string{"control-plane"},
 		env:     []string{"TOKEN=" + token},
-		labels:  map[string]string{labelRole: "control-plane", labelCluster: c.Name},
+		labels:  map[string]string{labelRole: "control-plane", labelProject: c.Project, labelCluster: c.Name},
 		kernel:  true, balances: true,
 	})
 	if err != nil {
@@ -155,7 +155,7 @@ func ids(list []container.Summary) []string {
 
 // connectTo returns a client with its owner's rights.
 func connectTo(e Endpoint) (*kubernetes.Clientset, error) {
-	token, err := home.Token()
+	token, err := credentials.Token()
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ import (
 const (
 	labelEmulator = "hello-timber.emulator"
 	labelRole     = "hello-timber.role" // control-plane, node or registry
+	labelProject  = "hello-timber.project"
 	labelCluster  = "hello-timber.cluster"
 	labelPool     = "hello-timber.pool"
 	labelZone     = "hello-timber.zone"
@@ -168,7 +169,7 @@ func (m *machines) hostConfig(spec machine) *container.HostConfig {
 	}
 	for _, path := range spec.volumes {
 		host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Target: path,
-			VolumeOptions: &mount.VolumeOptions{Labels: map[string]string{labelEmulator: m.home}}})
+			VolumeOptions: &mount.VolumeOptions{Labels: spec.labels}})
 	}
 	if spec.kernel {
 		host.CapAdd = capabilities

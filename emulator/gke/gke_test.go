@@ -96,3 +96,21 @@ func TestNodeLabels(t *testing.T) {
 		t.Errorf("labels %s, want %s", got, want)
 	}
 }
+
+// With an engine's own defaults, a node would arrange this machine's groups, or could
+// not read what it mounts.
+func TestNodesDoNotFollowTheEnginesDefaults(t *testing.T) {
+	m := &machines{home: "/home/me/hello-timber/.emulator"}
+	for _, kernel := range []bool{true, false} {
+		host := m.hostConfig(machine{kernel: kernel, volumes: []string{"/var/lib/kubelet"}, labels: map[string]string{labelProject: "p"}})
+		if host.CgroupnsMode != container.CgroupnsModePrivate || host.UsernsMode != "host" || !slices.Contains(host.SecurityOpt, "label=disable") {
+			t.Errorf("cgroup namespace %q, user namespace %q, security options %q", host.CgroupnsMode, host.UsernsMode, host.SecurityOpt)
+		}
+		if host.Privileged || slices.Contains(host.SecurityOpt, "seccomp=unconfined") != kernel {
+			t.Errorf("needs much of the kernel: %t; privileged %t, security options %q", kernel, host.Privileged, host.SecurityOpt)
+		}
+		if labels := host.Mounts[0].VolumeOptions.Labels; labels[labelProject] != "p" {
+			t.Errorf("a volume has the labels %v, want its container's", labels)
+		}
+	}
+}

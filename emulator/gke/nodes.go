@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubectl/pkg/drain"
 
-	"hello-timber/emulator/home"
+	"hello-timber/emulator/credentials"
 )
 
 const (
@@ -93,7 +93,7 @@ func (m *machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 	if err != nil {
 		return machine{}, err
 	}
-	token, err := home.Token()
+	token, err := credentials.Token()
 	if err != nil {
 		return machine{}, err
 	}
@@ -123,7 +123,8 @@ func (m *machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 			"REGISTRY_NAME=" + region + "-docker.pkg.dev",
 			"REGISTRY_AUTHORIZATION=Basic " + base64.StdEncoding.EncodeToString([]byte(p.ServiceAccount+":"+token)),
 		},
-		labels:  map[string]string{labelRole: "node", labelCluster: p.Cluster.Name, labelPool: p.Name, labelZone: zone, labelSpec: p.spec()},
+		labels: map[string]string{labelRole: "node", labelProject: p.Cluster.Project, labelCluster: p.Cluster.Name, labelPool: p.Name,
+			labelZone: zone, labelSpec: p.spec()},
 		kernel:  true,
 		volumes: []string{"/var/lib/containerd", "/var/lib/kubelet"},
 		files:   files,

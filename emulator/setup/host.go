@@ -137,24 +137,32 @@ func watching() int {
 }
 
 // policyModules are the kernel modules through which network policies are enforced,
-// with the options that build them: packets wait in a queue for a decision, and
-// nftables or iptables puts them there.
-var policyModules = [][]struct{ name, option string }{
-	{{"nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"}},
-	{{"nft_queue", "CONFIG_NFT_QUEUE"}, {"xt_NFQUEUE", "CONFIG_NETFILTER_XT_TARGET_NFQUEUE"}},
+// with the options that build them. Packets wait in a queue for a decision; nftables'
+// own expression puts them there, or else the target of iptables, whose command on the
+// nodes speaks to nftables as well.
+var policyModules = struct{ all, nftables, iptables []kernelModule }{
+	all:      []kernelModule{{"nfnetlink_queue", "CONFIG_NETFILTER_NETLINK_QUEUE"}, {"nf_tables", "CONFIG_NF_TABLES"}},
+	nftables: []kernelModule{{"nft_queue", "CONFIG_NFT_QUEUE"}},
+	iptables: []kernelModule{{"xt_NFQUEUE", "CONFIG_NETFILTER_XT_TARGET_NFQUEUE"}, {"nft_compat", "CONFIG_NFT_COMPAT"}},
 }
+
+// kernelModule is a module of Linux and the option that builds it.
+type kernelModule struct{ name, option string }
 
 // unenforceable returns the modules that a kernel lacks for network policies.
 func unenforceable(root fs.FS, release string) []string {
-	var lacking []string
-	for _, alternatives := range policyModules {
-		found := false
-		for _, module := range alternatives {
-			found = found || kernelHas(root, release, module.name, module.option)
+	lacks := func(modules []kernelModule) []string {
+		var lacking []string
+		for _, module := range modules {
+			if !kernelHas(root, release, module.name, module.option) {
+				lacking = append(lacking, module.name)
+			}
 		}
-		if !found {
-			lacking = append(lacking, alternatives[0].name)
-		}
+		return lacking
+	}
+	lacking := lacks(policyModules.all)
+	if len(lacks(policyModules.iptables)) > 0 {
+		lacking = append(lacking, lacks(policyModules.nftables)...)
 	}
 	return lacking
 }

@@ -54,7 +54,7 @@ func TestHosts(t *testing.T) {
 func TestUnenforceable(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	if _, err := w.Write([]byte("CONFIG_NETFILTER_NETLINK_QUEUE=y\n# CONFIG_NFT_QUEUE is not set\nCONFIG_NETFILTER_XT_TARGET_NFQUEUE=m\n")); err != nil {
+	if _, err := w.Write([]byte("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_COMPAT=y\n# CONFIG_NFT_QUEUE is not set\nCONFIG_NETFILTER_XT_TARGET_NFQUEUE=m\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -65,13 +65,15 @@ func TestUnenforceable(t *testing.T) {
 		root fstest.MapFS
 		want string
 	}{
-		"loaded":                     {fstest.MapFS{"sys/module/nft_queue/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, ""},
-		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko.xz: x\nkernel/net/netfilter/nfnetlink_queue.ko.xz: x\n")}, ""},
-		"built in, half of it":       {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nft_queue.ko\n")}, "nfnetlink_queue"},
+		"loaded":                     {fstest.MapFS{"sys/module/nft_queue/refcnt": file("1"), "sys/module/nf_tables/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, ""},
+		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n/nft_compat.ko.xz: x\n")}, ""},
+		"without nft_compat":         {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n")}, "nft_queue"},
+		"without nftables":           {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n")}, "nf_tables nft_queue"},
+		"built in, half of it":       {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nft_queue.ko\nkernel/net/netfilter/nf_tables.ko\n")}, "nfnetlink_queue"},
 		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, "nft_queue"},
 		"config and its module":      {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}, "lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko:")}, ""},
-		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NFT_QUEUE=y\n")}, ""},
-		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("/nft_queue.ko: /nfnetlink_queue.ko"), "boot/config-6.1": file("")}, "nfnetlink_queue nft_queue"},
+		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_QUEUE=y\n")}, ""},
+		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("/nft_queue.ko: /nfnetlink_queue.ko"), "boot/config-6.1": file("")}, "nfnetlink_queue nf_tables nft_queue"},
 		"a kernel that says nothing": {fstest.MapFS{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,12 +59,6 @@ func answer(diff plugin.DiffResult) *pulumirpc.DiffResponse {
 			plugin.DiffNone: pulumirpc.DiffResponse_DIFF_NONE, plugin.DiffSome: pulumirpc.DiffResponse_DIFF_SOME,
 		}[diff.Changes]}
 	changed, replaced := map[string]bool{}, map[string]bool{}
-	for _, key := range diff.ChangedKeys {
-		changed[string(key)] = true
-	}
-	for _, key := range diff.ReplaceKeys {
-		replaced[string(key)] = true
-	}
 	for at, change := range diff.DetailedDiff {
 		if response.DetailedDiff == nil {
 			response.DetailedDiff = map[string]*pulumirpc.PropertyDiff{}

@@ -34,8 +34,6 @@ func TestDiff(t *testing.T) {
 		{plugin.DiffResult{Changes: plugin.DiffNone, StableKeys: []resource.PropertyKey{"name"}},
 			&pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true, Stables: []string{"name"}}},
 		{plugin.DiffResult{}, &pulumirpc.DiffResponse{}},
-		{plugin.DiffResult{Changes: plugin.DiffSome, ChangedKeys: []resource.PropertyKey{"b", "a"}, ReplaceKeys: []resource.PropertyKey{"b"}},
-			&pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_SOME, Diffs: []string{"a", "b"}, Replaces: []string{"b"}}},
 		{plugin.DiffResult{Changes: plugin.DiffSome, DeleteBeforeReplace: true, DetailedDiff: map[string]plugin.PropertyDiff{
 			`labels["a.b"]`: {Kind: plugin.DiffAdd}, "labels.c": {Kind: plugin.DiffDelete, InputDiff: true}, "list[0].spot": {Kind: plugin.DiffUpdateReplace},
 			"added": {Kind: plugin.DiffAddReplace}, "deleted": {Kind: plugin.DiffDeleteReplace}, "updated": {Kind: plugin.DiffUpdate}}},
