@@ -140,7 +140,7 @@ test: build browser unit ## Everything: unit tests, then the tutorial and its fa
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
 faults: build ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'TestFaults|TestEngines' ./e2e
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'Faults|TestEngines' ./e2e
 
 bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench

@@ -121,7 +121,7 @@ func (b *bench) underLoad(url, namespace string, do func() error) (loss, error) 
 	if err != nil {
 		return loss{}, err
 	}
-	load := traffic.Start(url, []string{v1, v2})
+	load := traffic.Start(url, traffic.PerSecond, []string{v1, v2})
 	defer load.Stop()
 	time.Sleep(2 * time.Second) // connections are made
 	began := time.Now()

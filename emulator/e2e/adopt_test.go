@@ -12,6 +12,7 @@ import (
 // TestAdopt deploys to a cluster and a registry that already exist, as the
 // README describes it: those of another stack, which are here an office's.
 func TestAdopt(t *testing.T) {
+	t.Parallel()
 	office := newStack(t, "e2e-office")
 	office.pulumi(t, "up", "--yes", "--skip-preview")
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -19,8 +20,7 @@ func TestAdopt(t *testing.T) {
 	registry := office.repository(t)
 
 	// What a killed run left is on a cluster that is gone.
-	t.Setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
-	s := newStack(t, "e2e-adopt")
+	s := newStack(t, "e2e-adopt", "PULUMI_K8S_DELETE_UNREACHABLE=true")
 	docker := t.TempDir()
 	s.env = append(s.env, "DOCKER_CONFIG="+docker)
 	t.Cleanup(func() {

@@ -27,6 +27,7 @@ const storeVariable = "HELLO_TIMBER_IMAGE_STORE"
 // may have, once with each of its image stores: the classic one, and containerd's,
 // which is the default of Docker 29 and of GitHub's runners.
 func TestEngines(t *testing.T) {
+	t.Parallel()
 	s := emulated(t, "e2e")
 	var userland string
 	if os.Getenv(storeVariable) == "" {
@@ -177,7 +178,7 @@ func rowsOnEngine(t *testing.T, store string) {
 
 	t.Log("destroy")
 	s.pulumi(t, "destroy", "--yes")
-	if left := s.onThisMachine(t); len(left) > 0 {
+	if left := s.machines(t); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	images := strings.Fields(s.run(t, "docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}"))

@@ -109,6 +109,44 @@ func clusterMoved(t *testing.T, l *lab) {
 	}
 }
 
+// badImage has an update fail with its reason, unnoticed by users;
+// another update, of the stack as it should be, recovers.
+func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
+	t.Helper()
+	// Nothing happens to the pods that serve, and other tests run at the same time.
+	const perSecond = 10
+	began := time.Now()
+	load := underLoadOf(t, perSecond, l.url, []string{v1}, func() {
+		program.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview")
+	})
+	l.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
+	began = time.Now()
+	underLoadOf(t, perSecond, l.url, []string{v1}, func() { l.healthy(t) })
+	l.note("recovered in %s", since(began))
+}
+
+func imageMissing(t *testing.T, l *lab) {
+	l.healthy(t)
+	name, _, _ := strings.Cut(l.pulumi(t, "stack", "output", "image"), "@")
+	missing := name + "@sha256:" + strings.Repeat("0", 64)
+	l.set(t, "image", missing)
+	l.badImage(t, l, "ErrImagePull", missing+": not found")
+}
+
+func imageCrashes(t *testing.T, l *lab) {
+	l.healthy(t)
+	program := l.copy(t)
+	program.edit(t, "app/main.go", "	port, level, err := config(os.Getenv)\n", "	port, level, err := config(func(string) string { return \"rotten\" })\n")
+	l.badImage(t, program, "CrashLoopBackOff", "exit code 1", `PORT is "rotten"`)
+}
+
+func imageNeverReady(t *testing.T, l *lab) {
+	l.healthy(t)
+	program := l.copy(t)
+	program.edit(t, "app/handler.go", "if h.draining.Load() {\n			http.Error", "if true {\n			http.Error")
+	l.badImage(t, program, "containers with unready status: [timber-tutorial]")
+}
+
 func twoUpdates(t *testing.T, l *lab) {
 	l.healthy(t)
 	l.set(t, "imageVersion", "v2")
@@ -203,16 +241,11 @@ func cutShort(t *testing.T, l *lab, operation, resource string, signal os.Signal
 func (l *lab) converges(t *testing.T, update func()) {
 	t.Helper()
 	update()
-	l.previewIsEmpty(t)
-	l.healthy(t)
 	l.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
-	// Of any cluster: one that was made twice would belong to no stack.
-	var machines []string
-	for name := range strings.FieldsSeq(l.run(t, "docker", "ps", "--all", "--format={{.Names}}", "--filter=label=hello-timber.emulator="+l.home, "--filter=label=hello-timber.cluster")) {
-		if !slices.Contains(l.before, "ps "+name) {
-			machines = append(machines, name)
-		}
-	}
+	l.opened(t)
+	l.full(t)
+	// Also of a cluster that the state does not have, because it was made twice.
+	machines := slices.DeleteFunc(l.machines(t), func(thing string) bool { return !strings.HasPrefix(thing, "ps ") })
 	if len(machines) != 4 {
 		t.Errorf("there are the machines %q, want a control plane and three nodes", machines)
 	}
@@ -251,10 +284,8 @@ func (l *lab) nothingLeft(t *testing.T) {
 	if left := l.resources(t); len(left) > 0 {
 		t.Errorf("the state still has %q", left)
 	}
-	for _, thing := range l.onThisMachine(t) {
-		if !slices.Contains(l.before, thing) {
-			t.Errorf("left behind: %s", thing)
-		}
+	if left := l.machines(t); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }
 

@@ -100,7 +100,7 @@ func nodesRenewed(t *testing.T, l *lab) {
 func (l *lab) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	t.Helper()
 	l.healthy(t)
-	load := traffic.Start(l.url, []string{v1})
+	load := traffic.Start(l.url, traffic.PerSecond, []string{v1})
 	time.Sleep(time.Second)
 	victim := l.pods(t)[rand.IntN(3)]
 	began := time.Now()
@@ -217,42 +217,6 @@ func kubeletHangs(t *testing.T, l *lab) {
 		kubelet("CONT")
 		l.full(t)
 	})
-}
-
-// badImage has an update fail with its reason, unnoticed by users;
-// another update, of the stack as it should be, recovers.
-func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
-	t.Helper()
-	began := time.Now()
-	load := underLoad(t, l.url, []string{v1}, func() {
-		program.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview")
-	})
-	l.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
-	began = time.Now()
-	underLoad(t, l.url, []string{v1}, func() { l.healthy(t) })
-	l.note("recovered in %s", since(began))
-}
-
-func imageMissing(t *testing.T, l *lab) {
-	l.healthy(t)
-	name, _, _ := strings.Cut(l.pulumi(t, "stack", "output", "image"), "@")
-	missing := name + "@sha256:" + strings.Repeat("0", 64)
-	l.set(t, "image", missing)
-	l.badImage(t, l, "ErrImagePull", missing+": not found")
-}
-
-func imageCrashes(t *testing.T, l *lab) {
-	l.healthy(t)
-	program := l.copy(t)
-	program.edit(t, "app/main.go", "	port, level, err := config(os.Getenv)\n", "	port, level, err := config(func(string) string { return \"rotten\" })\n")
-	l.badImage(t, program, "CrashLoopBackOff", "exit code 1", `PORT is "rotten"`)
-}
-
-func imageNeverReady(t *testing.T, l *lab) {
-	l.healthy(t)
-	program := l.copy(t)
-	program.edit(t, "app/handler.go", "if h.draining.Load() {\n			http.Error", "if true {\n			http.Error")
-	l.badImage(t, program, "containers with unready status: [timber-tutorial]")
 }
 
 // A request whose header is half sent when its pod gets its signal to stop is answered.

@@ -11,6 +11,7 @@ import (
 // and then runs every command that the program prints. The selected stack is another
 // one all the time: each command must name the stack that it acts on.
 func TestFixes(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "e2e-fixes")
 	s.pulumi(t, "config", "set", "--path", "environment.PORT", "80")
 	s.pulumi(t, "config", "set", "--path", `environment["two words"]`, "x")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"hello-timber/emulator/traffic"
 )
@@ -14,7 +15,13 @@ import (
 // underLoad does something while the load is on. No request may fail.
 func underLoad(t *testing.T, url string, want []string, do func()) *traffic.Load {
 	t.Helper()
-	l := traffic.Start(url, want)
+	return underLoadOf(t, traffic.PerSecond, url, want, do)
+}
+
+// underLoadOf does so with another number of requests a second.
+func underLoadOf(t *testing.T, perSecond int, url string, want []string, do func()) *traffic.Load {
+	t.Helper()
+	l := traffic.Start(url, perSecond, want)
 	defer func() { // also when do fails
 		l.Stop()
 		fmt.Printf("    %s\n", l)
@@ -43,6 +50,9 @@ func get(client *http.Client, url string) (pod, body string, err error) {
 // fresh makes a new connection for each request: one that is kept leads to the
 // same pod for as long as that lives, also while it drains.
 var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: traffic.Patience}
+
+// hurried waits only for as long as a healthy service needs on a loaded machine.
+var hurried = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 
 // answers asserts the exact bytes that /index answers.
 func answers(t *testing.T, url, want string) {

@@ -149,6 +149,15 @@ func TestNetwork(t *testing.T) {
 		}
 		l.kubectl(t, "--namespace="+namespace, "delete", "pod", "hasty")
 	})
+	t.Run("only the allowed networks reach the service", func(t *testing.T) {
+		l.set(t, "allowedNetworks", "203.0.113.0/24") // reserved for documentation
+		l.up(t)
+		eventually(t, "no answer", func() bool { _, _, err := get(hurried, l.url); return err != nil })
+		l.set(t, "allowedNetworks", "203.0.113.0/24,0.0.0.0/1,128.0.0.0/1")
+		l.up(t)
+		eventually(t, "an answer", func() bool { _, body, err := get(hurried, l.url); return err == nil && body == v1 })
+		l.set(t, "allowedNetworks", "")
+	})
 	t.Run("with egress it does, and no request fails meanwhile", func(t *testing.T) {
 		l.set(t, "egress", "true")
 		underLoad(t, l.url, []string{v1}, func() { l.up(t) })

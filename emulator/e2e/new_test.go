@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"os"
@@ -12,8 +13,9 @@ import (
 )
 
 // TestNew makes a project of one's own of the repository, as `pulumi new` does, and
-// deploys another service with it, which has nothing in common with timber.
+// deploys other services with it, which have nothing in common with timber.
 func TestNew(t *testing.T) {
+	t.Parallel()
 	s := emulated(t, "e2e-new")
 	repository := s.folder
 	s.folder = t.TempDir()
@@ -96,7 +98,39 @@ func TestNew(t *testing.T) {
 	if object := s.kubectl(t, "--namespace=shop-e2e-new", "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "elm") {
 		t.Error("the secret is in the pods' description")
 	}
+
+	t.Log("a third service: slow to start, with a database outside of the cluster")
+	s.run(t, "rm", "-r", "app")
+	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/visits"), "app")
+	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
+	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
+	for key, value := range map[string]string{"port": "9000", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
+		s.pulumi(t, "config", "set", key, value)
+	}
+	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
+	url = s.up(t)
+	says(t, url, "counted true\n")
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
+}
+
+// database starts etcd, which the node's image has, and returns its address, at which
+// pods reach it if they may open connections.
+func (s *stack) database(t *testing.T) string {
+	t.Helper()
+	network := s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home)
+	gateway := s.run(t, "docker", "network", "inspect", network, "--format={{(index .IPAM.Config 0).Gateway}}")
+	image, err := os.ReadFile(filepath.Join(s.home, "node-image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := s.run(t, "docker", "run", "--detach", "--publish="+gateway+"::2379", "--entrypoint=etcd", strings.TrimSpace(string(image)),
+		"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://"+gateway+":2379", "--unsafe-no-fsync")
+	t.Cleanup(func() {
+		if _, err := s.start(context.Background(), s.folder, "docker", "rm", "--force", "--volumes", id); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.run(t, "docker", "port", id, "2379")
 }
 
 // says asks for a URL's page, on a new connection.

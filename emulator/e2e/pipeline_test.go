@@ -18,8 +18,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TestPipeline takes a change from a pull request to prod, and back, with the
 // targets that the pipelines call, as docs/pipelines.md describes it.
 func TestPipeline(t *testing.T) {
+	t.Parallel()
 	hub := newGitHub(t)
-	dev, staging, prod := newStackFrom(t, "e2e-dev", "dev"), newStackFrom(t, "e2e-staging", "staging"), newStackFrom(t, "e2e-prod", "prod")
+	dev, staging, prod := hub.stack(t, "dev"), hub.stack(t, "staging"), hub.stack(t, "prod")
 	for _, s := range []*stack{staging, prod} {
 		s.pulumi(t, "config", "set", "authorizedNetworks", "203.0.113.0/24")
 		s.pulumi(t, "config", "set", "deletionProtection", "false") // or the end of the test could not destroy it
@@ -146,11 +147,19 @@ func (s *stack) make(t *testing.T, target string, variables ...string) string {
 
 // gitHub remembers what is posted to it.
 type gitHub struct {
+	url    string
 	body   string
 	writes []string
 }
 
-// newGitHub is GitHub for every command that the tests start.
+// stack is one with the config of an environment, whose commands talk to this GitHub.
+// On GitHub Actions the tests' own run has nothing to do with it.
+func (g *gitHub) stack(t *testing.T, environment string) *stack {
+	t.Helper()
+	return newStackFrom(t, "e2e-"+environment, environment, "GITHUB_API_URL="+g.url, "GITHUB_REPOSITORY=owner/repository", "GITHUB_TOKEN=token",
+		"GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY=")
+}
+
 func newGitHub(t *testing.T) *gitHub {
 	g := &gitHub{}
 	user := map[string]any{"login": "timber-bot"}
@@ -174,13 +183,7 @@ func newGitHub(t *testing.T) *gitHub {
 		json.NewEncoder(w).Encode(open[0])
 	}))
 	t.Cleanup(server.Close)
-	// On GitHub Actions the tests' own run has nothing to do with it.
-	for name, value := range map[string]string{
-		"GITHUB_API_URL": server.URL, "GITHUB_REPOSITORY": "owner/repository", "GITHUB_TOKEN": "token",
-		"GITHUB_RUN_ID": "", "GITHUB_OUTPUT": "", "GITHUB_STEP_SUMMARY": "",
-	} {
-		t.Setenv(name, value)
-	}
+	g.url = server.URL
 	return g
 }
 

@@ -79,6 +79,7 @@ func kubeScore(objects []byte) (map[string]string, error) {
 
 // TestKubeScore: it is kube-score that answers, and it finds what is wrong.
 func TestKubeScore(t *testing.T) {
+	t.Parallel()
 	failed, err := kubeScore([]byte(`
 apiVersion: apps/v1
 kind: Deployment

@@ -33,33 +33,44 @@ type stack struct {
 	env  []string
 }
 
-// newStack makes an empty stack with the config of stack dev, and destroys and removes it at the end.
-func newStack(t *testing.T, name string) *stack {
+// newStack makes an empty stack with the config of stack dev, and destroys and removes it
+// at the end. Its commands get some more environment variables, in the form k=v.
+func newStack(t *testing.T, name string, env ...string) *stack {
 	t.Helper()
-	return newStackFrom(t, name, "dev")
+	return newStackFrom(t, name, "dev", env...)
 }
 
 // newStackFrom does so with the config of any stack.
-func newStackFrom(t *testing.T, name, from string) *stack {
+func newStackFrom(t *testing.T, name, from string, env ...string) *stack {
 	t.Helper()
 	s := emulated(t, name)
+	s.env = append(s.env, env...)
 	s.remove(t) // what a killed run left
 	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, from)
 	t.Cleanup(func() { s.remove(t) })
 	return s
 }
 
+// withEmulator reports whether the environment is that of an emulator that is built.
+func withEmulator() bool { return strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") }
+
+// root is the checkout.
+func root() string {
+	path, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err) // there is no working directory
+	}
+	return path
+}
+
 // emulated has commands meet the emulator.
 func emulated(t *testing.T, name string) *stack {
 	t.Helper()
-	if !strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") {
+	if !withEmulator() {
 		t.Skip("`make test` runs this, with the emulator built")
 	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stack{name: name, folder: root, home: filepath.Join(root, ".emulator")}
+	clocked(t)
+	s := &stack{name: name, folder: root(), home: filepath.Join(root(), ".emulator")}
 	// The user's own kubectl context stays as it is.
 	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
 	return s
@@ -244,17 +255,34 @@ func (s *stack) stateHoldsNoSecret(t *testing.T) {
 	}
 }
 
-// onThisMachine lists the containers, networks and volumes of this checkout's emulator.
-func (s *stack) onThisMachine(t *testing.T) []string {
+// machines lists the containers and volumes of the stack's clusters, also of one that
+// the stack does not know.
+func (s *stack) machines(t *testing.T) []string {
 	t.Helper()
+	things, err := inDocker("hello-timber.emulator="+s.home, "hello-timber.project=hello-timber-"+s.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return things
+}
+
+// inDocker lists the containers, networks and volumes that have all of some labels.
+func inDocker(labels ...string) ([]string, error) {
 	var things []string
 	for _, list := range []string{"ps --all --format={{.Names}}", "network ls --format={{.Name}}", "volume ls --format={{.Name}}"} {
-		arguments := append(strings.Fields(list), "--filter=label=hello-timber.emulator="+s.home)
-		for name := range strings.FieldsSeq(s.run(t, "docker", arguments...)) {
+		arguments := strings.Fields(list)
+		for _, label := range labels {
+			arguments = append(arguments, "--filter=label="+label)
+		}
+		names, err := exec.Command("docker", arguments...).Output()
+		if err != nil {
+			return nil, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
+		}
+		for name := range strings.FieldsSeq(string(names)) {
 			things = append(things, arguments[0]+" "+name)
 		}
 	}
-	return things
+	return things, nil
 }
 
 // onLocalNetwork reports whether this machine has an address in the network of a URL.

@@ -1,7 +1,11 @@
 // Package e2e runs the tutorial from the first command to the last, the way a
 // person would: with pulumi, kubectl and HTTP requests. `make test` sets the
-// environment and runs it; it uses a stack of its own, e2e, so that a stack that
+// environment and runs it; it uses stacks of its own, named e2e…, so that a stack that
 // is up on this machine stays as it is.
+//
+// First come, one after the other, the tests that count lost requests: next to other
+// clusters, a small machine loses some by itself. Then come the others, as many at the
+// same time as there are processors.
 package e2e
 
 import (
@@ -21,7 +25,6 @@ const (
 
 func TestTutorial(t *testing.T) {
 	s := newStack(t, "e2e")
-	before := s.onThisMachine(t)
 	namespace := "--namespace=hello-timber-" + s.name
 	var url string
 
@@ -133,13 +136,11 @@ func TestTutorial(t *testing.T) {
 		answers(t, url, v2)
 	})
 	row("10 destroy", func(t *testing.T) { s.pulumi(t, "destroy", "--yes") })
-	row("10 nothing is left: no container, network, volume or address", func(t *testing.T) {
-		for _, thing := range s.onThisMachine(t) {
-			if !slices.Contains(before, thing) {
-				t.Errorf("left behind: %s", thing)
-			}
+	row("10 nothing is left: no container, volume or address", func(t *testing.T) {
+		if left := s.machines(t); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
 		}
-		if len(before) == 0 && onLocalNetwork(t, url) {
+		if networks := s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home); networks == "" && onLocalNetwork(t, url) {
 			t.Errorf("left behind: an address in the network of %s", url)
 		}
 	})
@@ -147,6 +148,7 @@ func TestTutorial(t *testing.T) {
 
 // Mistakes in the config are refused together, before anything is made.
 func TestBadConfig(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "e2e-config")
 	for key, value := range map[string]string{
 		"replicas": "010", "imageVersion": "1.10", "location": "europe-west1-x", "nodes": "0", "machineType": "t2a-standard-1", "gcp:project": "Hello",
@@ -169,6 +171,7 @@ func TestBadConfig(t *testing.T) {
 
 // What the emulator does not have is refused by name, before anything is made.
 func TestUnknownIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "e2e-unknown")
 	s.folder = t.TempDir()
 	for name, from := range map[string]string{"go.mod": "../../go.mod", "go.sum": "../../go.sum", "main.go": "testdata/unknown.go", "Pulumi.yaml": "testdata/Pulumi.yaml", "Pulumi.e2e-unknown.yaml": "../../Pulumi.e2e-unknown.yaml"} {

@@ -11,7 +11,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 )
 
-// PerSecond is how many requests the load sends each second in each of its two
+// PerSecond is how many requests a load usually sends each second in each of its two
 // ways: over connections that are kept, and each over one of its own.
 const PerSecond = 200
 
@@ -30,15 +30,15 @@ type Load struct {
 	mutex     sync.Mutex
 }
 
-// Start begins to send. Each answer must be one of want.
-func Start(url string, want []string) *Load {
+// Start begins to send so many requests a second in each way. Each answer must be one of want.
+func Start(url string, perSecond int, want []string) *Load {
 	l := &Load{want: want, began: time.Now()}
 	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url + "/index"})
 	for _, kept := range []bool{true, false} {
 		attacker := vegeta.NewAttacker(vegeta.KeepAlive(kept), vegeta.Timeout(Patience))
 		l.attackers = append(l.attackers, attacker)
 		l.running.Go(func() {
-			for result := range attacker.Attack(target, vegeta.ConstantPacer{Freq: PerSecond, Per: time.Second}, 0, fmt.Sprintf("kept: %t", kept)) {
+			for result := range attacker.Attack(target, vegeta.ConstantPacer{Freq: perSecond, Per: time.Second}, 0, fmt.Sprintf("kept: %t", kept)) {
 				l.mutex.Lock()
 				l.Results = append(l.Results, result)
 				l.mutex.Unlock()
