@@ -184,7 +184,7 @@ func TestOrdinaryChangesAreNotRefused(t *testing.T) {
 	}
 	before, _ := deployStack(t, "prod", nil)
 	for key, value := range map[string]string{
-		"nodes": "6", "machineType": "n4-standard-2", "spot": "true", "authorizedNetworks": "198.51.100.0/24", "immutableTags": "false",
+		"nodes": "6", "machineType": "n4-standard-2", "spot": "true", "authorizedNetworks": "198.51.100.0/24", "immutableTags": "false", "budget": "100",
 		"replicas": "60", "imageVersion": "v2", "image": promoted, "port": "80", "livenessPath": "/", "readinessPath": "/", "startupSeconds": "300",
 		"memory": "512", "environment": `{"A": "b"}`, "egress": "true", "allowedNetworks": "198.51.100.0/24", "owner": "team-timber",
 	} {

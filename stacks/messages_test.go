@@ -50,6 +50,7 @@ var wrongValues = []struct {
 	{"deletionProtection", []string{"", "yes", "True", "1"}},
 	{"immutableTags", []string{"on"}},
 	{"spot", []string{"no"}},
+	{"budget", []string{"", "-1", "00", "99.50", "$100", "100001"}},
 	// An empty list could be no one or everyone, so it is refused.
 	{"authorizedNetworks", []string{"", "[]", `["0.0.0.0/0"]`, "203.0.113.7", "203.0.113.7/24", "203.0.113.0/33", "203.0.113.0/24,", "203.0.113.0/24, 198.51.100.0/24", "2001:db8::/32", "office"}},
 	{"allowedNetworks", []string{"everyone", "203.0.113.7", "203.0.113.7/24", "203.0.113.0/24,", "fe80::%eth0/64"}},

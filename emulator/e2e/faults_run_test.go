@@ -421,7 +421,7 @@ func fuzzedConfigs(t *testing.T, l *lab) {
 		}
 		config := file["config"].(map[string]any)
 		keys := []string{"gcp:project", "hello-timber:nosuchkey"}
-		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "owner",
+		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "budget", "owner",
 			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "startupSeconds", "memory", "environment", "egress", "allowedNetworks"} {
 			keys = append(keys, "hello-timber:"+key)
 		}

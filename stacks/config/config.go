@@ -54,6 +54,9 @@ type Google struct {
 	AuthorizedNetworks []string
 	// ImmutableTags refuses to push another image under an existing tag.
 	ImmutableTags bool
+	// Budget is what the stack may cost a month in US dollars; 0 for no limit. Only
+	// pipelines/ compares it with the cost: the program knows no prices.
+	Budget int
 }
 
 // Existing is a cluster and a registry that the program uses and does not create.

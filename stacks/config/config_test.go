@@ -201,6 +201,7 @@ func TestLoad(t *testing.T) {
 		{"spot nodes, tags and stack that may go", map[string]string{"spot": "true", "immutableTags": "false", "deletionProtection": "false"}, func(c *Config) {
 			c.Google.Spot, c.Google.ImmutableTags, c.DeletionProtection = true, false, false
 		}},
+		{"a budget", map[string]string{"budget": "100000"}, func(c *Config) { c.Google.Budget = 100000 }},
 		{"an existing cluster", map[string]string{"kubeconfig": "~/my files/config", "context": "Prod (EU West)", "registry": "localhost/team", "image": "localhost/team/timber" + digest, "nodes": "of no interest"}, func(c *Config) {
 			c.Google, c.Existing = nil, &Existing{Kubeconfig: "~/my files/config", Context: "Prod (EU West)", Registry: "localhost/team"}
 			c.Image.Name = "localhost/team/timber" + digest

@@ -16,6 +16,7 @@ const (
 	maxReplicas       = 100
 	maxMemory         = 4096 // MiB
 	maxStartupSeconds = 600
+	maxBudget         = 100000 // US dollars a month
 )
 
 // where is on which stacks a key has a meaning.
@@ -67,6 +68,7 @@ func (c *Config) keys() []key {
 		{"spot", onGoogleCloud, boolean(&g.Spot), "false"},
 		{"authorizedNetworks", onGoogleCloud, list(&g.AuthorizedNetworks, "one or more IPv4 networks, separated by commas; 0.0.0.0/0 is everyone", isIPv4Network), "203.0.113.0/24,198.51.100.7/32"},
 		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
+		{"budget", onGoogleCloud, numberOrNone(&g.Budget, maxBudget), "100"},
 
 		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
@@ -99,6 +101,12 @@ func number(field *int, limit int) value {
 		*field = n
 		return err == nil && n <= limit && isWholeNumber(text)
 	}}
+}
+
+// numberOrNone is a number, or 0 for none.
+func numberOrNone(field *int, limit int) value {
+	v := number(field, limit)
+	return value{v.typ, v.rule + ", or 0 for none", func(text string) bool { return text == "0" || v.read(text) }}
 }
 
 func boolean(field *bool) value {
