@@ -49,7 +49,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit test faults bench pictures clean setup build browser
+.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit test faults bench pictures clean setup build browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"
 
 deploy: ## Update STACK, to IMAGE if given; a preview right after must show no change
 	@$(PIPELINES) deploy
+
+cost: ## What STACK costs a month, now and after an update to IMAGE
+	@$(PIPELINES) cost
 
 image: ## Print the image that STACK runs, by its digest
 	@$(PIPELINES) image

@@ -1,6 +1,6 @@
 // Command pipelines is what the make targets for pipelines run:
 //
-//	go run ./pipelines deploy|preview|image|destroy|verify
+//	go run ./pipelines deploy|preview|cost|image|destroy|verify
 //	go run ./pipelines summary|comment|drift|issue
 //	go run ./pipelines notes|release|version|settings
 //
@@ -51,6 +51,7 @@ type pipeline struct {
 
 var commands = map[string]func(*pipeline, context.Context) error{
 	"comment":  (*pipeline).comment,
+	"cost":     (*pipeline).cost,
 	"deploy":   (*pipeline).deploy,
 	"destroy":  (*pipeline).destroy,
 	"drift":    (*pipeline).drift,

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"hello-timber/pipelines/cost"
 )
 
 // maxBody is how many characters GitHub accepts in a comment or an issue.
@@ -97,11 +99,7 @@ func (p page) render(plans []plan) string {
 	b := &body{room: maxBody - len(footer) - len(cutNote)}
 	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
 	for _, plan := range plans {
-		amount := plan.Costs.change()
-		if plan.Failed {
-			amount = "unknown"
-		}
-		b.add(p.row(plan.Stack, p.result(plan), amount))
+		b.add(p.row(plan.Stack, p.result(plan), plan.amounts()))
 	}
 	for _, plan := range plans {
 		b.add(cautions(plan))
@@ -126,9 +124,9 @@ func (p page) render(plans []plan) string {
 }
 
 // row is one of the table; what a stack costs is only in some texts.
-func (p page) row(stack, result, cost string) string {
+func (p page) row(stack, result, amount string) string {
 	if p.cost {
-		result += " | " + cost
+		result += " | " + amount
 	}
 	return "| " + stack + " | " + result + " |\n"
 }
@@ -152,6 +150,10 @@ func (p page) footer() string {
 // result is a stack's line in the table.
 func (p page) result(plan plan) string {
 	switch {
+	case plan.overBudget() && len(plan.Changes) > 0:
+		return "❌ **over budget**, with: " + plan.counts()
+	case plan.overBudget():
+		return "❌ **over budget**, and " + p.same
 	case plan.Failed && len(plan.Changes) > 0:
 		return "❌ **failed**, after: " + plan.counts()
 	case plan.Failed:
@@ -214,8 +216,8 @@ func (p page) details(plan plan, room int) string {
 			fmt.Fprintf(&text, "- %s: %s\n", op, names(list))
 		}
 	}
-	if why := plan.Costs.why(); p.cost && why != "" {
-		text.WriteString("- a month (list prices of " + pricesOf + "): " + why + "\n")
+	if why := plan.Costs.Why(); p.cost && why != "" {
+		text.WriteString("- a month (list prices of " + cost.Date + "): " + printable(why, false) + "\n")
 	}
 	if len(plan.NotCompared) > 0 {
 		text.WriteString("- not compared, because this check may not read secrets: " + listed(plan.NotCompared) + "\n")

@@ -15,6 +15,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
+
+	"hello-timber/pipelines/cost"
 )
 
 // plan is what pulumi reported about one stack. It is stored between the make
@@ -30,7 +32,10 @@ type plan struct {
 	// Errors and Warnings are pulumi's own, and policy violations.
 	Errors, Warnings []string
 	// Costs are the monthly ones before and after the changes.
-	Costs costs
+	Costs cost.Change
+	// Budget is what the stack may cost a month, or 0 for no limit. It is set only
+	// if the preview succeeded, so that Costs are complete.
+	Budget int
 	// NotDeployed is a stack without resources, which cannot drift.
 	NotDeployed bool
 	// NotCompared are resources that the drift check may not read.
@@ -88,7 +93,7 @@ const imageType = "docker:index/image:Image"
 func (r *recorder) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil && !r.refresh:
-		r.plan.Costs.count(event.ResourcePreEvent.Metadata)
+		r.plan.Costs.Count(event.ResourcePreEvent.Metadata)
 		r.step(event.ResourcePreEvent.Metadata)
 	case event.ResOutputsEvent != nil:
 		step := event.ResOutputsEvent.Metadata

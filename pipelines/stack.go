@@ -119,9 +119,9 @@ func runningImage(ctx context.Context, s *auto.Stack) (string, error) {
 // previewOf previews one stack. An error is also part of the plan.
 func (p *pipeline) previewOf(ctx context.Context, name string, more ...optpreview.Option) (plan, error) {
 	r := &recorder{plan: plan{Stack: name, Commit: p.env("COMMIT")}}
-	err := record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) error {
-		s, err := p.open(ctx, name)
-		if err != nil {
+	var s *auto.Stack
+	err := record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
+		if s, err = p.open(ctx, name); err != nil {
 			return err
 		}
 		config, err := p.configFile(ctx, s)
@@ -137,6 +137,9 @@ func (p *pipeline) previewOf(ctx context.Context, name string, more ...optprevie
 		}
 		return nil
 	})
+	if err == nil && !r.plan.Failed {
+		err = p.checkBudget(ctx, s, &r.plan)
+	}
 	return r.plan, err
 }
 
@@ -156,11 +159,11 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.approved(ctx, name); err != nil {
-		return err
-	}
 	s, err := p.open(ctx, name)
 	if err != nil {
+		return err
+	}
+	if err := p.approved(ctx, s); err != nil {
 		return err
 	}
 	config, err := p.configFile(ctx, s)
@@ -200,21 +203,23 @@ func (p *pipeline) reportDeployment(outputs auto.OutputMap, built []string) erro
 	})
 }
 
-// approved compares what a deployment would do now with what was approved, which
-// may have been days and deployments ago.
-func (p *pipeline) approved(ctx context.Context, name string) error {
+// approved previews a deployment that needs an approval or has a budget. It compares
+// what the deployment would do now with what was approved, which may have been days
+// and deployments ago.
+func (p *pipeline) approved(ctx context.Context, s *auto.Stack) error {
 	want, given := p.lookup("APPROVED")
-	if !given {
-		return nil
+	budget, err := budgetOf(ctx, s)
+	if err != nil || !given && budget == 0 {
+		return err
 	}
-	now, err := p.previewOf(ctx, name)
-	if err != nil {
+	now, err := p.previewOf(ctx, s.Name())
+	if err != nil || !given {
 		return err
 	}
 	got, err := now.fingerprint()
 	if err == nil && got != want {
 		err = fmt.Errorf("stack %s: the deployment would now do something else (%s) than what was approved. Fix: re-run all jobs, which shows the new plan and asks again",
-			name, now.counts())
+			s.Name(), now.counts())
 	}
 	return err
 }
@@ -275,10 +280,31 @@ func (p *pipeline) destroy(ctx context.Context) error {
 	return nil
 }
 
-// state is the part of a stack's state that the drift check reads.
+// state is the part of a stack's state that pipelines read.
 type state struct {
-	Resources         []struct{ URN, Type string }
+	Resources []struct {
+		URN, Type string
+		Inputs    map[string]any
+		// External resources are read, not created. Those that Delete marks are
+		// what a replacement could not delete.
+		External, Delete bool
+	}
 	PendingOperations []any `json:"pending_operations"`
+}
+
+func stateOf(ctx context.Context, s *auto.Stack) (state, error) {
+	var now state
+	exported, err := s.Export(ctx)
+	if err != nil {
+		return now, failure("read the state of stack "+s.Name(), err)
+	}
+	if len(exported.Deployment) == 0 { // never deployed
+		return now, nil
+	}
+	if err := json.Unmarshal(exported.Deployment, &now); err != nil {
+		return now, fmt.Errorf("read the state of stack %s: %w", s.Name(), err)
+	}
+	return now, nil
 }
 
 const secretType = "kubernetes:core/v1:Secret"
@@ -293,13 +319,9 @@ func (p *pipeline) driftOf(ctx context.Context, name string) (plan, error) {
 		if err != nil {
 			return err
 		}
-		exported, err := s.Export(ctx)
+		now, err := stateOf(ctx, s)
 		if err != nil {
-			return failure("read the state of stack "+name, err)
-		}
-		var now state
-		if err := json.Unmarshal(exported.Deployment, &now); err != nil {
-			return fmt.Errorf("read the state of stack %s: %w", name, err)
+			return err
 		}
 		if len(now.PendingOperations) > 0 {
 			return fmt.Errorf("stack %s has pending operations (%d): an update is running, or one was killed. Fix: wait for it, or make deploy STACK=%s",

@@ -1,0 +1,194 @@
+// Package cost says what a stack costs a month, item by item, from Google's list
+// prices in prices.csv. What is not in that table is unknown, not guessed.
+package cost
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// Cost is what a stack costs a month. The zero Cost is that of an empty stack.
+type Cost struct {
+	// Sum is the price of what has one, and Priced explains it in the order of the resources.
+	Sum    float64
+	Priced []string
+	// Unpriced are resources whose price is not in the table.
+	Unpriced []string
+	// Google reports that the stack has a cluster on Google Cloud, whose load
+	// balancers Google charges for.
+	Google    bool
+	Balancers int
+}
+
+// Add adds a resource by its type and inputs. Most resources cost nothing by themselves.
+func (c *Cost) Add(typ string, inputs map[string]any) {
+	switch typ {
+	case "gcp:container/cluster:Cluster":
+		location, _ := inputs["location"].(string)
+		c.cluster(location)
+	case "gcp:container/nodePool:NodePool":
+		c.nodes(inputs)
+	case "kubernetes:core/v1:Service":
+		if spec, _ := inputs["spec"].(map[string]any); spec["type"] == "LoadBalancer" {
+			c.Balancers++
+		}
+	}
+}
+
+func (c *Cost) item(what string, monthly float64) {
+	c.Sum += monthly
+	c.Priced = append(slices.Clip(c.Priced), fmt.Sprintf("%s $%.2f", what, monthly))
+}
+
+// zone is such as europe-west1-d, in the region europe-west1.
+var zone = regexp.MustCompile(`^([a-z]+-[a-z]+[0-9]+)-[a-z]$`)
+
+func (c *Cost) cluster(location string) {
+	c.Google = true
+	switch {
+	case zone.MatchString(location):
+		c.Priced = append(c.Priced, "zonal control plane free for one cluster of the billing account (others $73.00)")
+	case location == "":
+		c.Unpriced = append(c.Unpriced, "control plane somewhere")
+	default:
+		c.item("regional control plane", controlPlane*hours)
+	}
+}
+
+// nodes adds a node pool. In a region, nodeCount is per zone, of which there are three.
+func (c *Cost) nodes(inputs map[string]any) {
+	var pool struct {
+		Location      string
+		NodeCount     float64
+		NodeLocations []string
+		NodeConfig    struct {
+			MachineType, DiskType string
+			DiskSizeGb            float64
+			Spot                  bool
+		}
+	}
+	encoded, err := json.Marshal(inputs)
+	if err == nil {
+		err = json.Unmarshal(encoded, &pool)
+	}
+	region, count := pool.Location, pool.NodeCount
+	if found := zone.FindStringSubmatch(pool.Location); found != nil {
+		region = found[1]
+	} else {
+		count *= 3
+	}
+	if len(pool.NodeLocations) > 0 {
+		count = pool.NodeCount * float64(len(pool.NodeLocations))
+	}
+	config := pool.NodeConfig
+	perNode, known := node(region, config.MachineType, config.Spot)
+	perGB, knownDisk := disk(region, config.DiskType)
+	if err != nil || !known || !knownDisk || count == 0 {
+		c.Unpriced = append(c.Unpriced, fmt.Sprintf("%s nodes with %s in %s", config.MachineType, config.DiskType, pool.Location))
+		return
+	}
+	kind := ""
+	if config.Spot {
+		kind = " spot"
+	}
+	c.item(fmt.Sprintf("%.0f × %s%s", count, config.MachineType, kind), count*perNode)
+	c.item(fmt.Sprintf("%.0f × %.0f GB %s", count, config.DiskSizeGb, config.DiskType), count*config.DiskSizeGb*perGB)
+}
+
+// whole adds the load balancers. They come last, because only the cluster says who
+// charges for them, and when a stack is deleted it comes after them.
+func (c Cost) whole() Cost {
+	switch {
+	case c.Balancers == 0:
+	case c.Google:
+		c.item("load balancer", forwarding*hours)
+	default:
+		c.Unpriced = append(slices.Clip(c.Unpriced), "load balancer of an existing cluster")
+	}
+	return c
+}
+
+// Total is the price of what has one.
+func (c Cost) Total() float64 { return c.whole().Sum }
+
+// Known reports whether everything has a price.
+func (c Cost) Known() bool { return len(c.whole().Unpriced) == 0 }
+
+// Items explain the cost, one by one.
+func (c Cost) Items() []string {
+	c = c.whole()
+	list := slices.Clone(c.Priced)
+	for _, unknown := range c.Unpriced {
+		list = append(list, unknown+": unknown price")
+	}
+	return list
+}
+
+// Amount is such as $77, or "$18 + unknown".
+func (c Cost) Amount() string {
+	c = c.whole()
+	switch {
+	case len(c.Unpriced) > 0 && c.Sum == 0:
+		return "unknown"
+	case len(c.Unpriced) > 0:
+		return fmt.Sprintf("$%.0f + unknown", c.Sum)
+	case len(c.Priced) == 0:
+		return "–"
+	}
+	return fmt.Sprintf("$%.0f", math.Round(c.Sum))
+}
+
+// Change is what a stack costs before and after a change.
+type Change struct{ Before, After Cost }
+
+// Count adds a resource's states before and after a step.
+func (c *Change) Count(step apitype.StepEventMetadata) {
+	if step.Op == apitype.OpCreateReplacement || step.Op == apitype.OpDeleteReplaced || step.Op == apitype.OpRefresh || strings.HasPrefix(string(step.Op), "read") {
+		return // replace is the step with both states
+	}
+	if step.Op != apitype.OpCreate && step.Old != nil {
+		c.Before.Add(step.Old.Type, step.Old.Inputs)
+	}
+	if step.Op != apitype.OpDelete && step.New != nil {
+		c.After.Add(step.New.Type, step.New.Inputs)
+	}
+}
+
+// Amounts is such as "$77 → $103", or $77 if that stays.
+func (c Change) Amounts() string {
+	before, after := c.Before.Amount(), c.After.Amount()
+	if before == after {
+		return after
+	}
+	return before + " → " + after
+}
+
+// Why explains the amounts, with what differs first.
+func (c Change) Why() string {
+	before, after := c.Before.Items(), c.After.Items()
+	gone, added, kept := without(before, after), without(after, before), without(after, without(after, before))
+	var parts []string
+	switch {
+	case len(added) > 0 && len(gone) > 0:
+		parts = append(parts, strings.Join(added, ", ")+" instead of "+strings.Join(gone, ", "))
+	case len(added) > 0:
+		parts = append(parts, "new: "+strings.Join(added, ", "))
+	case len(gone) > 0:
+		parts = append(parts, "no longer: "+strings.Join(gone, ", "))
+	}
+	if len(kept) > 0 {
+		parts = append(parts, "unchanged: "+strings.Join(kept, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// without lists what is in one list and not in another.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(item string) bool { return slices.Contains(other, item) })
+}

@@ -1,0 +1,77 @@
+package cost
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+func clusterAt(location string) *apitype.StepEventStateMetadata {
+	return &apitype.StepEventStateMetadata{Type: "gcp:container/cluster:Cluster", Inputs: map[string]any{"location": location}}
+}
+
+func poolOf(location, machine string, count float64, spot bool) *apitype.StepEventStateMetadata {
+	return &apitype.StepEventStateMetadata{Type: "gcp:container/nodePool:NodePool", Inputs: map[string]any{
+		"location": location, "nodeCount": count,
+		"nodeConfig": map[string]any{"machineType": machine, "spot": spot, "diskType": "pd-standard", "diskSizeGb": 30.0},
+	}}
+}
+
+var balancer = &apitype.StepEventStateMetadata{Type: "kubernetes:core/v1:Service", Inputs: map[string]any{"spec": map[string]any{"type": "LoadBalancer"}}}
+
+func TestCost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		resources []*apitype.StepEventStateMetadata
+		total     float64
+		amount    string
+	}{
+		"dev":              {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "n1-standard-1", 3, true), balancer}, 76.70, "$77"},
+		"staging":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "e2-medium", 3, false), balancer}, 102.57, "$103"},
+		"prod":             {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "e2-medium", 1, false), balancer}, 175.57, "$176"},
+		"another region":   {[]*apitype.StepEventStateMetadata{poolOf("asia-northeast1-b", "e2-standard-4", 2, false)}, 254.14, "$254"},
+		"sustained use":    {[]*apitype.StepEventStateMetadata{poolOf("us-central1-b", "n2-standard-2", 1, false)}, 57.93, "$58"},
+		"several services": {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), balancer, balancer}, 18.25, "$18"},
+		"unknown":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "c4-standard-4", 1, false), balancer}, 91.25, "$91 + unknown"},
+		"region":           {[]*apitype.StepEventStateMetadata{poolOf("asia-east1-a", "e2-medium", 3, false)}, 0, "unknown"},
+		"existing cluster": {[]*apitype.StepEventStateMetadata{balancer}, 0, "unknown"},
+		"nothing":          {nil, 0, "–"},
+	} {
+		var c Change
+		for _, resource := range tt.resources {
+			c.Count(apitype.StepEventMetadata{Op: apitype.OpCreate, New: resource})
+		}
+		if math.Abs(c.After.Total()-tt.total) > 0.01 || c.After.Amount() != tt.amount {
+			t.Errorf("%s: $%.2f, %s, want $%.2f, %s: %q", name, c.After.Total(), c.After.Amount(), tt.total, tt.amount, c.After.Items())
+		}
+		if c.After.Known() == strings.Contains(tt.amount, "unknown") {
+			t.Errorf("%s: Known is %t", name, c.After.Known())
+		}
+	}
+}
+
+// A change says what it costs and why; a replacement counts once.
+func TestChange(t *testing.T) {
+	var c Change
+	before, after := poolOf("europe-west1-d", "n1-standard-1", 3, true), poolOf("europe-west1-d", "e2-medium", 3, false)
+	for _, step := range []apitype.StepEventMetadata{
+		{Op: apitype.OpSame, Old: clusterAt("europe-west1-d"), New: clusterAt("europe-west1-d")},
+		{Op: apitype.OpCreateReplacement, Old: before, New: after},
+		{Op: apitype.OpReplace, Old: before, New: after},
+		{Op: apitype.OpDeleteReplaced, Old: before},
+		{Op: apitype.OpSame, Old: balancer, New: balancer},
+	} {
+		c.Count(step)
+	}
+	if c.Amounts() != "$77 → $103" || !strings.HasPrefix(c.Why(), "3 × e2-medium $80.72 instead of 3 × n1-standard-1 spot $54.85; unchanged: ") {
+		t.Errorf("%s: %s", c.Amounts(), c.Why())
+	}
+	var gone Change
+	for _, resource := range []*apitype.StepEventStateMetadata{balancer, clusterAt("europe-west1-d")} { // in the order of a deletion
+		gone.Count(apitype.StepEventMetadata{Op: apitype.OpDelete, Old: resource})
+	}
+	if gone.Amounts() != "$18 → –" || !strings.HasPrefix(gone.Why(), "no longer: ") {
+		t.Errorf("%s: %s", gone.Amounts(), gone.Why())
+	}
+}
