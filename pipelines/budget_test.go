@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hello-timber/pipelines/cost"
 )
 
 // budget writes the key into a stack's config file.
@@ -117,8 +119,8 @@ func TestCost(t *testing.T) {
 		{"urn": "a", "type": "gcp:container/cluster:Cluster", "inputs": {"location": "europe-west1"}},
 		{"urn": "b", "type": "gcp:container/nodePool:NodePool", "external": true, "inputs": {"location": "europe-west1", "nodeCount": 9}},
 		{"urn": "c", "type": "kubernetes:core/v1:Service", "inputs": {"spec": {"type": "LoadBalancer"}}}]}`
-	const before = "dev now: $91 a month (list prices of 2026-08-20)\n  regional control plane $73.00\n  load balancer $18.25\n"
-	const after = "dev after an update: $103 a month (list prices of 2026-08-20)\n" +
+	before := "dev now: $91 a month (list prices of " + cost.Date + ")\n  regional control plane $73.00\n  load balancer $18.25\n"
+	after := "dev after an update: $103 a month (list prices of " + cost.Date + ")\n" +
 		"  zonal control plane free for one cluster of the billing account (others $73.00)\n  3 × e2-medium $80.72\n  3 × 30 GB pd-standard $3.60\n  load balancer $18.25\n"
 	for name, tt := range map[string]struct {
 		change    func(r *runner)
@@ -128,7 +130,7 @@ func TestCost(t *testing.T) {
 		"within budget":  {func(r *runner) { r.budget(t, "dev", "110") }, before + after + "budget: $110\n", ""},
 		"over budget":    {func(r *runner) { r.budget(t, "dev", "100") }, before + after + "budget: $100\n", "budget: $102.57 a month"},
 		"no preview":     {func(r *runner) { r.pulumi.stacks["dev"].complaint = "error: no Docker\n" }, before, "no Docker"},
-		"never deployed": {func(r *runner) { r.pulumi.stacks["dev"].state = "{}" }, "dev now: – a month (list prices of 2026-08-20)\n" + after, ""},
+		"never deployed": {func(r *runner) { r.pulumi.stacks["dev"].state = "{}" }, "dev now: – a month (list prices of " + cost.Date + ")\n" + after, ""},
 		"no state":       {func(r *runner) { r.pulumi.stacks["dev"].state = "[]" }, "", "read the state of stack dev"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -285,9 +285,8 @@ type state struct {
 	Resources []struct {
 		URN, Type string
 		Inputs    map[string]any
-		// External resources are read, not created. Those that Delete marks are
-		// what a replacement could not delete.
-		External, Delete bool
+		// External resources are read, and belong to someone else.
+		External bool
 	}
 	PendingOperations []any `json:"pending_operations"`
 }
