@@ -70,7 +70,7 @@ func (p *pipeline) checkBudget(ctx context.Context, s *auto.Stack, found *plan) 
 	}
 	found.Budget = budget
 	after := found.Costs.After
-	items := printable(strings.Join(after.Items(), ", "), false)
+	items := strings.Join(after.Items(), ", ")
 	switch {
 	case found.overBudget():
 		err = fmt.Errorf("budget: $%.2f a month is more than the $%d that stack %s may cost (%s). Fix: change what costs most, or pulumi config set budget %.0f --stack %s",

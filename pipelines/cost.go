@@ -46,6 +46,6 @@ func (p *pipeline) cost(ctx context.Context) error {
 func (p *pipeline) printCost(when string, c cost.Cost) {
 	fmt.Fprintf(p.out, "%s: %s a month (list prices of %s)\n", when, c.Amount(), cost.Date)
 	for _, item := range c.Items() {
-		fmt.Fprintln(p.out, "  "+printable(item, false))
+		fmt.Fprintln(p.out, "  "+item)
 	}
 }

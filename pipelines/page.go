@@ -217,7 +217,7 @@ func (p page) details(plan plan, room int) string {
 		}
 	}
 	if why := plan.Costs.Why(); p.cost && why != "" {
-		text.WriteString("- a month (list prices of " + cost.Date + "): " + printable(why, false) + "\n")
+		text.WriteString("- a month (list prices of " + cost.Date + "): " + why + "\n")
 	}
 	if len(plan.NotCompared) > 0 {
 		text.WriteString("- not compared, because this check may not read secrets: " + listed(plan.NotCompared) + "\n")

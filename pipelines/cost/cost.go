@@ -55,7 +55,7 @@ func (c *Cost) cluster(location string) {
 	case zone.MatchString(location):
 		c.Priced = append(c.Priced, "zonal control plane free for one cluster of the billing account (others $73.00)")
 	case location == "":
-		c.Unpriced = append(c.Unpriced, "control plane somewhere")
+		c.Unpriced = append(c.Unpriced, "control plane")
 	default:
 		c.item("regional control plane", controlPlane*hours)
 	}
@@ -90,7 +90,7 @@ func (c *Cost) nodes(inputs map[string]any) {
 	perNode, known := node(region, config.MachineType, config.Spot)
 	perGB, knownDisk := disk(region, config.DiskType)
 	if err != nil || !known || !knownDisk || count == 0 {
-		c.Unpriced = append(c.Unpriced, fmt.Sprintf("%s nodes with %s in %s", config.MachineType, config.DiskType, pool.Location))
+		c.Unpriced = append(c.Unpriced, fmt.Sprintf("%s nodes with %s in %s", word(config.MachineType), word(config.DiskType), word(pool.Location)))
 		return
 	}
 	kind := ""
@@ -99,6 +99,17 @@ func (c *Cost) nodes(inputs map[string]any) {
 	}
 	c.item(fmt.Sprintf("%.0f × %s%s", count, config.MachineType, kind), count*perNode)
 	c.item(fmt.Sprintf("%.0f × %.0f GB %s", count, config.DiskSizeGb, config.DiskType), count*config.DiskSizeGb*perGB)
+}
+
+var isWord = regexp.MustCompile(`^[a-z0-9-]{1,50}$`).MatchString
+
+// word is a name of Google's. Anything else is not repeated: a pull request's program
+// chooses it, and it would be Markdown in a comment.
+func word(name string) string {
+	if isWord(name) {
+		return name
+	}
+	return "unknown"
 }
 
 // whole adds the load balancers. They come last, because only the cluster says who

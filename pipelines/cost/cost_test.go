@@ -68,6 +68,16 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// Names that are none of Google's do not get into a comment.
+func TestNamesInItems(t *testing.T) {
+	pool := poolOf("`x`", "@team [here](https://example.com)\n# now", 1, false)
+	var c Cost
+	c.Add(pool.Type, pool.Inputs)
+	if items := strings.Join(c.Items(), ""); items != "unknown nodes with pd-standard in unknown: unknown price" {
+		t.Errorf("items are %q", items)
+	}
+}
+
 // A change says what it costs and why; a replacement counts once.
 func TestChange(t *testing.T) {
 	fixed(t)
