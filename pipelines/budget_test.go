@@ -85,6 +85,10 @@ func TestBudgetDefault(t *testing.T) {
 	if _, _, err := r.run(t, "preview"); err != nil {
 		t.Errorf("no budget: %v", err)
 	}
+	r.folder = ".." // the repository's own config
+	if _, _, err := r.run(t, "preview"); err != nil {
+		t.Errorf("the repository: %v", err)
+	}
 }
 
 // The text on GitHub says what exceeds the budget, and what the budget is.

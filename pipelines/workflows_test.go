@@ -22,6 +22,29 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
+// The stacks are the same wherever they are listed: one that a place lacks would
+// have no check, no night watch or no rule.
+func TestStackLists(t *testing.T) {
+	for file, patterns := range map[string][]string{
+		"../.github/workflows/main.yml":    {`(?m)^      stack: (.+)$`},
+		"../.github/workflows/deploy.yml":  {`(?m)^        options: \[(.+)\]$`},
+		"../.github/workflows/destroy.yml": {`(?m)^        options: \[(.+)\]$`},
+		"../.github/workflows/nightly.yml": {`(?m)^      STACKS: (.+)$`},
+		"../.drone.yml":                    {`make drift STACKS="(.+)"`, `make issue STACKS="(.+?)"`},
+		"../docs/pipelines.md":             {`(?m)^for stack in (dev .+); do$`, `(?m)^for name in (.+) ` + approvalEnvironment + `; do$`},
+	} {
+		for _, pattern := range patterns {
+			var stacks []string
+			for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(filesOf(t, 1, file)[file]), -1) {
+				stacks = append(stacks, strings.Fields(strings.ReplaceAll(found[1], ",", " "))...)
+			}
+			if !slices.Equal(stacks, deployEnvironments) {
+				t.Errorf("%s: %s finds %q, want %q", file, pattern, stacks, deployEnvironments)
+			}
+		}
+	}
+}
+
 // filesOf reads the files of some patterns, of which there must be at least so many.
 func filesOf(t *testing.T, least int, patterns ...string) map[string][]byte {
 	t.Helper()
