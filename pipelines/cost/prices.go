@@ -77,9 +77,9 @@ var (
 	// shared are the vCPUs of the types that share one. Google charges for that part.
 	shared   = map[string]float64{"e2-micro": 0.25, "e2-small": 0.5, "e2-medium": 1}
 	standard = regexp.MustCompile(`^([a-z][0-9][a-z]?)-standard-([1-9][0-9]{0,2})$`)
-	// monthly is what is left of the price of a node that runs all month: the
+	// sustained is what is left of the price of a node that runs all month: Google's
 	// sustained-use discount.
-	monthly = map[string]float64{"n1": 0.7, "n2": 0.8002, "n2d": 0.8002}
+	sustained = map[string]float64{"n1": 0.7, "n2": 0.8002, "n2d": 0.8002}
 )
 
 // size is a machine type's family and number of vCPUs, or "" for types that do not
@@ -100,20 +100,20 @@ func size(machineType string) (family string, vCPUs float64) {
 }
 
 // node is what a node costs that runs all month.
-func node(region, machineType string, spot bool) (monthlyPrice float64, known bool) {
+func node(region, machineType string, spot bool) (month float64, known bool) {
 	family, vCPUs := size(machineType)
 	p, known := prices[region][family]
 	if spot {
 		return p.spot * vCPUs * hours, known
 	}
-	if left, discounted := monthly[family]; discounted {
+	if left, discounted := sustained[family]; discounted {
 		p.list *= left
 	}
 	return p.list * vCPUs * hours, known
 }
 
 // disk is what a GB costs a month. Disks of spot nodes have no other price.
-func disk(region, diskType string) (monthlyPrice float64, known bool) {
+func disk(region, diskType string) (month float64, known bool) {
 	p, known := prices[region][diskType]
 	return p.list, known
 }

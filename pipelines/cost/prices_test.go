@@ -147,7 +147,7 @@ func (s source) proportional(region, family string, perVCPU price) error {
 		if of != family || there.Hour == 0 || there.Spot == 0 {
 			continue
 		}
-		left, discounted := monthly[family]
+		left, discounted := sustained[family]
 		if !discounted {
 			left = 1
 		}

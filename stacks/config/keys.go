@@ -68,7 +68,7 @@ func (c *Config) keys() []key {
 		{"spot", onGoogleCloud, boolean(&g.Spot), "false"},
 		{"authorizedNetworks", onGoogleCloud, list(&g.AuthorizedNetworks, "one or more IPv4 networks, separated by commas; 0.0.0.0/0 is everyone", isIPv4Network), "203.0.113.0/24,198.51.100.7/32"},
 		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
-		{"budget", onGoogleCloud, numberOrNone(&g.Budget, maxBudget), "100"},
+		{"budget", onGoogleCloud, orNone(number(&g.Budget, maxBudget)), "100"},
 
 		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
@@ -103,9 +103,8 @@ func number(field *int, limit int) value {
 	}}
 }
 
-// numberOrNone is a number, or 0 for none.
-func numberOrNone(field *int, limit int) value {
-	v := number(field, limit)
+// orNone also accepts 0, which leaves the field as it is.
+func orNone(v value) value {
 	return value{v.typ, v.rule + ", or 0 for none", func(text string) bool { return text == "0" || v.read(text) }}
 }
 
