@@ -33,11 +33,11 @@ local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are nam
 # What pipelines do, on either kind of stack.
 PIPELINES = go run ./pipelines
 
-# The modules with packages of their own. The large ones, Kubernetes for one, are vetted
-# and tested only after `make up` has compiled what they import, which takes minutes.
+# The modules with packages of their own. The large ones, which import Kubernetes or act,
+# are vetted by `make lint` and tested by `make test` only: to compile that takes minutes.
 MODULES := $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.*/*' -not -path './bin/*')))
 MODULES := $(sort $(foreach module,$(MODULES),$(if $(wildcard $(module)/*.go),$(module))))
-LARGE := $(filter emulator/%,$(MODULES))
+LARGE := $(filter emulator/% tools/workflows,$(MODULES))
 QUICK := $(filter-out $(LARGE),$(MODULES))
 # A command in each of some modules: $(call each,MODULES,COMMAND)
 each = @for module in $(1); do echo "$$module:" '$(2)' >&2; (cd "$$module" && $(2)) || exit 1; done
@@ -49,7 +49,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit test faults bench pictures clean setup build browser
+.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -137,6 +137,9 @@ vulnerabilities: ## Known vulnerabilities that the modules' code can reach
 
 unit: vet ## Checks and unit tests of all modules but the large ones
 	$(call each,$(QUICK),go test ./...)
+
+workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins for GitHub and the stacks
+	cd tools/workflows && go test -count 1 .
 
 test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
 	$(call each,$(LARGE),go test ./...)

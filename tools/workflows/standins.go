@@ -1,0 +1,350 @@
+// Command workflows is what the jobs of .github/workflows call when go test runs them
+// on this machine, with act and without containers. What costs a cluster or needs
+// GitHub only reports how it was called; the rest is the repository's own.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// commands are the stand-ins, each under the name of what it replaces.
+var commands = map[string]func(args []string) error{
+	"action": action, "gcloud": gcloud, "gh": gh, "github": gitHub, "make": makeTarget,
+	"node": node, "pipelines": pipelines,
+}
+
+func main() {
+	command := commands[filepath.Base(os.Args[0])]
+	if command == nil {
+		fmt.Fprintln(os.Stderr, "this program is started by go test, under the name of what it replaces")
+		os.Exit(2)
+	}
+	if err := command(os.Args[1:]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+const (
+	// images is the repository that dev pushes to.
+	images = "europe-west1-docker.pkg.dev/acme-timber-dev/hello-timber-dev/timber-tutorial"
+	// built is the image that dev builds, earlier is one that ran before.
+	built   = images + "@sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	earlier = images + "@sha256:2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+// recorded begins a line with which a stand-in reports how it was called.
+const recorded = "» "
+
+// say prints a line that the run notes.
+func say(format string, args ...any) { fmt.Println(recorded + fmt.Sprintf(format, args...)) }
+
+// answer is what the scenario says about a name, or empty.
+func answer(name string) string {
+	text, err := os.ReadFile(filepath.Join(os.Getenv("STATE"), name))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		panic(err)
+	}
+	return string(text)
+}
+
+// fails reports whether the scenario lets a command fail.
+func fails(command string) error {
+	if slices.Contains(strings.Split(answer("fails"), ", "), command) {
+		return errors.New(command + " fails in this scenario")
+	}
+	return nil
+}
+
+// may fails without the permissions that a job's token needs.
+func may(permissions ...string) error {
+	granted := strings.Fields(os.Getenv("MAY"))
+	for _, permission := range permissions {
+		name, _, _ := strings.Cut(permission, ":")
+		if !slices.Contains(granted, permission) && !slices.Contains(granted, name+":write") {
+			say("refused without %s", permission)
+			return fmt.Errorf("the job does not have the permission %s", permission)
+		}
+	}
+	return nil
+}
+
+// set hands values to later steps.
+func set(variable string, values ...string) error {
+	file, err := os.OpenFile(os.Getenv(variable), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(file, strings.Join(values, "\n"))
+	return errors.Join(err, file.Close())
+}
+
+// node is where act looks for it in each job, though no action here needs it.
+func node([]string) error {
+	fmt.Println(os.Args[0])
+	return nil
+}
+
+// gitHub is what GitHub does around the steps of a job. A reviewer's answer comes
+// after the lock, so that a job which waits for one keeps others waiting.
+func gitHub(args []string) error {
+	group := os.Getenv("GROUP")
+	lock := filepath.Join(os.Getenv("LOCKS"), group)
+	if args[0] == "end" {
+		if url := os.Getenv("URL"); url != "" && os.Getenv("STATUS") == "success" {
+			say("url %s", url)
+		}
+		if group == "" {
+			return nil
+		}
+		return os.Remove(lock)
+	}
+	line := "on " + os.Getenv("RUNNER")
+	if environment := os.Getenv("ENVIRONMENT"); environment != "" {
+		line += ", environment " + environment
+	}
+	if group != "" {
+		line += ", lock " + group
+		if err := until(func() (bool, error) {
+			err := os.Mkdir(lock, 0o700)
+			return err == nil, err
+		}, os.ErrExist); err != nil {
+			return err
+		}
+	}
+	say("%s, may %s", line, cmp.Or(os.Getenv("MAY"), "nothing"))
+	if os.Getenv("ENVIRONMENT") == "prod-approval" {
+		if err := approval(); err != nil {
+			return err
+		}
+	}
+	return set("GITHUB_ENV", "MAY="+os.Getenv("MAY"))
+}
+
+// approval waits for the reviewer.
+func approval() error {
+	said := ""
+	if err := until(func() (bool, error) {
+		said = cmp.Or(answer("reviewer"), "approves")
+		return said != "waits", nil
+	}, nil); err != nil {
+		return err
+	}
+	say("the reviewer %s", said)
+	if said != "approves" {
+		return errors.New("not approved")
+	}
+	return nil
+}
+
+// until tries something until it succeeds, or fails with another error than one
+// that passes.
+func until(done func() (bool, error), passes error) error {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if ok, err := done(); ok || err != nil && !errors.Is(err, passes) {
+			return err
+		}
+	}
+	return errors.New("it lasts too long")
+}
+
+// actions are those that the workflows use: their inputs that matter here, and the
+// permissions that they need.
+var actions = map[string]struct{ inputs, permissions []string }{
+	"actions/attest":                     {[]string{"subject-name", "subject-digest", "sbom-path"}, []string{"id-token:write", "attestations:write"}},
+	"actions/checkout":                   {[]string{"fetch-depth"}, []string{"contents:read"}},
+	"actions/setup-go":                   {},
+	"anchore/sbom-action":                {[]string{"image", "output-file"}, nil},
+	"google-github-actions/auth":         {[]string{"service_account"}, []string{"id-token:write"}},
+	"google-github-actions/setup-gcloud": {},
+	"pulumi/actions":                     {[]string{"pulumi-version"}, nil},
+}
+
+// action is any action. Only a checkout and a login do something.
+func action(args []string) error {
+	name := args[0]
+	var inputs map[string]string
+	if err := json.Unmarshal([]byte(os.Getenv("INPUTS")), &inputs); err != nil {
+		return err
+	}
+	line := name
+	for _, input := range actions[name].inputs {
+		if inputs[input] != "" {
+			line += " " + input + "=" + inputs[input]
+		}
+	}
+	say("%s", line)
+	if err := errors.Join(may(actions[name].permissions...), fails(name)); err != nil {
+		return err
+	}
+	switch name {
+	case "actions/checkout":
+		return copyTree(os.Getenv("REPOSITORY"), ".")
+	case "google-github-actions/auth":
+		return set("GITHUB_ENV", "ACCOUNT="+inputs["service_account"])
+	}
+	return nil
+}
+
+func gcloud(args []string) error {
+	say("gcloud %s", strings.Join(args, " "))
+	return fails("gcloud")
+}
+
+func gh(args []string) error {
+	say("gh %s", strings.Join(args, " "))
+	if os.Getenv("GH_TOKEN") == "" {
+		return errors.New("gh has no GH_TOKEN")
+	}
+	return errors.Join(may("attestations:read"), fails("gh"))
+}
+
+// makeTarget is make. What takes an hour is only noted.
+func makeTarget(args []string) error {
+	if slices.Contains([]string{"test", "lint", "vulnerabilities"}, args[0]) {
+		say("make %s", strings.Join(args, " "))
+		return fails(args[0])
+	}
+	command := exec.Command(filepath.Join(folder(), "original-make"), append(args, "PIPELINES="+filepath.Join(folder(), "pipelines"))...)
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	return command.Run()
+}
+
+// folder is the folder of a stand-in that runs.
+func folder() string { return filepath.Dir(os.Args[0]) }
+
+// read are the variables that pipelines reads, but for FROM, which has a meaning on
+// this machine only.
+var read = []string{"STACK", "STACKS", "IMAGE", "BACKEND", "IMAGES", "APPROVED", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
+
+// pipelines is the program that the make targets call. What needs no stack
+// is the program itself, whose GitHub is in hub_test.go.
+func pipelines(args []string) error {
+	line := "pipelines " + args[0]
+	if account := os.Getenv("ACCOUNT"); account != "" {
+		line += " as " + account
+	}
+	separator := ": "
+	for _, name := range read {
+		value, given := os.LookupEnv(name)
+		if !given || name == "STACK" && value == "local" { // make's default
+			continue
+		}
+		if value == "" || strings.Contains(value, " ") {
+			value = fmt.Sprintf("%q", value)
+		}
+		line += separator + name + "=" + value
+		separator = " "
+	}
+	say("%s", line)
+	stack := os.Getenv("STACK")
+	if err := errors.Join(may(needed[args[0]]...), fails(args[0]+" "+stack)); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "summary":
+		name := stack
+		if stacks := os.Getenv("STACKS"); stacks != "" {
+			name = stacks
+		}
+		return errors.Join(store("preview", name, true),
+			set("GITHUB_OUTPUT", "changes="+cmp.Or(answer("changes"), "true"), "plan=of-"+stack))
+	case "drift":
+		drifted := answer("drifted")
+		for _, stack := range strings.Fields(os.Getenv("STACKS")) {
+			if err := store("drift", stack, stack == drifted); err != nil {
+				return err
+			}
+		}
+		if drifted != "" {
+			return errors.New(drifted + " drifted")
+		}
+		return nil
+	case "deploy":
+		return deploy(stack)
+	case "version":
+		return nil
+	case "destroy":
+		if os.Getenv("CONFIRM") == stack {
+			return nil
+		}
+	}
+	return original(args)
+}
+
+// needed are the permissions that commands need.
+var needed = map[string][]string{
+	"comment": {"pull-requests:write"}, "issue": {"issues:write"}, "notes": {"contents:read"}, "release": {"contents:write"},
+}
+
+// store keeps a plan as the program does, for the command that publishes it.
+func store(kind, stack string, differs bool) error {
+	found := map[string]any{"Stack": stack, "Commit": os.Getenv("COMMIT")}
+	if differs {
+		found["Changes"] = []any{map[string]any{"Op": "changed", "Type": "kubernetes:apps/v1:Deployment", "Name": "timber-tutorial"}}
+	}
+	text, err := json.Marshal(found)
+	folder := filepath.Join("bin", kind)
+	return errors.Join(err, os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, stack+".json"), text, 0o600))
+}
+
+// original is the program itself. Noted are its complaint, and what it writes on
+// GitHub.
+func original(args []string) error {
+	command := exec.Command(filepath.Join(folder(), "original-pipelines"), args...)
+	var complaint bytes.Buffer
+	command.Stdout, command.Stderr = os.Stdout, &complaint
+	err := command.Run()
+	for line := range strings.Lines(complaint.String()) {
+		if fmt.Print(line); err != nil && !strings.HasPrefix(line, recorded) {
+			say("%s", strings.TrimSpace(line))
+		}
+	}
+	for line := range strings.Lines(answer("written")) {
+		say("%s", strings.TrimSpace(line))
+	}
+	return errors.Join(err, os.RemoveAll(filepath.Join(os.Getenv("STATE"), "written")))
+}
+
+// deploy reports what a deployment does.
+func deploy(stack string) error {
+	image, isNew := os.Getenv("IMAGE"), "false"
+	if image == "configured" {
+		image, isNew = built, cmp.Or(answer("built"), "true")
+	}
+	name, digest, _ := strings.Cut(image, "@")
+	return set("GITHUB_OUTPUT", "image="+image, "name="+name, "digest="+digest, "built="+isNew, "url=http://"+stack+".example.com")
+}
+
+// copyTree copies a file or a folder.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inner, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, inner)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, text, 0o600)
+	})
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+type values = map[string]any
+
+// pullRequest is an event's description.
+func pullRequest(author string, from int) values {
+	return values{
+		"number": 7, "repository": values{"id": 42},
+		"pull_request": values{
+			"number": 7, "user": values{"login": author},
+			"head": values{"sha": commit, "ref": "change", "repo": values{"id": from}},
+			"base": values{"sha": "89abcdef", "ref": "main"},
+		},
+	}
+}
+
+// dispatch is somebody who runs a workflow manually.
+func dispatch(file string, inputs values) scenario {
+	return scenario{event: "workflow_dispatch", file: file, payload: values{"inputs": inputs}}
+}
+
+// with is a scenario with other answers.
+func (s scenario) with(answers map[string]string) scenario {
+	s.answers = answers
+	return s
+}
+
+var (
+	merge   = scenario{event: "push", file: "main.yml"}
+	nightly = scenario{event: "schedule"}
+	release = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0"}
+	pull    = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
+)
+
+// Each event does what the golden file says, in the words of docs/pipelines.md. What
+// a row says besides holds whatever the file says.
+func TestWorkflows(t *testing.T) {
+	const (
+		deploysDev, deploysStaging, deploysProd = "pipelines deploy as deploy-dev", "pipelines deploy as deploy-staging", "pipelines deploy as deploy-prod"
+		asks                                    = "the reviewer "
+		credential                              = "google-github-actions/auth"
+		tests                                   = "make test"
+	)
+	for name, tt := range map[string]struct {
+		scenario
+		has, hasNot []string
+	}{
+		"pull-request":           {pull, []string{"pipelines comment", "make lint", "POST /issues/7/comments"}, []string{"pipelines deploy", "prod"}},
+		"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
+		"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
+		"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, nil},
+		"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
+		"merge":                  {merge, []string{deploysDev, deploysStaging, deploysProd, asks + "approves", "APPROVED=of-prod", "run: success"}, nil},
+		"merge-same-image":       {merge.with(answers{"built": "false"}), []string{deploysProd, "run: success"}, []string{"actions/attest", "anchore/sbom-action"}},
+		"merge-changes-nothing":  {merge.with(answers{"changes": "false"}), []string{deploysStaging, "run: success"}, []string{asks, deploysProd}},
+		"merge-refused":          {merge.with(answers{"reviewer": "refuses"}), []string{deploysStaging, "run: failure"}, []string{deploysProd}},
+		"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
+		"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest"}},
+		"merge-staging-fails":    {merge.with(answers{"fails": "deploy staging"}), []string{deploysStaging, "run: failure"}, []string{"STACK=prod", asks}},
+		"merge-preview-fails":    {merge.with(answers{"fails": "summary prod"}), []string{deploysStaging, "run: failure"}, []string{asks, deploysProd}},
+		"merge-not-attested":     {merge.with(answers{"fails": "gh"}), []string{deploysDev, "run: failure"}, []string{deploysStaging, asks}},
+		"merge-not-set-up":       {without(merge, "GOOGLE_PROVIDER"), []string{tests, "run: success"}, []string{credential}},
+		"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "run: success"}, []string{"anchore/sbom-action"}},
+		"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
+		"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
+		"rollback-foreign-image": {dispatch("deploy.yml", values{"stack": "staging", "image": "evil.example.com/timber@sha256:" + strings.Repeat("0", 64)}), []string{"is not in " + images, "run: failure"}, []string{"gcloud auth", "gh attestation", "pipelines deploy"}},
+		"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
+		"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+		"nightly":                {nightly, []string{"pipelines drift as watch", "pipelines issue", "run: success"}, []string{"POST"}},
+		"nightly-drift":          {nightly.with(answers{"drifted": "staging"}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, nil},
+		"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, []string{"pipelines drift"}},
+		"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
+		"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
+		"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
+		"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
+		"destroy-dev-mistyped":   {dispatch("destroy.yml", values{"stack": "dev", "confirm": "prod"}), []string{"error: confirm is not the name", "run: failure"}, []string{credential}},
+		"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
+		"release":                {release, []string{tests, "POST /releases v1.2.0", "run: success"}, []string{credential}},
+		"release-unmerged":       {scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0", unmerged: true}, []string{"is not on main", "run: failure"}, []string{tests, "POST"}},
+		"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"pipelines release"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := start(t, tt.scenario, t.TempDir()).wait(t)
+			for _, text := range tt.has {
+				if !strings.Contains(got, text) {
+					t.Errorf("%q is missing", text)
+				}
+			}
+			for _, text := range tt.hasNot {
+				if strings.Contains(got, text) {
+					t.Errorf("%q must not happen", text)
+				}
+			}
+			golden(t, name, got)
+		})
+	}
+}
+
+type answers = map[string]string
+
+func pullFrom(author string, from int) scenario {
+	s := pull
+	s.payload = pullRequest(author, from)
+	return s
+}
+
+func without(s scenario, variables ...string) scenario {
+	s.unset = variables
+	return s
+}
+
+// rerun is the second attempt of a failed deployment alone: what its approval said
+// is of the first.
+func rerun() scenario {
+	s := dispatch("deploy.yml", values{"stack": "prod", "image": earlier})
+	s.attempt = "2"
+	s.edit = func(file, text string) string {
+		return strings.ReplaceAll(text, "${{ steps.approved.outputs.attempt }}", "1")
+	}
+	return s
+}
+
+// What is built once runs everywhere.
+func TestOneImage(t *testing.T) {
+	t.Parallel()
+	got := start(t, merge, t.TempDir()).wait(t)
+	var run []string
+	for line := range strings.Lines(got) {
+		if image := regexp.MustCompile(`pipelines deploy .*IMAGE=(\S+)`).FindStringSubmatch(line); image != nil {
+			run = append(run, image[1])
+		}
+	}
+	if want := []string{"configured", built, built}; !slices.Equal(run, want) {
+		t.Errorf("deployed are %q, want %q", run, want)
+	}
+}
+
+// A rollback of prod does not wait while another deployment of prod waits for its
+// approval, and the other goes on after it.
+func TestRollbackDoesNotWait(t *testing.T) {
+	t.Parallel()
+	locks := t.TempDir()
+	waiting := start(t, dispatch("deploy.yml", values{"stack": "prod", "image": built}).with(answers{"reviewer": "waits"}), locks)
+	for !strings.Contains(waiting.so(), "environment prod-approval") {
+		select {
+		case <-waiting.done:
+			t.Fatal("nobody is asked")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	rollback := start(t, dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), locks)
+	if got := rollback.wait(t); !strings.Contains(got, "run: success") || !strings.Contains(got, "pipelines deploy as deploy-prod") {
+		t.Errorf("the rollback did\n%s", got)
+	}
+	if got := waiting.so(); strings.Contains(got, "pipelines deploy") {
+		t.Errorf("nobody approved, and the run did\n%s", got)
+	}
+	waiting.answer(t, answers{"reviewer": "approves"})
+	if got := waiting.wait(t); !strings.Contains(got, "run: success") || !strings.Contains(got, "pipelines deploy as deploy-prod") {
+		t.Errorf("after the approval the run did\n%s", got)
+	}
+}
+
+var pulumiVersion = regexp.MustCompile(`pulumi-version=v\d+\.\d+\.\d+\b`)
+
+// golden compares what a run did with a file.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = strings.NewReplacer(commit, "COMMIT", built, "BUILT", earlier, "EARLIER", images, "IMAGES").Replace(got)
+	got = pulumiVersion.ReplaceAllString(got, "pulumi-version=VERSION")
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant %s\n%s", got, path, want)
+	}
+}
