@@ -22,21 +22,18 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app/cmd"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-
-	"hello-timber/emulator/hyperkube/cloud"
 )
 
 // components maps the name the binary is called by to the component's own
-// command; one binary instead of six shares most of its code and its build.
+// command; one binary instead of seven shares most of its code and its build.
 var components = map[string]func() *cobra.Command{
-	"cloud-controller-manager": cloud.NewCommand,
-	"kube-apiserver":           apiserver.NewAPIServerCommand,
-	"kube-controller-manager":  controllermanager.NewControllerManagerCommand,
-	"kube-proxy":               proxy.NewProxyCommand,
-	"kube-scheduler":           func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	"kubeadm":                  func() *cobra.Command { return kubeadm.NewKubeadmCommand(os.Stdin, os.Stdout, os.Stderr) },
-	"kubectl":                  kubectl.NewDefaultKubectlCommand,
-	"kubelet":                  func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+	"kube-apiserver":          apiserver.NewAPIServerCommand,
+	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
+	"kube-proxy":              proxy.NewProxyCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
+	"kubeadm":                 func() *cobra.Command { return kubeadm.NewKubeadmCommand(os.Stdin, os.Stdout, os.Stderr) },
+	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 }
 
 func main() {

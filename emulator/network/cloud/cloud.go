@@ -6,26 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
 
-	"github.com/spf13/cobra"
 	"github.com/vishvananda/netlink"
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	cloudprovider "k8s.io/cloud-provider"
-	"k8s.io/cloud-provider/app"
-	"k8s.io/cloud-provider/app/config"
-	"k8s.io/cloud-provider/names"
-	"k8s.io/cloud-provider/options"
-	cliflag "k8s.io/component-base/cli/flag"
-	"k8s.io/klog/v2"
 )
 
 // cloud runs in the control plane's container, which no user's node shares, so that
@@ -51,39 +41,17 @@ type wire interface {
 	announce(ctx context.Context, address string) error
 }
 
-// NewCommand is Kubernetes' own cloud-controller-manager
-// with this cloud behind it. It reads LOADBALANCER_RANGE, a CIDR of the
-// container's network.
-func NewCommand() *cobra.Command {
-	opts, err := options.NewCloudControllerManagerOptions()
-	if err != nil {
-		klog.Fatalf("cloud-controller-manager: %v", err)
-	}
-	cloudprovider.RegisterCloudProvider("emulator", newCloud)
-	controllers := maps.Clone(app.DefaultInitFuncConstructors)
-	maps.DeleteFunc(controllers, func(name string, _ app.ControllerInitFuncConstructor) bool {
-		return name != names.ServiceLBController && name != names.NodeRouteController && name != names.CloudNodeLifecycleController
-	})
-	initialize := func(c *config.CompletedConfig) cloudprovider.Interface {
-		cloud, err := cloudprovider.InitCloudProvider("emulator", "")
-		if err != nil {
-			klog.Fatalf("cloud-controller-manager: %v", err)
-		}
-		return cloud
-	}
-	return app.NewCloudControllerManagerCommand(opts, initialize, controllers, names.CCMControllerAliases(), cliflag.NamedFlagSets{}, wait.NeverStop)
-}
-
-func newCloud(io.Reader) (cloudprovider.Interface, error) {
+// newCloud takes load balancer addresses from a CIDR of the container's network.
+func newCloud(addresses string) (*cloud, error) {
 	link, err := netlink.LinkByName("eth0")
 	if err != nil {
 		return nil, err
 	}
-	_, addresses, err := net.ParseCIDR(os.Getenv("LOADBALANCER_RANGE"))
+	_, network, err := net.ParseCIDR(addresses)
 	if err != nil {
-		return nil, fmt.Errorf("LOADBALANCER_RANGE: %w", err)
+		return nil, fmt.Errorf("range of load balancer addresses: %w", err)
 	}
-	return &cloud{link: link, wire: arping{}, addresses: addresses, routes: map[string]*cloudprovider.Route{}}, nil
+	return &cloud{link: link, wire: arping{}, addresses: network, routes: map[string]*cloudprovider.Route{}}, nil
 }
 
 func (c *cloud) Initialize(cloudprovider.ControllerClientBuilder, <-chan struct{}) {}

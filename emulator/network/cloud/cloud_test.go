@@ -42,6 +42,12 @@ func newTestCloud(t *testing.T, addresses string, taken ...string) (*cloud, *nei
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { namespace.Close() })
+	return newCloudHere(t, addresses, taken...)
+}
+
+// newCloudHere is a cloud in this thread's network namespace.
+func newCloudHere(t *testing.T, addresses string, taken ...string) (*cloud, *neighbours) {
+	t.Helper()
 	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "peer"}
 	own := &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(10, 1, 0, 2), Mask: net.CIDRMask(24, 32)}}
 	if err := errors.Join(netlink.LinkAdd(link), netlink.AddrAdd(link, own), netlink.LinkSetUp(link)); err != nil {
