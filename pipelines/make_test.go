@@ -13,7 +13,7 @@ import (
 func makeIt(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	tools := t.TempDir()
-	script := "#!/bin/sh\necho \"go $*\"\nfor name in STACK STACKS IMAGE BACKEND CONFIRM TAG; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done\n"
+	script := "#!/bin/sh\necho \"go $*\"\nfor name in STACK STACKS IMAGE BACKEND CONFIRM TAG DOWNLOAD DOWNLOAD_MIRROR; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done\n"
 	if err := os.WriteFile(filepath.Join(tools, "go"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestMakeExpandsNothing(t *testing.T) {
 	} {
 		var variables []string
 		want := ""
-		for _, name := range []string{"STACK", "STACKS", "IMAGE", "BACKEND", "CONFIRM", "TAG"} {
+		for _, name := range []string{"STACK", "STACKS", "IMAGE", "BACKEND", "CONFIRM", "TAG", "DOWNLOAD", "DOWNLOAD_MIRROR"} {
 			variables = append(variables, name+"="+attack)
 			want += name + "=[" + attack + "]\n"
 		}

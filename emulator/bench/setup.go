@@ -12,7 +12,7 @@ import (
 // setup returns how long each step of the emulator's setup took when it last had
 // something to do; see emulator/setup/steps.go. Cold is what `make clean up` makes it.
 func setup(b *bench) error {
-	for _, step := range []string{"modules", "kubernetes", "emulator", "pulumi", "provider", "program", "debian", "golang", "node"} {
+	for _, step := range []string{"get-kubernetes", "get-pulumi", "get-provider", "modules", "kubernetes", "network", "emulator", "pulumi", "provider", "program", "debian", "golang", "node"} {
 		text, err := os.ReadFile(filepath.Join(b.home, "took", step))
 		if os.IsNotExist(err) {
 			continue // it never took a second

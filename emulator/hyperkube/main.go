@@ -1,5 +1,6 @@
 // Command hyperkube is every Kubernetes component of the emulator in one
-// binary: it runs as the component it is called by.
+// binary: it runs as the component it is called by. It is used where Kubernetes' own
+// binaries cannot be downloaded, and has nothing that they do not have.
 package main
 
 import (

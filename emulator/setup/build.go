@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -14,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,6 +21,10 @@ import (
 
 // build makes everything that up needs and that is missing or out of date.
 func build(ctx context.Context, c checkout) error {
+	var err error
+	if c.downloads, err = newDownloads(os.Getenv); err != nil {
+		return err
+	}
 	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp", "took"} {
 		if err := os.MkdirAll(c.home(folder), 0o755); err != nil {
 			return err
@@ -49,47 +51,77 @@ func build(ctx context.Context, c checkout) error {
 	if err != nil {
 		return err
 	}
-	var stale []*program
+	return runSteps(ctx, c, append(c.programSteps(programs), c.images()...))
+}
+
+// programSteps are the steps that download or compile what is missing or out of date.
+func (c checkout) programSteps(programs []*program) []step {
+	var steps []step
+	var compiled, downloaded []*program
 	for _, p := range programs {
-		if !c.fresh(p) {
-			stale = append(stale, p)
+		switch {
+		case c.downloadedProgram(p) || c.fresh(p):
+		case p.archive != nil:
+			downloaded = append(downloaded, p)
+			steps = append(steps, step{name: "get-" + p.name, run: func(ctx context.Context, progress *progress) error { return c.downloadOrFetch(ctx, progress, p) }})
+		default:
+			c.downloads.explain(p)
+			compiled = append(compiled, p)
 		}
 	}
-	steps := []step{{name: "links", run: func(context.Context, *progress) error { return c.link() }}}
-	if len(stale) > 0 {
-		steps = append(steps, step{name: "modules", run: func(ctx context.Context, p *progress) error { return c.fetch(ctx, p, stale) }})
+	if len(compiled) > 0 {
+		steps = append(steps, step{name: "modules", run: func(ctx context.Context, p *progress) error { return c.fetch(ctx, p, compiled) }})
 	}
-	previous := "" // the compiler uses every core, so programs are compiled one after the other
-	for _, program := range stale {
-		s := step{name: program.name, run: func(ctx context.Context, p *progress) error { return c.compile(ctx, p, program) }}
-		if previous != "" {
-			s.needs = []string{previous}
+	// The compiler uses every core, so programs are compiled one after the other. Those
+	// that are being downloaded come last.
+	previous := ""
+	for _, program := range append(compiled, downloaded...) {
+		steps = append(steps, step{name: program.name, needs: []string{previous, "get-" + program.name}, run: func(ctx context.Context, p *progress) error {
+			if c.downloadedProgram(program) {
+				return nil
+			}
+			return c.compile(ctx, p, program)
+		}})
+		previous = program.name
+	}
+	return append(steps, step{name: "links", needs: []string{previous}, run: func(context.Context, *progress) error {
+		if err := c.link(programs); err != nil {
+			return err
 		}
-		steps, previous = append(steps, s), program.name
+		return c.tidy(programs)
+	}})
+}
+
+// versions are the versions of what others publish. The modules' files have them.
+func (c checkout) versions() (map[string]string, error) {
+	versions := map[string]string{}
+	for name, from := range map[string]struct{ folder, module string }{
+		"kubernetes": {"emulator/hyperkube", "k8s.io/kubernetes"},
+		"pulumi":     {"emulator", "github.com/pulumi/pulumi/pkg/v3"},
+		"provider":   {"", "github.com/pulumi/pulumi-kubernetes/sdk/v4"},
+	} {
+		version, err := moduleVersion(filepath.Join(c.root, from.folder, "go.mod"), from.module)
+		if err != nil {
+			return nil, err
+		}
+		versions[name] = version
 	}
-	return runSteps(ctx, c, append(steps, c.images()...))
+	return versions, nil
 }
 
 // programs are the Go programs of this machine. What Pulumi's own installation
 // already has is not among them.
 func (c checkout) programs() ([]*program, error) {
-	kubernetes, err := moduleVersion(filepath.Join(c.root, "emulator", "hyperkube", "go.mod"), "k8s.io/kubernetes")
+	versions, err := c.versions()
 	if err != nil {
 		return nil, err
 	}
-	pulumi, err := moduleVersion(filepath.Join(c.root, "emulator", "go.mod"), "github.com/pulumi/pulumi/pkg/v3")
-	if err != nil {
-		return nil, err
-	}
-	provider, err := moduleVersion(filepath.Join(c.root, "go.mod"), "github.com/pulumi/pulumi-kubernetes/sdk/v4")
-	if err != nil {
-		return nil, err
-	}
+	kubernetes, pulumi, provider := versions["kubernetes"], versions["pulumi"], versions["provider"]
 	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
 	stamp := "-X k8s.io/component-base/version.git"
 	programs := []*program{
-		{name: "kubernetes", folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
+		{name: "kubernetes", version: kubernetes, folder: "emulator/hyperkube", pkg: ".", output: c.home("bin", "hyperkube"),
 			sources: []string{"emulator/hyperkube"},
 			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
 		{name: "network", folder: "emulator/network", pkg: ".", output: c.home("bin", "network"),
@@ -97,17 +129,20 @@ func (c checkout) programs() ([]*program, error) {
 		{name: "emulator", folder: "emulator", pkg: ".", output: c.home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
 	}
 	if c.installed("pulumi") == "" {
-		programs = append(programs, &program{name: "pulumi", folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.home("bin", "pulumi"),
+		programs = append(programs, &program{name: "pulumi", version: pulumi, folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.home("bin", "pulumi"),
 			sources: []string{"emulator/go.mod", "emulator/go.sum"},
 			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
 	} else if err := os.Remove(c.home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if c.installedPlugin("kubernetes", provider) == "" {
-		programs = append(programs, &program{name: "provider", folder: "emulator/kubernetes", pkg: ".", output: c.home("bin", providerBinary),
+		programs = append(programs, &program{name: "provider", version: provider, folder: "emulator/kubernetes", pkg: ".", output: c.home("bin", providerBinary),
 			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go"},
 			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + strings.TrimPrefix(provider, "v"),
 			prepare: func(ctx context.Context) error { return c.copySchema(ctx, strings.TrimPrefix(provider, "v")) }})
+	}
+	for _, p := range programs {
+		p.archive = c.downloads.find(p.name, p.version)
 	}
 	// Pulumi's language host runs the same command in each update, and finds the
 	// program up to date. Otherwise the first update would be silent for minutes.
@@ -166,6 +201,10 @@ func (c checkout) installedPlugin(name, version string) string {
 // program is one Go program to build.
 type program struct {
 	name, folder, pkg, output string
+	// version is of what others publish.
+	version string
+	// archive has its official binaries. Without one it is compiled.
+	archive *archive
 	// sources are the files and folders, from the root, that decide whether it is up to date.
 	sources []string
 	// linker are the flags for the linker. All else is the same for all programs, so
@@ -227,6 +266,12 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 	if err != nil {
 		return err
 	}
+	// Go would write through a link, into what was downloaded.
+	if _, err := os.Readlink(program.output); err == nil {
+		if err := os.Remove(program.output); err != nil {
+			return err
+		}
+	}
 	if program.prepare != nil {
 		if err := program.prepare(ctx); err != nil {
 			return err
@@ -251,64 +296,6 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 		return err
 	}
 	return replace(path, digest, 0o644)
-}
-
-// providerSDK is the module of a provider's SDK, whose version is the plugin's.
-var providerSDK = regexp.MustCompile(`^github\.com/pulumi/pulumi-(\w+)/sdk/v\d+$`)
-
-// link gives the binaries the names by which Pulumi, kubectl and you call them.
-func (c checkout) link() error {
-	links := map[string]string{
-		c.home("bin", "gcloud"):                 "emulator",
-		c.home("bin", "gke-gcloud-auth-plugin"): "emulator",
-		c.home("bin", "kubectl"):                "hyperkube",
-	}
-	versions, err := requirements(filepath.Join(c.root, "go.mod"))
-	if err != nil {
-		return err
-	}
-	for path, version := range versions {
-		m := providerSDK.FindStringSubmatch(path)
-		if m == nil {
-			continue
-		}
-		target := "../../../bin/emulator"
-		if m[1] == "kubernetes" {
-			// Nothing of Google Cloud is in it, so it is Pulumi's own.
-			target = cmp.Or(c.installedPlugin(m[1], version), "../../../bin/"+providerBinary)
-		}
-		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])] = target
-	}
-	// Pulumi's own language host comes with the CLI. Without one, the emulator's is used.
-	host := c.home("bin", "pulumi-language-go")
-	var beside []string
-	if cli := c.installed("pulumi"); cli != "" {
-		cli, err := filepath.EvalSymlinks(cli)
-		if err != nil {
-			return err
-		}
-		beside = append(beside, filepath.Dir(cli))
-	}
-	if c.installed("pulumi-language-go", beside...) == "" {
-		links[host] = "emulator"
-	} else if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for link, target := range links {
-		if now, err := os.Readlink(link); err == nil && now == target {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-			return err
-		}
-		if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(target, link); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // moduleVersion returns the version of a module that a go.mod requires.

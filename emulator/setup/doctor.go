@@ -110,7 +110,7 @@ func (c checkout) examine(ctx context.Context, e engine) []finding {
 func (c checkout) cli(ctx context.Context) finding {
 	path := c.installed("pulumi")
 	if path == "" {
-		return ok("pulumi", "not on PATH: make up builds it")
+		return ok("pulumi", "not on PATH: make up downloads or compiles it")
 	}
 	version, err := c.output(ctx, path, "version")
 	if err != nil || !strings.HasPrefix(version, "v3.") {

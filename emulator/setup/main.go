@@ -1,8 +1,11 @@
 //go:build linux
 
 // Command setup prepares this machine for the emulator: it checks what is needed,
-// builds what is missing, and makes the stacks of this machine. It uses only the
-// standard library, so that it runs seconds after a clone.
+// downloads or compiles what is missing, and makes the stacks of this machine. It uses
+// only the standard library, so that it runs seconds after a clone.
+//
+// With DOWNLOAD=never everything is compiled. DOWNLOAD_MIRROR is the address of a web
+// server that has the publishers' files under the publishers' paths.
 package main
 
 import (
@@ -40,6 +43,8 @@ type checkout struct {
 	path string
 	// plugins is where the user's own Pulumi keeps its plugins.
 	plugins string
+	// downloads is what build need not compile.
+	downloads downloads
 	// stack is the stack that a command is about, from the one whose config file it starts from.
 	stack, from string
 }

@@ -207,7 +207,7 @@ func TestLink(t *testing.T) {
 	c.path, c.plugins = "/nowhere", t.TempDir()
 	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
 	for range 2 {
-		if err := c.link(); err != nil {
+		if err := c.link(nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestLink(t *testing.T) {
 	own, compiled := filepath.Join(c.plugins, plugin), "../../../bin/"+providerBinary
 	leadsTo := func(want string) {
 		t.Helper()
-		if err := c.link(); err != nil {
+		if err := c.link(nil); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin)); err != nil || got != want {
@@ -252,7 +252,7 @@ func TestLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.path = installed
-	if err := c.link(); err != nil || exists(c.home("bin", "pulumi-language-go")) {
+	if err := c.link(nil); err != nil || exists(c.home("bin", "pulumi-language-go")) {
 		t.Errorf("the emulator's language host is still linked: %v", err)
 	}
 }

@@ -37,7 +37,7 @@ func (p *progress) say(status string) { p.status.Store(status) }
 
 // print prints a line about the step, with the time it has taken so far.
 func (p *progress) print(status any) {
-	fmt.Printf("%-11s %-64.64v %s\n", p.name, status, time.Since(p.started).Round(time.Second))
+	fmt.Printf("%-14s %-61.61v %s\n", p.name, status, time.Since(p.started).Round(time.Second))
 }
 
 // run runs a command, writes its output to the step's log, unless that goes elsewhere,

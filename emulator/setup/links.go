@@ -1,0 +1,141 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+)
+
+// providerSDK is the module of a provider's SDK, whose version is the plugin's.
+var providerSDK = regexp.MustCompile(`^github\.com/pulumi/pulumi-(\w+)/sdk/v\d+$`)
+
+// link gives the binaries the names by which Pulumi, kubectl and you call them.
+func (c checkout) link(programs []*program) error {
+	downloaded := map[string]string{} // by program, the folder in bin
+	for _, p := range programs {
+		if c.downloadedProgram(p) {
+			downloaded[p.name] = filepath.Join("downloaded", p.archive.name())
+		}
+	}
+	links := map[string]string{
+		c.home("bin", "gcloud"):                 "emulator",
+		c.home("bin", "gke-gcloud-auth-plugin"): "emulator",
+		c.home("bin", "kubectl"):                filepath.Join("kubernetes", "kubectl"),
+	}
+	// Nodes see bin only. The folder keeps Kubernetes' servers off your PATH.
+	for _, name := range components {
+		target := "hyperkube"
+		if folder := downloaded["kubernetes"]; folder != "" {
+			target = filepath.Join(folder, name)
+		}
+		links[c.home("bin", "kubernetes", name)] = filepath.Join("..", target)
+	}
+	if folder := downloaded["pulumi"]; folder != "" {
+		links[c.home("bin", "pulumi")] = filepath.Join(folder, "pulumi")
+	}
+	versions, err := requirements(filepath.Join(c.root, "go.mod"))
+	if err != nil {
+		return err
+	}
+	for path, version := range versions {
+		m := providerSDK.FindStringSubmatch(path)
+		if m == nil {
+			continue
+		}
+		target := "../../../bin/emulator"
+		if m[1] == "kubernetes" {
+			// Nothing of Google Cloud is in it, so it is Pulumi's own.
+			target = cmp.Or(c.installedPlugin(m[1], version), "../../../bin/"+providerBinary)
+			if folder := downloaded["provider"]; folder != "" {
+				target = filepath.Join("../../../bin", folder, "pulumi-resource-kubernetes")
+			}
+		}
+		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])] = target
+	}
+	host := c.home("bin", "pulumi-language-go")
+	if links[host], err = c.languageHost(downloaded["pulumi"]); err != nil {
+		return err
+	}
+	if links[host] == "" {
+		delete(links, host)
+		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	for link, target := range links {
+		if err := symlink(target, link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// languageHost is the target of the language host's link, or empty if the user's own is
+// used. Pulumi's own comes with its CLI. Without one, the emulator's is used.
+func (c checkout) languageHost(downloaded string) (string, error) {
+	if downloaded != "" {
+		return filepath.Join(downloaded, "pulumi-language-go"), nil
+	}
+	var beside []string
+	if cli := c.installed("pulumi"); cli != "" {
+		cli, err := filepath.EvalSymlinks(cli)
+		if err != nil {
+			return "", err
+		}
+		beside = append(beside, filepath.Dir(cli))
+	}
+	if c.installed("pulumi-language-go", beside...) != "" {
+		return "", nil
+	}
+	return "emulator", nil
+}
+
+// symlink makes a link, in one step where another is: programs that run find either.
+func symlink(target, link string) error {
+	if now, err := os.Readlink(link); err == nil && now == target {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(link + ".new"); err != nil {
+		return err
+	}
+	if err := os.Symlink(target, link+".new"); err != nil {
+		return err
+	}
+	return os.Rename(link+".new", link)
+}
+
+// tidy removes what is used no more: other versions, what was compiled before it was
+// downloaded or the other way round, and unfinished downloads.
+func (c checkout) tidy(programs []*program) error {
+	var used []string
+	for _, p := range programs {
+		if !c.downloadedProgram(p) {
+			continue
+		}
+		used = append(used, p.archive.name())
+		if err := os.RemoveAll(c.home("stamps", p.name)); err != nil {
+			return err
+		}
+		if info, err := os.Lstat(p.output); err == nil && info.Mode().IsRegular() {
+			if err := os.Remove(p.output); err != nil {
+				return err
+			}
+		}
+	}
+	folders, err := filepath.Glob(c.home("bin", "downloaded", "*"))
+	for _, folder := range append(folders, c.home("downloads")) {
+		if err == nil && !slices.Contains(used, filepath.Base(folder)) {
+			err = os.RemoveAll(folder)
+		}
+	}
+	return err
+}
