@@ -16,28 +16,25 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestPipeline takes a change from a pull request to prod, and back, with the
-// targets that the pipelines call, as docs/pipelines.md describes it.
+// targets that the pipelines call, as docs/pipelines.md describes it. There is no
+// staging, to which the same happens as to prod; tools/workflows has the jobs of all.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	hub := newGitHub(t)
-	dev, staging, prod := hub.stack(t, "dev"), hub.stack(t, "staging"), hub.stack(t, "prod")
-	for _, s := range []*stack{staging, prod} {
-		s.pulumi(t, "config", "set", "authorizedNetworks", "203.0.113.0/24")
-		s.pulumi(t, "config", "set", "deletionProtection", "false") // or the end of the test could not destroy it
-	}
+	dev, prod := hub.stack(t, "dev"), hub.stack(t, "prod")
+	prod.pulumi(t, "config", "set", "authorizedNetworks", "203.0.113.0/24")
+	prod.pulumi(t, "config", "set", "deletionProtection", "false") // or the end of the test could not destroy it
 	step := func(what string, do func(t *testing.T)) {
 		if !t.Run(what, do) {
 			t.FailNow()
 		}
 	}
-	// merge deploys a change of the config to dev, and what dev built to the others.
+	// merge deploys a change of the config to dev, and what dev built to prod.
 	merge := func(t *testing.T, answer string) (image string) {
 		dev.make(t, "deploy")
 		image = dev.make(t, "image")
-		for _, s := range []*stack{dev, staging, prod} {
-			if s != dev {
-				s.make(t, "deploy", "IMAGE="+image)
-			}
+		prod.make(t, "deploy", "IMAGE="+image)
+		for _, s := range []*stack{dev, prod} {
 			if got := s.make(t, "image"); got != image || !strings.Contains(got, "/hello-timber-e2e-dev/timber-tutorial@sha256:") {
 				t.Errorf("%s runs %s, want %s, which dev built", s.name, got, image)
 			}
@@ -47,15 +44,15 @@ func TestPipeline(t *testing.T) {
 	}
 
 	var first, second string
-	step("a merge reaches dev, staging and prod as one image", func(t *testing.T) { first = merge(t, v1) })
+	step("a merge reaches dev and prod as one image", func(t *testing.T) { first = merge(t, v1) })
 	step("a pull request gets one comment, which is updated", func(t *testing.T) {
 		dev.pulumi(t, "config", "set", "imageVersion", "v2")
 		dev.pulumi(t, "config", "set", "replicas", "2")
 		prod.pulumi(t, "config", "set", "spot", "true")
 		summarize := func() {
 			dev.make(t, "summary", "COMMIT=0123456")
-			dev.make(t, "summary", "STACKS=e2e-staging e2e-prod", "IMAGE=deployed", "COMMIT=0123456")
-			dev.make(t, "comment", "STACKS=e2e-dev e2e-staging e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
+			dev.make(t, "summary", "STACKS=e2e-prod", "IMAGE=deployed", "COMMIT=0123456")
+			dev.make(t, "comment", "STACKS=e2e-dev e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
 		}
 		summarize()
 		hub.golden(t, dev, "comment.golden.md")
@@ -69,7 +66,7 @@ func TestPipeline(t *testing.T) {
 			t.Errorf("the comment still warns:\n%s", hub.body)
 		}
 	})
-	step("its merge rolls v2 through the three", func(t *testing.T) { second = merge(t, v2) })
+	step("its merge rolls v2 through both", func(t *testing.T) { second = merge(t, v2) })
 	if first == second {
 		t.Errorf("both versions are %s", first)
 	}
@@ -105,22 +102,22 @@ func TestPipeline(t *testing.T) {
 	})
 	step("a manual change is found and reported, and not undone", func(t *testing.T) {
 		hub.writes = nil
-		staging.run(t, "sh", "-c", staging.pulumi(t, "stack", "output", "kubectl"))
+		prod.run(t, "sh", "-c", prod.pulumi(t, "stack", "output", "kubectl"))
 		scale := func(to string) {
-			staging.kubectl(t, "--namespace=hello-timber-e2e-staging", "scale", "deployments", "--all", "--replicas="+to)
+			prod.kubectl(t, "--namespace=hello-timber-e2e-prod", "scale", "deployments", "--all", "--replicas="+to)
 		}
-		both := "STACKS=e2e-staging e2e-prod"
+		both := "STACKS=e2e-dev e2e-prod"
 		scale("1")
-		if out, err := staging.try("make", "-s", "drift", both); err == nil || !strings.Contains(out, "- spec.replicas: 2\n+ spec.replicas: 1\n") || !strings.Contains(out, "| e2e-prod | as deployed |") {
+		if out, err := prod.try("make", "-s", "drift", both); err == nil || !strings.Contains(out, "- spec.replicas: 3\n+ spec.replicas: 1\n") || !strings.Contains(out, "| e2e-dev | as deployed |") {
 			t.Errorf("drift ended with %v and said\n%s", err, out)
 		}
-		staging.make(t, "issue", both)
+		prod.make(t, "issue", both)
 		if !strings.Contains(hub.body, "kubernetes:apps/v1:Deployment timber-tutorial") {
 			t.Errorf("the issue says\n%s", hub.body)
 		}
-		scale("2")
-		staging.make(t, "drift", both)
-		staging.make(t, "issue", both)
+		scale("3")
+		prod.make(t, "drift", both)
+		prod.make(t, "issue", both)
 		if want := []string{"POST /issues", "PATCH /issues/1 closed"}; fmt.Sprint(hub.writes) != fmt.Sprint(want) {
 			t.Errorf("GitHub was asked to %q, want %q", hub.writes, want)
 		}
@@ -128,11 +125,11 @@ func TestPipeline(t *testing.T) {
 	step("a rollback of prod is the deployment of an earlier image", func(t *testing.T) {
 		prod.make(t, "deploy", "IMAGE="+first)
 		answers(t, prod.pulumi(t, "stack", "output", "url"), v1)
-		answers(t, staging.pulumi(t, "stack", "output", "url"), v2)
+		answers(t, dev.pulumi(t, "stack", "output", "url"), v2)
 		prod.make(t, "drift")
 	})
 	step("destroy wants the name of the stack twice", func(t *testing.T) {
-		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-staging"); err == nil || !strings.Contains(said(err), "CONFIRM=e2e-prod") {
+		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-dev"); err == nil || !strings.Contains(said(err), "CONFIRM=e2e-prod") {
 			t.Errorf("destroy ended with %v", err)
 		}
 		prod.make(t, "destroy", "CONFIRM=e2e-prod")
