@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ jobs:
   deploy:
     timeout-minutes: 5
     environment: prod
-    concurrency: {group: "stack-${{ inputs.stack }}", cancel-in-progress: false}
+    concurrency: {group: "stack-${{ inputs.stack }}", cancel-in-progress: false, queue: max}
     steps:
       - run: make deploy
   approve:
@@ -117,6 +118,7 @@ jobs:
 		"line 6: job test has no timeout-minutes":      {"    timeout-minutes: 5\n    permissions", "    permissions"},
 		"job deploy may be cancelled":                  {"cancel-in-progress: false", "cancel-in-progress: true"},
 		"job deploy may be":                            {`"stack-${{ inputs.stack }}"`, "deploys"},
+		"job deploy may be cancelled while":            {", queue: max", ""},
 		"job approve waits":                            {"{name: prod-approval}", "{name: prod-approval}\n    concurrency: {group: stack-prod}"},
 		"yaml:":                                        {"jobs:", "jobs"},
 	} {
@@ -131,6 +133,76 @@ jobs:
 	if mistakes := checkWorkflow(nil); len(mistakes) == 0 {
 		t.Error("an empty file is accepted")
 	}
+}
+
+// GitHub starts no workflow whose jobs want more than their caller has.
+func TestCallersMay(t *testing.T) {
+	texts := filesOf(t, 2, "../.github/workflows/*")
+	for file, text := range texts {
+		for _, mistake := range checkCalls(text, texts) {
+			t.Errorf("%s: %s", file, mistake)
+		}
+	}
+	const right = "      attestations: write\n"
+	less := []byte(strings.Replace(string(texts["../.github/workflows/main.yml"]), right, "", 1))
+	if mistakes := checkCalls(less, texts); !strings.Contains(strings.Join(mistakes, "\n"), "job dev grants attestations: none, and job plan of deploy.yml wants read") {
+		t.Errorf("found %q", mistakes)
+	}
+}
+
+// checkCalls compares the permissions of a workflow's jobs with those of the
+// workflows that they call.
+func checkCalls(text []byte, texts map[string][]byte) []string {
+	var mistakes []string
+	workflow := parse(text)
+	for name, job := range jobsOf(workflow) {
+		uses := at(job, "uses")
+		if uses == nil {
+			continue
+		}
+		granted, called := permissionsOf(job, workflow), parse(texts["../"+strings.TrimPrefix(uses.Value, "./")])
+		for inner, calledJob := range jobsOf(called) {
+			for what, access := range permissionsOf(calledJob, called) {
+				if levels := []string{"", "none", "read", "write"}; slices.Index(levels, access) > slices.Index(levels, granted[what]) {
+					mistakes = append(mistakes, fmt.Sprintf("job %s grants %s: %s, and job %s of %s wants %s",
+						name, what, cmp.Or(granted[what], "none"), inner, filepath.Base(uses.Value), access))
+				}
+			}
+		}
+	}
+	return mistakes
+}
+
+// parse reads a workflow; one that cannot be read has no jobs.
+func parse(text []byte) *yaml.Node {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil || len(document.Content) == 0 {
+		return &yaml.Node{}
+	}
+	return document.Content[0]
+}
+
+func jobsOf(workflow *yaml.Node) map[string]*yaml.Node {
+	list := map[string]*yaml.Node{}
+	if jobs := at(workflow, "jobs"); jobs != nil {
+		for i := 0; i < len(jobs.Content); i += 2 {
+			list[jobs.Content[i].Value] = resolve(jobs.Content[i+1])
+		}
+	}
+	return list
+}
+
+// permissionsOf are a job's, or else its workflow's.
+func permissionsOf(job, workflow *yaml.Node) map[string]string {
+	n := at(job, "permissions")
+	if n == nil {
+		n = at(workflow, "permissions")
+	}
+	list := map[string]string{}
+	if n != nil && n.Decode(&list) != nil {
+		return nil
+	}
+	return list
 }
 
 // Only a job that does nothing but release a tag may write to the repository.
@@ -272,6 +344,9 @@ func (c *checker) job(name string, job *yaml.Node) {
 		}
 		if group == nil || !strings.HasPrefix(group.Value, "stack-") || cancel == nil || cancel.Value != "false" {
 			c.complain(job, "job %s may be cancelled in the middle of an update, or run beside another", name)
+		}
+		if queue := at(job, "concurrency", "queue"); queue == nil || queue.Value != "max" {
+			c.complain(job, "job %s may be cancelled while it waits for another: queue: max", name)
 		}
 	}
 }

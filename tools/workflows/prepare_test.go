@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,7 @@ func (r *run) surround(workflow *yaml.Node, place string, starts bool) {
 		if environment != "" {
 			accountOf(job, environment)
 		}
+		remove(job, "concurrency") // act ignores it, and does not know all of its keys
 		steps.Content = append(append([]*yaml.Node{encode(begin)}, steps.Content...), encode(end))
 	}
 }
@@ -117,6 +119,16 @@ func at(n *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+// remove takes a key out of a mapping.
+func remove(n *yaml.Node, key string) {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			n.Content = slices.Delete(n.Content, i, i+2)
+			return
+		}
+	}
 }
 
 // value is a scalar's, or empty.
