@@ -63,7 +63,7 @@ var onThisMachine = map[string]string{"ubuntu-24.04": "-self-hosted", "previewer
 
 // run is a scenario that runs, or has run.
 type run struct {
-	// state is the folder where the stand-ins read the answers and share locks.
+	// state is the folder where the stand-ins find the answers.
 	state string
 	mutex sync.Mutex
 	// jobs are by their names: workflow/job, or caller/job.
@@ -82,8 +82,7 @@ type job struct {
 	lines         []string
 }
 
-// start runs a scenario. On GitHub two runs share the locks, as two runs of one
-// test do that get the same folder.
+// start runs a scenario. Two runs with the same folder of locks are of one repository.
 func start(t *testing.T, s scenario, locks string) *run {
 	t.Helper()
 	r := &run{state: t.TempDir(), jobs: map[string]*job{}, order: map[string]string{}, done: make(chan struct{})}

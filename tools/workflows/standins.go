@@ -151,7 +151,7 @@ func approval() error {
 // until tries something until it succeeds, or fails with another error than one
 // that passes.
 func until(done func() (bool, error), passes error) error {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok, err := done(); ok || err != nil && !errors.Is(err, passes) {
 			return err
 		}

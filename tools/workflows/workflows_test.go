@@ -27,7 +27,7 @@ func pullRequest(author string, from int) values {
 	}
 }
 
-// dispatch is somebody who runs a workflow manually.
+// dispatch runs a workflow manually.
 func dispatch(file string, inputs values) scenario {
 	return scenario{event: "workflow_dispatch", file: file, payload: values{"inputs": inputs}}
 }
@@ -45,53 +45,59 @@ var (
 	pull    = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
 )
 
-// Each event does what the golden file says, in the words of docs/pipelines.md. What
-// a row says besides holds whatever the file says.
+// What the rows below look for.
+const (
+	deploysDev, deploysStaging, deploysProd = "pipelines deploy as deploy-dev", "pipelines deploy as deploy-staging", "pipelines deploy as deploy-prod"
+	asks                                    = "the reviewer "
+	credential                              = "google-github-actions/auth"
+	tests                                   = "make test"
+)
+
+// events are what starts a workflow, and what can fail. What must hold, whatever a
+// golden file has, is in has and hasNot.
+var events = map[string]struct {
+	scenario
+	has, hasNot []string
+}{
+
+	"pull-request":           {pull, []string{"pipelines comment", "make lint", "POST /issues/7/comments"}, []string{"pipelines deploy", "prod"}},
+	"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
+	"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
+	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, nil},
+	"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
+	"merge":                  {merge, []string{deploysDev, deploysStaging, deploysProd, asks + "approves", "APPROVED=of-prod", "run: success"}, nil},
+	"merge-same-image":       {merge.with(answers{"built": "false"}), []string{deploysProd, "run: success"}, []string{"actions/attest", "anchore/sbom-action"}},
+	"merge-changes-nothing":  {merge.with(answers{"changes": "false"}), []string{deploysStaging, "run: success"}, []string{asks, deploysProd}},
+	"merge-refused":          {merge.with(answers{"reviewer": "refuses"}), []string{deploysStaging, "run: failure"}, []string{deploysProd}},
+	"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
+	"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest"}},
+	"merge-staging-fails":    {merge.with(answers{"fails": "deploy staging"}), []string{deploysStaging, "run: failure"}, []string{"STACK=prod", asks}},
+	"merge-preview-fails":    {merge.with(answers{"fails": "summary prod"}), []string{deploysStaging, "run: failure"}, []string{asks, deploysProd}},
+	"merge-not-attested":     {merge.with(answers{"fails": "gh"}), []string{deploysDev, "run: failure"}, []string{deploysStaging, asks}},
+	"merge-not-set-up":       {without(merge, "GOOGLE_PROVIDER"), []string{tests, "run: success"}, []string{credential}},
+	"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "run: success"}, []string{"anchore/sbom-action"}},
+	"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
+	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
+	"rollback-foreign-image": {dispatch("deploy.yml", values{"stack": "staging", "image": "evil.example.com/timber@sha256:" + strings.Repeat("0", 64)}), []string{"is not in " + images, "run: failure"}, []string{"gcloud auth", "gh attestation", "pipelines deploy"}},
+	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
+	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+	"nightly":                {nightly, []string{"pipelines drift as watch", "pipelines issue", "run: success"}, []string{"POST"}},
+	"nightly-drift":          {nightly.with(answers{"drifted": "staging"}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, nil},
+	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, []string{"pipelines drift"}},
+	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
+	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
+	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
+	"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
+	"destroy-dev-mistyped":   {dispatch("destroy.yml", values{"stack": "dev", "confirm": "prod"}), []string{"error: confirm is not the name", "run: failure"}, []string{credential}},
+	"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
+	"release":                {release, []string{tests, "POST /releases v1.2.0", "run: success"}, []string{credential}},
+	"release-unmerged":       {scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0", unmerged: true}, []string{"is not on main", "run: failure"}, []string{tests, "POST"}},
+	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"pipelines release"}},
+}
+
+// Each event does what docs/pipelines.md says; the whole of it is in a golden file.
 func TestWorkflows(t *testing.T) {
-	const (
-		deploysDev, deploysStaging, deploysProd = "pipelines deploy as deploy-dev", "pipelines deploy as deploy-staging", "pipelines deploy as deploy-prod"
-		asks                                    = "the reviewer "
-		credential                              = "google-github-actions/auth"
-		tests                                   = "make test"
-	)
-	for name, tt := range map[string]struct {
-		scenario
-		has, hasNot []string
-	}{
-		"pull-request":           {pull, []string{"pipelines comment", "make lint", "POST /issues/7/comments"}, []string{"pipelines deploy", "prod"}},
-		"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
-		"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
-		"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, nil},
-		"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
-		"merge":                  {merge, []string{deploysDev, deploysStaging, deploysProd, asks + "approves", "APPROVED=of-prod", "run: success"}, nil},
-		"merge-same-image":       {merge.with(answers{"built": "false"}), []string{deploysProd, "run: success"}, []string{"actions/attest", "anchore/sbom-action"}},
-		"merge-changes-nothing":  {merge.with(answers{"changes": "false"}), []string{deploysStaging, "run: success"}, []string{asks, deploysProd}},
-		"merge-refused":          {merge.with(answers{"reviewer": "refuses"}), []string{deploysStaging, "run: failure"}, []string{deploysProd}},
-		"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
-		"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest"}},
-		"merge-staging-fails":    {merge.with(answers{"fails": "deploy staging"}), []string{deploysStaging, "run: failure"}, []string{"STACK=prod", asks}},
-		"merge-preview-fails":    {merge.with(answers{"fails": "summary prod"}), []string{deploysStaging, "run: failure"}, []string{asks, deploysProd}},
-		"merge-not-attested":     {merge.with(answers{"fails": "gh"}), []string{deploysDev, "run: failure"}, []string{deploysStaging, asks}},
-		"merge-not-set-up":       {without(merge, "GOOGLE_PROVIDER"), []string{tests, "run: success"}, []string{credential}},
-		"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "run: success"}, []string{"anchore/sbom-action"}},
-		"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
-		"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
-		"rollback-foreign-image": {dispatch("deploy.yml", values{"stack": "staging", "image": "evil.example.com/timber@sha256:" + strings.Repeat("0", 64)}), []string{"is not in " + images, "run: failure"}, []string{"gcloud auth", "gh attestation", "pipelines deploy"}},
-		"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
-		"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
-		"nightly":                {nightly, []string{"pipelines drift as watch", "pipelines issue", "run: success"}, []string{"POST"}},
-		"nightly-drift":          {nightly.with(answers{"drifted": "staging"}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, nil},
-		"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed", "run: failure"}, []string{"pipelines drift"}},
-		"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
-		"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
-		"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
-		"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
-		"destroy-dev-mistyped":   {dispatch("destroy.yml", values{"stack": "dev", "confirm": "prod"}), []string{"error: confirm is not the name", "run: failure"}, []string{credential}},
-		"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
-		"release":                {release, []string{tests, "POST /releases v1.2.0", "run: success"}, []string{credential}},
-		"release-unmerged":       {scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0", unmerged: true}, []string{"is not on main", "run: failure"}, []string{tests, "POST"}},
-		"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"pipelines release"}},
-	} {
+	for name, tt := range events {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := start(t, tt.scenario, t.TempDir()).wait(t)
@@ -134,6 +140,34 @@ func rerun() scenario {
 	return s
 }
 
+// A workflow with a mistake does not do what its golden file says.
+func TestMistakesAreFound(t *testing.T) {
+	for _, tt := range []struct{ event, file, right, wrong string }{
+		{"pull-request-fork", "preview.yml", "github.event.pull_request.head.repo.id == github.event.repository.id &&", ""},
+		{"rollback", "deploy.yml", "attestations: read", "attestations: none"},
+		{"destroy-refused", "destroy.yml", "!cancelled() && !failure() &&", "always() || "},
+		{"destroy-dev-mistyped", "destroy.yml", "inputs.confirm != inputs.stack", "false"},
+		{"nightly-no-login", "nightly.yml", "${{ !cancelled() }}", "success()"},
+	} {
+		t.Run(tt.event, func(t *testing.T) {
+			t.Parallel()
+			s := events[tt.event].scenario
+			s.edit = func(file, text string) string {
+				if file != tt.file {
+					return text
+				}
+				if !strings.Contains(text, tt.right) {
+					t.Errorf("%q is not in %s", tt.right, file)
+				}
+				return strings.Replace(text, tt.right, tt.wrong, 1)
+			}
+			if got := readable(start(t, s, t.TempDir()).wait(t)); got == readGolden(t, tt.event) {
+				t.Errorf("without %q the run does the same:\n%s", tt.right, got)
+			}
+		})
+	}
+}
+
 // What is built once runs everywhere.
 func TestOneImage(t *testing.T) {
 	t.Parallel()
@@ -158,7 +192,7 @@ func TestRollbackDoesNotWait(t *testing.T) {
 	for !strings.Contains(waiting.so(), "environment prod-approval") {
 		select {
 		case <-waiting.done:
-			t.Fatal("nobody is asked")
+			t.Fatal("no one is asked")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -167,7 +201,7 @@ func TestRollbackDoesNotWait(t *testing.T) {
 		t.Errorf("the rollback did\n%s", got)
 	}
 	if got := waiting.so(); strings.Contains(got, "pipelines deploy") {
-		t.Errorf("nobody approved, and the run did\n%s", got)
+		t.Errorf("no one approved, and the run did\n%s", got)
 	}
 	waiting.answer(t, answers{"reviewer": "approves"})
 	if got := waiting.wait(t); !strings.Contains(got, "run: success") || !strings.Contains(got, "pipelines deploy as deploy-prod") {
@@ -177,22 +211,33 @@ func TestRollbackDoesNotWait(t *testing.T) {
 
 var pulumiVersion = regexp.MustCompile(`pulumi-version=v\d+\.\d+\.\d+\b`)
 
+// readable leaves out what is long or differs each time.
+func readable(text string) string {
+	text = strings.NewReplacer(commit, "COMMIT", built, "BUILT", earlier, "EARLIER", images, "IMAGES").Replace(text)
+	return pulumiVersion.ReplaceAllString(text, "pulumi-version=VERSION")
+}
+
 // golden compares what a run did with a file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	got = strings.NewReplacer(commit, "COMMIT", built, "BUILT", earlier, "EARLIER", images, "IMAGES").Replace(got)
-	got = pulumiVersion.ReplaceAllString(got, "pulumi-version=VERSION")
-	path := filepath.Join("testdata", name+".txt")
+	got = readable(got)
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(goldenFile(name), []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path)
+	if want := readGolden(t, name); got != want {
+		t.Errorf("got\n%s\nwant %s\n%s", got, goldenFile(name), want)
+	}
+}
+
+func goldenFile(name string) string { return filepath.Join("testdata", name+".txt") }
+
+func readGolden(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(goldenFile(name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant %s\n%s", got, path, want)
-	}
+	return string(text)
 }
