@@ -87,6 +87,7 @@ func (d downloads) get(ctx context.Context, p *progress, a archive, file string)
 		had := size(file)
 		err = d.transfer(ctx, p, from, file)
 		if err == nil {
+			p.say("checking the sum")
 			if err = a.check(file); err == nil {
 				return nil
 			}
