@@ -27,7 +27,7 @@ import (
 	"time"
 )
 
-// A new version needs a new sum, or users compile for 20 minutes.
+// A version without its sum makes users compile for 20 minutes.
 func TestArchives(t *testing.T) {
 	versions, err := checkout{root: filepath.Join("..", "..")}.versions()
 	if err != nil {
