@@ -24,8 +24,9 @@ func main() {
 		log.Fatal(err) // without its database it is of no use, and Kubernetes starts it again
 	}
 	time.Sleep(time.Until(began.Add(slow)))
-	http.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	// Without a module, Go keeps to the patterns of before 1.22.
+	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		var found struct {
 			KVs []struct{ Version string }
 		}
