@@ -34,11 +34,15 @@ var faults = []fault{
 	{"credentials missing, expired", "one clear line, nothing is made", credentialsMissing},
 }
 
-// parallelFaults run next to other tests.
-var parallelFaults = []fault{
+// imageFaults wait for minutes each, without work for the machine.
+var imageFaults = []fault{
 	{"an image that does not exist", "old pods serve; up fails and reports why; the next one recovers", imageMissing},
 	{"an image that crashes at start", "old pods serve; up fails and reports why; the next one recovers", imageCrashes},
 	{"an image that never gets ready", "old pods serve; up fails and reports why; the next one recovers", imageNeverReady},
+}
+
+// parallelFaults run next to other tests.
+var parallelFaults = []fault{
 	{"two updates at once", "one proceeds, the other names it", twoUpdates},
 	{"state lost", "clear refusal; the documented way back", stateLost},
 	{"state truncated", "clear refusal; the documented way back", stateTruncated},
@@ -71,6 +75,11 @@ func TestFaults(t *testing.T) {
 	if runFaults(t, l, faults) {
 		followed = l.manual
 	}
+}
+
+func TestImageFaults(t *testing.T) {
+	t.Parallel()
+	runFaults(t, &lab{stack: newStack(t, "e2e-images")}, imageFaults)
 }
 
 func TestParallelFaults(t *testing.T) {
