@@ -55,7 +55,8 @@ func (f finding) print(out io.Writer) {
 // doctor prints what each check found and fails if something is missing. It changes nothing.
 func doctor(ctx context.Context, c checkout) error {
 	problems := 0
-	for _, f := range append(c.examine(ctx, c.engine(ctx)), c.chromium()) {
+	e := c.engine(ctx)
+	for _, f := range append(c.examine(ctx, e), c.chromium(), c.taken(ctx, e)) {
 		f.print(os.Stdout)
 		if f.required() {
 			problems++

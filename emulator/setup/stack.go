@@ -120,17 +120,22 @@ var things = []struct {
 	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
 }
 
-// leftovers lists what passes a filter, the newest first: an image can be removed only
-// after those that are made from it.
-func (c checkout) leftovers(ctx context.Context, list []string, filter string) ([]string, error) {
-	text, err := c.output(ctx, "docker", append(list, "--filter="+filter)...)
+// leftovers lists what passes one of some filters, for each the newest first: an image
+// can be removed only after those that are made from it.
+func (c checkout) leftovers(ctx context.Context, list []string, filters ...string) ([]string, error) {
 	var names []string
-	for name := range strings.FieldsSeq(text) {
-		if !slices.Contains(names, name) { // an image is listed once for each of its tags
-			names = append(names, name)
+	for _, filter := range filters {
+		text, err := c.output(ctx, "docker", append(slices.Clone(list), "--filter="+filter)...)
+		if err != nil {
+			return nil, err
+		}
+		for name := range strings.FieldsSeq(text) {
+			if !slices.Contains(names, name) { // an image is listed once for each of its tags
+				names = append(names, name)
+			}
 		}
 	}
-	return names, err
+	return names, nil
 }
 
 // label marks every container, network and volume of this checkout.
@@ -182,6 +187,10 @@ func gone(ctx context.Context, c checkout) error {
 	return nil
 }
 
+// imageFilters find the emulator's images, and what the engine keeps of those that it
+// built for the emulated projects, which are named as their stacks are.
+var imageFilters = []string{"label=" + imageLabel, "reference=*-docker.pkg.dev/hello-timber-*/*/*"}
+
 // clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
 func clean(ctx context.Context, c checkout) error {
@@ -195,16 +204,11 @@ func clean(ctx context.Context, c checkout) error {
 	for _, thing := range things {
 		filters := []string{c.label()}
 		if thing.kind == "image" {
-			// The engine keeps what it built for the emulated projects (named as their stacks are).
-			filters = []string{"label=" + imageLabel, "reference=*-docker.pkg.dev/hello-timber-*/*/*"}
+			filters = imageFilters
 		}
-		var left []string
-		for _, filter := range filters {
-			found, err := c.leftovers(ctx, thing.list, filter)
-			if err != nil {
-				return err
-			}
-			left = append(left, found...)
+		left, err := c.leftovers(ctx, thing.list, filters...)
+		if err != nil {
+			return err
 		}
 		for _, name := range left {
 			_, err := c.output(ctx, "docker", append(thing.remove, name)...)
