@@ -117,8 +117,7 @@ func TestNew(t *testing.T) {
 // pods reach it if they may open connections.
 func (s *stack) database(t *testing.T) string {
 	t.Helper()
-	network := s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home)
-	gateway := s.run(t, "docker", "network", "inspect", network, "--format={{(index .IPAM.Config 0).Gateway}}")
+	gateway := s.run(t, "docker", "network", "inspect", s.network(t), "--format={{(index .IPAM.Config 0).Gateway}}")
 	image, err := os.ReadFile(filepath.Join(s.home, "node-image"))
 	if err != nil {
 		t.Fatal(err)

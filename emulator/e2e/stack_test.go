@@ -266,6 +266,12 @@ func (s *stack) machines(t *testing.T) []string {
 	return things
 }
 
+// network is the ID of the network that all stacks share; empty if there is none.
+func (s *stack) network(t *testing.T) string {
+	t.Helper()
+	return s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home)
+}
+
 // inDocker lists the containers, networks and volumes that have all of some labels.
 func inDocker(labels ...string) ([]string, error) {
 	var things []string

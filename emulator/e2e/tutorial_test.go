@@ -140,7 +140,7 @@ func TestTutorial(t *testing.T) {
 		if left := s.machines(t); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
-		if networks := s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home); networks == "" && onLocalNetwork(t, url) {
+		if s.network(t) == "" && onLocalNetwork(t, url) {
 			t.Errorf("left behind: an address in the network of %s", url)
 		}
 	})
