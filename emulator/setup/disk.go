@@ -54,7 +54,7 @@ func folderSize(folders ...string) (int64, error) {
 
 // imageSize is how many bytes the emulator's images have.
 func (c checkout) imageSize(ctx context.Context) (int64, error) {
-	ids, err := c.leftovers(ctx, []string{"image", "ls", "--quiet"}, imageFilters...)
+	ids, err := c.leftovers(ctx, listImages, imageFilters...)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}

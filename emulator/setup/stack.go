@@ -117,7 +117,7 @@ var things = []struct {
 	{"container", []string{"ps", "--all", "--format={{.Names}}"}, []string{"rm", "--force", "--volumes"}},
 	{"network", []string{"network", "ls", "--format={{.Name}}"}, []string{"network", "rm"}},
 	{"volume", []string{"volume", "ls", "--format={{.Name}}"}, []string{"volume", "rm", "--force"}},
-	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
+	{"image", listImages, []string{"image", "rm", "--force"}},
 }
 
 // leftovers lists what passes one of some filters, for each the newest first: an image
@@ -186,6 +186,9 @@ func gone(ctx context.Context, c checkout) error {
 	fmt.Println("nothing is left running")
 	return nil
 }
+
+// listImages lists the images that pass a filter.
+var listImages = []string{"image", "ls", "--quiet"}
 
 // imageFilters find the emulator's images, and what the engine keeps of those that it
 // built for the emulated projects, which are named as their stacks are.
