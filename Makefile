@@ -52,7 +52,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser
+.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,7 @@ help: ## List the targets
 up: build ## From source code to an answering URL, on this machine
 	@$(call local,deploy)
 	@$(SETUP) stack "$$STACK" "$$FROM"
+	@$(SETUP) metrics "$$STACK"
 	@$(WITH_EMULATOR) pulumi up --yes --skip-preview
 	@$(SETUP) answer "$$STACK"
 
@@ -145,14 +146,14 @@ unit: vet ## Checks and unit tests of all modules but the large ones
 workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins for GitHub and the stacks
 	cd tools/workflows && go test -count 1 .
 
-test: build browser unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
+test: build browser metrics unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
 	$(call each,$(TESTED),go test ./...)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
-faults: build ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
+faults: build metrics ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'Faults|TestEngines' ./e2e
 
-bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
+bench: build metrics ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
 	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
 
@@ -167,6 +168,9 @@ build: setup
 
 browser: setup
 	@$(SETUP) browser
+
+metrics: setup
+	@$(SETUP) metrics
 
 setup:
 	@command -v go > /dev/null || { echo "Go is not installed. Fix: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 1; }

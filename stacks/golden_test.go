@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/")
 var environments = []string{"dev", "staging", "prod"}
 
 // TestGolden shows in a review what a change of the program changes on each stack:
-// everything on dev and on an existing cluster, and where staging and prod differ from dev.
+// everything on dev, and where staging, prod, autoscaling and an existing cluster differ from it.
 func TestGolden(t *testing.T) {
 	dev, _ := deployDev(t, nil)
 	golden(t, "dev.golden.yaml", dump(t, dev))
@@ -30,6 +30,8 @@ func TestGolden(t *testing.T) {
 		c, _ := deployStack(t, stack, nil)
 		golden(t, stack+".golden.txt", differences(t, dev, c))
 	}
+	scaling, _ := deployDev(t, map[string]string{"hello-timber:maxReplicas": "10", "hello-timber:maxNodes": "6"})
+	golden(t, "autoscaling.golden.txt", differences(t, dev, scaling))
 	config := existingConfig(t)
 	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
 	c := newCloud()
@@ -46,6 +48,7 @@ func TestURNs(t *testing.T) {
 	collect := func(config map[string]string) {
 		c := newCloud()
 		config["hello-timber:environment"] = `{"PASSWORD": "hush"}`
+		config["hello-timber:maxReplicas"] = "10"
 		if _, err := deploy(t, c, "dev", config); err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,9 @@ var wrongValues = []struct {
 	values []string
 }{
 	{"replicas", []string{"", "0", "-1", "+1", "101", "three", "010", "1e3", "1.0", "0x3", "1_0", "٣", " 3", "3\n", "99999999999999999999"}},
+	{"maxReplicas", []string{"", "-1", "00", "101", "ten"}},
 	{"nodes", []string{"0", "31", "three"}},
+	{"maxNodes", []string{"", "2", "31", "six"}},
 	{"imageVersion", []string{"", "1.1", "2024-01-01 00:00:00 +0000 UTC", "latest", "v", "V1", "v1.", "v1-", "v1+build", "v1:v2", "v1-" + strings.Repeat("a", 61)}},
 	{"gcp:project", []string{"", "123456789012", "My Project", "short", "ends-in-hyphen-", "example.com:my-project", "a" + strings.Repeat("b", 30)}},
 	{"location", []string{"", "europe", "eu-west-1", "westeurope", "mars-north1-a", "europe-west1-", "europe-west1-z", "europe-west1-dd", "europe-west1d", "Europe-West1-d"}},
@@ -117,11 +119,15 @@ func TestMessages(t *testing.T) {
 
 	together := stackConfig(t, "dev")
 	delete(together, "gcp:project")
-	for key, value := range map[string]string{"replicas": "three", "location": "europe-west1", "nodes": "4", "replica": "3", "Nodes": "3", "two words": "x"} {
+	for key, value := range map[string]string{"replicas": "three", "location": "europe-west1", "nodes": "4", "maxNodes": "7", "replica": "3", "Nodes": "3", "two words": "x"} {
 		together[qualified(key)] = value
 	}
 	together["other:replica"] = "not ours"
 	write("several mistakes", refused(t, together, "gcp:project is not set", "nodes: 4", "replicas: three", "Nodes is", "replica is"))
+
+	limits := configured("replicas", "4")
+	limits["hello-timber:maxReplicas"] = "3"
+	write("a limit", refused(t, limits, "maxReplicas: 3 is less than replicas, which is 4"))
 
 	write("an existing cluster", existingMessages(t))
 	write("tools", toolMessages(t))

@@ -13,7 +13,7 @@ import (
 const nodePoolType = "gcp:container/nodePool:NodePool"
 
 // nodePoolSchema has two properties that are required here only: the emulator has no
-// default location and does not scale pools by itself.
+// default location, and no number of nodes that GKE chooses.
 var nodePoolSchema = schema{
 	token: nodePoolType, id: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
 	api: "container.googleapis.com", named: true,
@@ -33,7 +33,13 @@ func union(a, b fields) fields {
 
 // poolFields are the properties of a node pool that a cluster lists too.
 var poolFields = fields{
-	"autoscaling":              {kind: block, flags: refused},
+	"autoscaling": {kind: block, fields: fields{
+		"locationPolicy":    {kind: text, flags: computed | refused},
+		"maxNodeCount":      {kind: number},
+		"minNodeCount":      {kind: number},
+		"totalMaxNodeCount": {kind: number, flags: refused},
+		"totalMinNodeCount": {kind: number, flags: refused},
+	}},
 	"initialNodeCount":         {kind: number, flags: computed | forces | refused},
 	"instanceGroupUrls":        {kind: texts, flags: output},
 	"managedInstanceGroupUrls": {kind: texts, flags: output},
@@ -187,6 +193,10 @@ func (nodePoolResource) apply(ctx context.Context, g *google, c *change) error {
 		return err
 	}
 	pool.Warn = func(message string) { g.log("", message) }
+	if scaling, ok := c.new["autoscaling"].(map[string]any); ok {
+		fill(scaling, map[string]any{"locationPolicy": "BALANCED"})
+		pool.Warn("The emulator does not add nodes to a pool with autoscaling: pods that find no place stay pending.")
+	}
 	if err := g.backend.Resize(ctx, pool, c.log); err != nil {
 		return err
 	}

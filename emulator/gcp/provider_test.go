@@ -264,6 +264,7 @@ func TestDiff(t *testing.T) {
 		{clusterType, "hello-timber", with(named, props{"name": "other"}), "name update*"},
 		{nodePoolType, "pool", pool, ""},
 		{nodePoolType, "pool", with(pool, props{"nodeCount": 4}), "nodeCount update"},
+		{nodePoolType, "pool", with(pool, props{"autoscaling": props{"minNodeCount": 3, "maxNodeCount": 6}}), "autoscaling update autoscaling.locationPolicy add autoscaling.maxNodeCount add autoscaling.minNodeCount add"},
 		{nodePoolType, "pool", with(pool, props{"nodeConfig.machineType": "e2-small"}), "nodeConfig.machineType update"},
 		{nodePoolType, "pool", with(pool, props{"nodeConfig.spot": false}), "nodeConfig.spot update*"},
 		{nodePoolType, "pool", with(pool, props{"nodeConfig.serviceAccount": "a@b"}), "nodeConfig.serviceAccount update*"},

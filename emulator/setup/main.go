@@ -32,6 +32,7 @@ var commands = map[string]func(context.Context, checkout) error{
 	"doctor":  doctor,
 	"env":     printEnv,
 	"gone":    gone,
+	"metrics": metrics,
 	"stack":   makeStack,
 }
 

@@ -61,11 +61,13 @@ func (c *Cost) cluster(location string) {
 	}
 }
 
-// nodes adds a node pool. In a region, nodeCount is per zone, of which there are three.
+// nodes adds a node pool, with as many nodes as its autoscaling may create. In a
+// region, counts are per zone, of which there are three.
 func (c *Cost) nodes(inputs map[string]any) {
 	var pool struct {
 		Location      string
 		NodeCount     float64
+		Autoscaling   struct{ MaxNodeCount float64 }
 		NodeLocations []string
 		NodeConfig    struct {
 			MachineType, DiskType string
@@ -77,14 +79,18 @@ func (c *Cost) nodes(inputs map[string]any) {
 	if err == nil {
 		err = json.Unmarshal(encoded, &pool)
 	}
-	region, count := pool.Location, pool.NodeCount
+	perZone, upTo := pool.NodeCount, ""
+	if pool.Autoscaling.MaxNodeCount > 0 {
+		perZone, upTo = pool.Autoscaling.MaxNodeCount, "up to "
+	}
+	region, count := pool.Location, perZone
 	if found := zone.FindStringSubmatch(pool.Location); found != nil {
 		region = found[1]
 	} else {
 		count *= 3
 	}
 	if len(pool.NodeLocations) > 0 {
-		count = pool.NodeCount * float64(len(pool.NodeLocations))
+		count = perZone * float64(len(pool.NodeLocations))
 	}
 	config := pool.NodeConfig
 	perNode, known := node(region, config.MachineType, config.Spot)
@@ -97,8 +103,8 @@ func (c *Cost) nodes(inputs map[string]any) {
 	if config.Spot {
 		kind = " spot"
 	}
-	c.item(fmt.Sprintf("%.0f × %s%s", count, config.MachineType, kind), count*perNode)
-	c.item(fmt.Sprintf("%.0f × %.0f GB %s", count, config.DiskSizeGb, config.DiskType), count*config.DiskSizeGb*perGB)
+	c.item(fmt.Sprintf("%s%.0f × %s%s", upTo, count, config.MachineType, kind), count*perNode)
+	c.item(fmt.Sprintf("%s%.0f × %.0f GB %s", upTo, count, config.DiskSizeGb, config.DiskType), count*config.DiskSizeGb*perGB)
 }
 
 var isWord = regexp.MustCompile(`^[a-z0-9-]{1,50}$`).MatchString

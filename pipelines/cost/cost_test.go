@@ -19,6 +19,12 @@ func poolOf(location, machine string, count float64, spot bool) *apitype.StepEve
 	}}
 }
 
+func scaledPoolOf(location, machine string, count, limit float64) *apitype.StepEventStateMetadata {
+	pool := poolOf(location, machine, count, false)
+	pool.Inputs["autoscaling"] = map[string]any{"minNodeCount": count, "maxNodeCount": limit}
+	return pool
+}
+
 var balancer = &apitype.StepEventStateMetadata{Type: "kubernetes:core/v1:Service", Inputs: map[string]any{"spec": map[string]any{"type": "LoadBalancer"}}}
 
 // fixed has a test calculate with these prices, so that new ones change no test.
@@ -47,6 +53,7 @@ func TestCost(t *testing.T) {
 		"dev":              {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "n1-standard-1", 3, true), balancer}, 76.70, "$77"},
 		"staging":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "e2-medium", 3, false), balancer}, 102.57, "$103"},
 		"prod":             {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "e2-medium", 1, false), balancer}, 175.57, "$176"},
+		"autoscaling":      {[]*apitype.StepEventStateMetadata{scaledPoolOf("europe-west1", "e2-medium", 1, 2)}, 168.64, "$169"},
 		"another size":     {[]*apitype.StepEventStateMetadata{poolOf("europe-west1-b", "e2-standard-4", 2, false)}, 217.65, "$218"},
 		"sustained use":    {[]*apitype.StepEventStateMetadata{poolOf("us-central1-b", "n2-standard-2", 1, false)}, 57.93, "$58"},
 		"several services": {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), balancer, balancer}, 18.25, "$18"},

@@ -46,7 +46,9 @@ type Google struct {
 	Location, Region string
 	// Nodes is the number of nodes in all, NodesPerZone the number that GKE is asked for.
 	Nodes, NodesPerZone int
-	MachineType         string
+	// MaxNodes and MaxNodesPerZone are how many nodes GKE may add up to; 0 keeps the number.
+	MaxNodes, MaxNodesPerZone int
+	MachineType               string
 	// Spot nodes cost less, and Google may take them away at any time.
 	Spot bool
 	// AuthorizedNetworks are the IPv4 networks, such as 203.0.113.0/24, that may reach
@@ -87,8 +89,10 @@ type Repository struct{ Location, Project, ID string }
 
 // Service is the service in app/ and its pods.
 type Service struct {
-	// Replicas is the number of pods.
+	// Replicas is the number of pods, or the least of them if there is a MaxReplicas.
 	Replicas int
+	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
+	MaxReplicas int
 	// Port is where the service listens.
 	Port int
 	// LivenessPath and ReadinessPath answer with success while the service is alive,
@@ -128,6 +132,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		l.Existing = nil
 		l.checkGoogle()
 	}
+	l.checkLimit("maxReplicas", "replicas", l.Service.MaxReplicas, l.Service.Replicas)
 	l.checkEnvironment()
 	if err := l.checkNames(); err != nil {
 		return nil, err

@@ -172,6 +172,12 @@ func TestLoad(t *testing.T) {
 	}{
 		{"the defaults", nil, func(*Config) {}},
 		{"scaled", map[string]string{"replicas": "100"}, func(c *Config) { c.Service.Replicas = 100 }},
+		{"scaled by the load", map[string]string{"maxReplicas": "3", "maxNodes": "4"}, func(c *Config) {
+			c.Service.MaxReplicas, c.Google.MaxNodes, c.Google.MaxNodesPerZone = 3, 4, 4
+		}},
+		{"up to six nodes in a region", map[string]string{"maxNodes": "6", "location": "us-central1"}, func(c *Config) {
+			c.Google.Location, c.Google.Region, c.Google.NodesPerZone, c.Google.MaxNodes, c.Google.MaxNodesPerZone = "us-central1", "us-central1", 1, 6, 2
+		}},
 		{"semantic version", map[string]string{"imageVersion": "v1.10.0-rc.1"}, func(c *Config) { c.Image.Version = "v1.10.0-rc.1" }},
 		{"four nodes in a zone", map[string]string{"nodes": "4"}, func(c *Config) { c.Google.Nodes, c.Google.NodesPerZone = 4, 4 }},
 		{"six nodes in a region", map[string]string{"nodes": "6", "location": "us-central1"}, func(c *Config) {

@@ -64,6 +64,7 @@ func (c *Config) keys() []key {
 		{"gcp:project", onGoogleCloud, text(&g.Project, "the ID (not name or number) of a Google Cloud project", isProjectID), "PROJECT_ID"},
 		{"location", onGoogleCloud, text(&g.Location, "a zone or region of Google Cloud (gcloud compute zones list)", isLocation), "europe-west1-d"},
 		{"nodes", onGoogleCloud, number(&g.Nodes, maxNodes), "3"},
+		{"maxNodes", onGoogleCloud, orNone(number(&g.MaxNodes, maxNodes)), "6"},
 		{"machineType", onGoogleCloud, text(&g.MachineType, "a machine type with x86 processors, which the image is built for", isX86Machine), "e2-medium"},
 		{"spot", onGoogleCloud, boolean(&g.Spot), "false"},
 		{"authorizedNetworks", onGoogleCloud, list(&g.AuthorizedNetworks, "one or more IPv4 networks, separated by commas; 0.0.0.0/0 is everyone", isIPv4Network), "203.0.113.0/24,198.51.100.7/32"},
@@ -72,6 +73,7 @@ func (c *Config) keys() []key {
 
 		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
+		{"maxReplicas", everywhere, orNone(number(&s.MaxReplicas, maxReplicas)), "10"},
 		{"imageVersion", everywhere, text(&i.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
 		{"image", everywhere, text(&i.Name, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(isImage)), `""`},
 		{"port", everywhere, number(&s.Port, 65535), "8080"},

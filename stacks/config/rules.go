@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -71,13 +72,13 @@ const zonesPerRegion = 3
 func (l *loader) checkGoogle() {
 	g := l.Google
 	if zone := zoneSuffix.FindString(g.Location); zone != "" {
-		g.Region, g.NodesPerZone = strings.TrimSuffix(g.Location, zone), g.Nodes
+		g.Region, g.NodesPerZone, g.MaxNodesPerZone = strings.TrimSuffix(g.Location, zone), g.Nodes, g.MaxNodes
 	} else {
-		g.Region, g.NodesPerZone = g.Location, g.Nodes/zonesPerRegion
-		if isLocation(g.Location) && g.Nodes%zonesPerRegion != 0 && !l.reported("nodes") {
-			l.refuse("nodes", strconv.Itoa(g.Nodes), "is not a multiple of 3: each of a region's three zones gets as many nodes", "3")
-		}
+		g.Region, g.NodesPerZone, g.MaxNodesPerZone = g.Location, g.Nodes/zonesPerRegion, g.MaxNodes/zonesPerRegion
+		l.checkZones("nodes", g.Nodes)
+		l.checkZones("maxNodes", g.MaxNodes)
 	}
+	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
 	if !isImage(l.Image.Name) {
 		return
 	}
@@ -87,6 +88,20 @@ func (l *loader) checkGoogle() {
 		return
 	}
 	l.Image.Repository = &Repository{Location: from[1], Project: from[2], ID: from[3]}
+}
+
+// checkZones refuses a number of nodes that a region cannot divide among its zones.
+func (l *loader) checkZones(key string, number int) {
+	if more := zonesPerRegion - number%zonesPerRegion; more < zonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
+		l.refuse(key, strconv.Itoa(number), "is not a multiple of 3: each of a region's three zones gets as many nodes", strconv.Itoa(number+more))
+	}
+}
+
+// checkLimit refuses a limit that is less than what it limits. 0 is no limit.
+func (l *loader) checkLimit(key, least string, limit, number int) {
+	if limit > 0 && limit < number && !l.reported(key) && !l.reported(least) {
+		l.refuse(key, strconv.Itoa(limit), fmt.Sprintf("is less than %s, which is %d", least, number), strconv.Itoa(number))
+	}
 }
 
 // checkExisting checks that the keys of an existing cluster are set together.

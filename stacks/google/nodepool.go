@@ -18,13 +18,29 @@ type nodePoolArgs struct {
 
 // newNodePool registers the cluster's nodes. Another machine type renews them one
 // by one; a change between spot and standard nodes replaces the pool.
+//
+// With MaxNodesPerZone, GKE adds nodes for pods that find no place and removes those
+// that are empty; Nodes is the least number.
 func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...pulumi.ResourceOption) (*container.NodePool, error) {
+	// GKE sets these itself, and up to pulumi-gcp 8.17 the provider takes them for
+	// changes and would undo them with every update, or replace the pool. The fixes
+	// are in terraform-provider-google 5.44.2 and 5.45.1.
+	ignored := []string{"nodeConfig.resourceLabels", "nodeConfig.kubeletConfig", "nodeConfig.gcfsConfig"}
+	var autoscaling container.NodePoolAutoscalingPtrInput
+	if args.MaxNodesPerZone > 0 {
+		autoscaling = &container.NodePoolAutoscalingArgs{
+			MinNodeCount: pulumi.Int(args.NodesPerZone),
+			MaxNodeCount: pulumi.Int(args.MaxNodesPerZone),
+		}
+		ignored = append(ignored, "nodeCount")
+	}
 	return container.NewNodePool(ctx, name, &container.NodePoolArgs{
 		Project:  pulumi.String(args.Project),
 		Location: pulumi.String(args.Location),
 		Cluster:  args.cluster.Name,
 		// Not InitialNodeCount, which cannot be changed without replacing the pool.
-		NodeCount: pulumi.Int(args.NodesPerZone),
+		NodeCount:   pulumi.Int(args.NodesPerZone),
+		Autoscaling: autoscaling,
 		Management: &container.NodePoolManagementArgs{
 			AutoRepair:  pulumi.Bool(true), // CIS 5.5.2
 			AutoUpgrade: pulumi.Bool(true), // 5.5.3
@@ -36,14 +52,7 @@ func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...p
 		},
 		NodeConfig: nodeConfig(args),
 	}, append(opts,
-		// GKE sets these itself, and up to pulumi-gcp 8.17 the provider takes them for
-		// changes and would undo them with every update, or replace the pool. The fixes
-		// are in terraform-provider-google 5.44.2 and 5.45.1.
-		pulumi.IgnoreChanges([]string{
-			"nodeConfig.resourceLabels",
-			"nodeConfig.kubeletConfig",
-			"nodeConfig.gcfsConfig",
-		}),
+		pulumi.IgnoreChanges(ignored),
 		// An update may have to renew every node, one after the other.
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
 }

@@ -38,12 +38,21 @@ func (r *registration) deployment(policy pulumi.Resource) error {
 		before = append(before, r.PullGrant)
 	}
 	timeout := rolloutTimeout(r.Service).String()
-	if _, err := appsv1.NewDeployment(r.ctx, r.name, &appsv1.DeploymentArgs{
+	var ignored []string
+	if r.Service.MaxReplicas > 0 {
+		ignored = []string{"spec.replicas"} // the autoscaler's
+	}
+	deployment, err := appsv1.NewDeployment(r.ctx, r.name, &appsv1.DeploymentArgs{
 		Metadata: r.meta,
 		Spec:     r.deploymentSpec(&corev1.PodTemplateSpecArgs{Metadata: &metav1.ObjectMetaArgs{Labels: labels}, Spec: pod}),
 	}, r.serving(
 		pulumi.DependsOn(before),
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...); err != nil {
+		pulumi.IgnoreChanges(ignored),
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
+	if err != nil {
+		return err
+	}
+	if err := r.autoscaler(deployment); err != nil {
 		return err
 	}
 	return r.disruptionBudget()

@@ -76,7 +76,7 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 			ContainerPort: pulumi.Int(s.Port),
 		}},
 		Env:       derivedVariables(s),
-		Resources: resources(s.Memory),
+		Resources: resources(s),
 		// Pulumi's error shows a crashed container's termination message, but not its log.
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		// The other two probes begin after this one has succeeded.
@@ -135,13 +135,17 @@ func plainVariables(environment map[string]string) corev1.EnvVarArray {
 	return variables
 }
 
-// resources returns what a pod may use, memory in MiB, and what is reserved for it.
-func resources(memory int) *corev1.ResourceRequirementsArgs {
+// resources returns what a pod may use, and what is reserved for it.
+func resources(s Service) *corev1.ResourceRequirementsArgs {
+	// A small node has 940m, of which Google's own pods leave a few hundred.
+	cpu := "50m"
+	if s.MaxReplicas > 0 {
+		cpu = busyCPU
+	}
 	return &corev1.ResourceRequirementsArgs{
-		// A small node has 940m, of which Google's own pods leave a few hundred.
 		Requests: pulumi.StringMap{
-			"cpu":               pulumi.String("50m"),
-			"memory":            pulumi.String(fmt.Sprintf("%dMi", max(1, memory/2))),
+			"cpu":               pulumi.String(cpu),
+			"memory":            pulumi.String(fmt.Sprintf("%dMi", max(1, s.Memory/2))),
 			"ephemeral-storage": pulumi.String("64Mi"),
 		},
 		// A whole processor, so that it is not throttled while the node has time to spare.
@@ -149,7 +153,7 @@ func resources(memory int) *corev1.ResourceRequirementsArgs {
 		// and more while it rotates them (kubernetes#124333).
 		Limits: pulumi.StringMap{
 			"cpu":               pulumi.String("1"),
-			"memory":            pulumi.String(fmt.Sprintf("%dMi", memory)),
+			"memory":            pulumi.String(fmt.Sprintf("%dMi", s.Memory)),
 			"ephemeral-storage": pulumi.String("256Mi"),
 		},
 	}

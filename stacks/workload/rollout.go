@@ -41,9 +41,10 @@ func progressSeconds(s Service) int { return placeSeconds + s.StartupSeconds }
 // of the rollout its startup. With the defaults, a bad image is reported after four
 // minutes instead of Pulumi's ten.
 func rolloutTimeout(s Service) time.Duration {
-	step := (s.Replicas + surgeDivisor - 1) / surgeDivisor
-	steps := (s.Replicas + step - 1) / step
-	return time.Duration(60+placeSeconds+steps*s.StartupSeconds+s.Replicas*crowdSeconds) * time.Second
+	pods := max(s.Replicas, s.MaxReplicas)
+	step := (pods + surgeDivisor - 1) / surgeDivisor
+	steps := (pods + step - 1) / step
+	return time.Duration(60+placeSeconds+steps*s.StartupSeconds+pods*crowdSeconds) * time.Second
 }
 
 // addressTimeout is how long Pulumi waits for the load balancer's address, which

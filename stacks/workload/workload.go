@@ -31,8 +31,10 @@ type Args struct {
 
 // Service is what the program has to know about the service in app/.
 type Service struct {
-	// Replicas is the number of pods.
+	// Replicas is the number of pods, or the least of them if there is a MaxReplicas.
 	Replicas int
+	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
+	MaxReplicas int
 	// Port is where the service listens. It is passed to it as PORT.
 	Port int
 	// LivenessPath and ReadinessPath answer with success while the service is alive,

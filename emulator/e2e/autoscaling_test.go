@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestAutoscaling: the number of pods follows the load up and down. No request is
+// lost, and what the autoscaler does is neither a change nor drift.
+func TestAutoscaling(t *testing.T) {
+	t.Parallel()
+	l := &lab{stack: newStack(t, "e2e-autoscaling")}
+	l.pulumi(t, "config", "set-all", "--plaintext", "replicas=1", "--plaintext", "maxReplicas=3", "--plaintext", "maxNodes=4", "--plaintext", "deletionProtection=false")
+	program := l.copy(t)
+	// The service as it is would need thousands of requests a second to be busy.
+	program.edit(t, "app/handler.go", "	header := w.Header()\n",
+		"	header := w.Header()\n	work := 1\n	for i := range 10_000_000 {\n		work = work*31 + i\n	}\n	header[\"X-Work\"] = []string{strconv.Itoa(work)}\n")
+	program.up(t)
+	l.opened(t)
+	most := 0
+	pods := func() int {
+		now := len(l.ready(t, "pods", l.namespace()))
+		most = max(most, now)
+		return now
+	}
+	began := time.Now()
+	underLoadOf(t, 30, l.url, []string{v1, v2}, func() {
+		eventually(t, "more pods under load", func() bool { return pods() > 1 })
+		t.Logf("%d pods after %s", most, since(began))
+		l.isAsDeployed(t, program)
+
+		t.Log("an update keeps the autoscaler's number of pods")
+		program.set(t, "imageVersion", "v2")
+		program.pulumi(t, "up", "--yes", "--skip-preview")
+		if now := pods(); now == 1 {
+			t.Errorf("%d pods are ready after an update under load, want more", now)
+		}
+		l.isAsDeployed(t, program)
+	})
+
+	t.Log("fewer pods without load")
+	// Kubernetes waits for five minutes, in case the load comes back.
+	for deadline := time.Now().Add(8 * time.Minute); pods() > 1; time.Sleep(5 * time.Second) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still %d pods eight minutes after the load", pods())
+		}
+	}
+	t.Logf("%d pods at most", most)
+	l.isAsDeployed(t, program)
+
+	t.Log("a fixed number again")
+	program.pulumi(t, "config", "rm", "maxReplicas")
+	program.set(t, "replicas", "2")
+	program.up(t)
+	eventually(t, "two pods", func() bool { return pods() == 2 })
+	if left := l.kubectl(t, "get", "horizontalpodautoscalers", l.namespace(), "--output=name"); left != "" {
+		t.Errorf("%s is left", left)
+	}
+}
+
+// isAsDeployed: what the program would change, and what differs in the cloud, is nothing.
+func (l *lab) isAsDeployed(t *testing.T, program *lab) {
+	t.Helper()
+	program.previewIsEmpty(t)
+	if drift := l.run(t, "make", "drift", "STACKS="+l.name); !strings.Contains(drift, "| "+l.name+" | as deployed |") {
+		t.Errorf("the autoscaler's work is drift:\n%s", drift)
+	}
+}
