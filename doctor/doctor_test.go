@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -36,6 +37,25 @@ var healthy = commands{
 		`{"metric": "CPUS", "limit": 24.0, "usage": 20.0}, {"metric": "PREEMPTIBLE_CPUS", "limit": 0.0, "usage": 0.0}, {"metric": "N2_CPUS", "limit": 8.0, "usage": 0.0}, {"metric": "INSTANCES", "limit": 24.0, "usage": 7.0}, {"metric": "IN_USE_ADDRESSES", "limit": 8.0, "usage": 1.0}, {"metric": "DISKS_TOTAL_GB", "limit": 4096.0, "usage": 0.0}, {"metric": "SSD_TOTAL_GB", "limit": 250.0, "usage": 0.0}]}`,
 	"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
 	"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 1, "name": "n1-standard-1"}`,
+}
+
+// configured is a change to a stack's config, as the members of a JSON object, and to
+// what the commands answer.
+func configured(keys string, change commands) commands {
+	const list = "pulumi config --json --stack dev"
+	var values map[string]string
+	if err := json.Unmarshal([]byte("{"+keys+"}"), &values); err != nil {
+		panic(err)
+	}
+	for key, value := range values {
+		change[list] = strings.Replace(cmp.Or(change[list], healthy[list]), "{", fmt.Sprintf(`{"hello-timber:%s": {"value": %q}, `, key, value), 1)
+	}
+	return change
+}
+
+// of is the command that lists the subnets of a network in europe-west1.
+func of(network, project string) string {
+	return "gcloud compute networks subnets list --network=" + network + " --regions=europe-west1 --project=" + project + " --format=json"
 }
 
 // install puts these commands, and no other, on the PATH.
@@ -132,6 +152,7 @@ func TestFindings(t *testing.T) {
 		region       = "gcloud compute regions describe europe-west1 --project=acme-timber --format=json"
 		describe     = "gcloud projects describe acme-timber --format=json"
 		bill         = "gcloud billing projects describe acme-timber --format=json"
+		addresses    = "gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json"
 	)
 	for name, tt := range map[string]struct {
 		change  commands
@@ -192,10 +213,22 @@ func TestFindings(t *testing.T) {
 		"billing is secret": {commands{bill: "!ERROR: (gcloud.billing) The caller does not have permission"}, nil, "billing", []string{"unknown", "does not have permission"}, "", false},
 		"API off":           {commands{services: `[]`}, nil, "apis", []string{"MISSING", "gcloud services enable cloudresourcemanager.googleapis.com --project acme-timber"}, "", true},
 		"no role":           {nil, []string{"iam.serviceAccounts.actAs", "container.deployments.create"}, "roles", []string{"MISSING", "for role in roles/container.admin roles/iam.serviceAccountUser; do"}, "", true},
-		"no subnet":         {commands{subnets: `[]`}, nil, "network", []string{"MISSING", "gcloud compute networks create default"}, "", true},
-		"no private access": {commands{subnets: `[{"privateIpGoogleAccess": false}]`}, nil, "network", []string{"MISSING", "gcloud compute networks subnets update default --region europe-west1 --enable-private-ip-google-access"}, "", true},
-		"compute API off":   {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
-		"quota":             {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free. Fix: request more", "iam-admin/quotas?project=acme-timber"}, "", true},
+		"no subnet":         {commands{subnets: `[]`}, nil, "network", []string{"MISSING", "network default has no subnet default in europe-west1. Fix: gcloud compute networks create default"}, "", true},
+		"no private access": {commands{subnets: `[{"name": "default", "privateIpGoogleAccess": false}]`}, nil, "network", []string{"MISSING", "gcloud compute networks subnets update default --region europe-west1 --enable-private-ip-google-access"}, "", true},
+		"custom mode":       {commands{subnets: `[{"name": "nodes", "privateIpGoogleAccess": true}]`}, nil, "network", []string{"MISSING", "network default has no subnet default in europe-west1. Fix: pulumi config set subnetwork nodes --stack dev"}, "", true},
+		"no such network":   {configured(`"network": "mine", "subnetwork": "nodes"`, commands{of("mine", "acme-timber"): `[]`}), nil, "network", []string{"MISSING", "network mine has no subnet nodes in europe-west1. Fix: gcloud compute networks subnets create nodes --network mine --region europe-west1 --range RANGE"}, "", true},
+		"no such range": {configured(`"network": "projects/acme-host/global/networks/shared", "subnetwork": "nodes", "secondaryRanges": "pods,services"`,
+			commands{of("shared", "acme-host"): `[{"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"}]}]`}), nil, "network",
+			[]string{"MISSING", "has no secondary range services. Fix: gcloud compute networks subnets update nodes --region europe-west1 --add-secondary-ranges services=RANGE --project acme-host"}, "", true},
+		"another's network": {configured(`"network": "projects/acme-host/global/networks/shared"`, commands{of("shared", "acme-host"): "!ERROR: (gcloud.compute) Required 'compute.subnetworks.list' permission for 'projects/acme-host'"}), nil, "network",
+			[]string{"unknown", "Required 'compute.subnetworks.list' permission"}, "", false},
+		"no such address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[]`}), nil, "address",
+			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1. Fix: gcloud compute addresses create NAME --region europe-west1 --project acme-timber"}, "", true},
+		"an address elsewhere": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/us-central1"}]`}), nil, "address",
+			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1"}, "", true},
+		"a global address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber"}]`}), nil, "address", []string{"MISSING", "is not reserved in europe-west1"}, "", true},
+		"compute API off":  {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
+		"quota":            {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free. Fix: request more", "iam-admin/quotas?project=acme-timber"}, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := maps.Clone(healthy)
@@ -236,6 +269,12 @@ func TestStacks(t *testing.T) {
 		"a region": {with(commands{"pulumi config --json --stack dev": strings.Replace(healthy["pulumi config --json --stack dev"], "europe-west1-d", "europe-west1", 1),
 			"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
 			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 2}`}), "quota", "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free, SSD_TOTAL_GB 300 of 250 free"},
+		"another network": {with(configured(`"network": "mine"`, commands{of("mine", "acme-timber"): `[{"name": "mine", "privateIpGoogleAccess": true}]`})), "network", "ok       network  mine, with Private Google Access in europe-west1"},
+		"a Shared VPC": {with(configured(`"network": "projects/acme-host/global/networks/shared", "subnetwork": "nodes", "secondaryRanges": "pods,services"`,
+			commands{of("shared", "acme-host"): `[{"name": "other"}, {"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "services"}, {"rangeName": "pods"}]}]`})),
+			"network", "ok       network  shared, with Private Google Access in europe-west1"},
+		"a reserved address": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1"}]`})),
+			"address", "ok       address  203.0.113.9, reserved as timber"},
 		"an existing cluster": {with(commands{"pulumi config --json --stack dev": `{"hello-timber:kubeconfig": {"value": "/k"}, "hello-timber:context": {"value": "mine"}}`}), "login", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,14 +8,20 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
 )
 
-// gcloud asks gcloud about the stack's project and decodes the answer.
+// gcloud asks gcloud about the stack's project.
 func (s *stack) gcloud(ctx context.Context, into any, args ...string) error {
-	out, err := run(ctx, "gcloud", append(args, "--project="+s.project(), "--format=json")...)
+	return gcloud(ctx, s.project(), into, args...)
+}
+
+// gcloud asks gcloud about a project and decodes the answer.
+func gcloud(ctx context.Context, project string, into any, args ...string) error {
+	out, err := run(ctx, "gcloud", append(args, "--project="+project, "--format=json")...)
 	if err != nil {
 		return err
 	}
@@ -172,17 +178,69 @@ func (s *stack) testPermissions(ctx context.Context, permissions []string) ([]st
 	return answer.Permissions, nil
 }
 
+// subnet is what gcloud lists of a subnet.
+type subnet struct {
+	Name                  string
+	PrivateIPGoogleAccess bool
+	SecondaryIPRanges     []struct{ RangeName string }
+}
+
+// network looks at the subnet that the nodes get. It may be of another project, in
+// which this user need not be allowed to look.
 func network(ctx context.Context, s *stack) finding {
-	var subnets []struct{ PrivateIPGoogleAccess bool }
-	err := s.gcloud(ctx, &subnets, "compute", "networks", "subnets", "list", "--network=default", "--regions="+s.region())
+	name, project := cmp.Or(s.config["network"], "default"), s.project()
+	if shared := strings.Split(name, "/"); len(shared) == 5 { // projects/PROJECT/global/networks/NAME
+		project, name = shared[1], shared[4]
+	}
+	var subnets []subnet
+	if err := gcloud(ctx, project, &subnets, "compute", "networks", "subnets", "list", "--network="+name, "--regions="+s.region()); err != nil {
+		return unknown("%v", err)
+	}
+	// In auto mode, each region has a subnet with the network's name.
+	want := cmp.Or(s.config["subnetwork"], name)
+	i := slices.IndexFunc(subnets, func(sub subnet) bool { return sub.Name == want })
+	if i < 0 {
+		return noSubnet(s, name, want, project, subnets)
+	}
+	if !subnets[i].PrivateIPGoogleAccess {
+		return missing(fmt.Sprintf("gcloud compute networks subnets update %s --region %s --enable-private-ip-google-access --project %s", want, s.region(), project),
+			"subnet %s of network %s in %s has no Private Google Access, and nodes cannot pull images without it", want, name, s.region())
+	}
+	for _, secondary := range strings.FieldsFunc(s.config["secondaryRanges"], func(r rune) bool { return r == ',' }) {
+		if !slices.ContainsFunc(subnets[i].SecondaryIPRanges, func(r struct{ RangeName string }) bool { return r.RangeName == secondary }) {
+			return missing(fmt.Sprintf("gcloud compute networks subnets update %s --region %s --add-secondary-ranges %s=RANGE --project %s", want, s.region(), secondary, project),
+				"subnet %s of network %s in %s has no secondary range %s", want, name, s.region(), secondary)
+		}
+	}
+	return ok("%s, with Private Google Access in %s", name, s.region())
+}
+
+// noSubnet finds the fix for a network whose subnet does not exist.
+func noSubnet(s *stack, network, subnet, project string, others []subnet) finding {
+	says := fmt.Sprintf("network %s has no subnet %s in %s", network, subnet, s.region())
+	switch {
+	case len(others) > 0:
+		return missing("pulumi config set subnetwork "+others[0].Name+" --stack "+s.name, "%s", says)
+	case network == "default":
+		return missing("gcloud compute networks create default --subnet-mode auto --project "+project, "%s", says)
+	}
+	return missing(fmt.Sprintf("gcloud compute networks subnets create %s --network %s --region %s --range RANGE --enable-private-ip-google-access --project %s", subnet, network, s.region(), project), "%s", says)
+}
+
+// address looks for the load balancer's reserved address.
+func address(ctx context.Context, s *stack) finding {
+	want := s.config["address"]
+	if want == "" {
+		return ok("Google chooses one")
+	}
+	var reserved []struct{ Name, Region string }
+	err := s.gcloud(ctx, &reserved, "compute", "addresses", "list", "--filter=address="+want)
 	switch {
 	case err != nil:
 		return unknown("%v", err)
-	case len(subnets) == 0:
-		return missing("gcloud compute networks create default --subnet-mode auto --project "+s.project(), "network default has no subnet in %s", s.region())
-	case !subnets[0].PrivateIPGoogleAccess:
-		return missing(fmt.Sprintf("gcloud compute networks subnets update default --region %s --enable-private-ip-google-access --project %s", s.region(), s.project()),
-			"network default in %s has no Private Google Access, and nodes cannot pull images without it", s.region())
+	case len(reserved) == 0 || path.Base(reserved[0].Region) != s.region():
+		return missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name),
+			"%s is not reserved in %s", want, s.region())
 	}
-	return ok("default, with Private Google Access in %s", s.region())
+	return ok("%s, reserved as %s", want, reserved[0].Name)
 }

@@ -87,6 +87,7 @@ var checks = []struct {
 	{"apis", true, []string{"project"}, apis},
 	{"roles", true, []string{"login", "project"}, roles},
 	{"network", true, []string{"project"}, network},
+	{"address", true, []string{"project"}, address},
 	{"quota", true, []string{"project"}, quota},
 }
 

@@ -171,7 +171,7 @@ func TestProtection(t *testing.T) {
 // official providers answered (gcp 7.38.0, docker 4.11.2), and kubernetes 4.25.0's table.
 func TestOrdinaryChangesAreNotRefused(t *testing.T) {
 	replaces := map[string][]string{
-		typeCluster:                         {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider"},
+		typeCluster:                         {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider", "network", "subnetwork", "ipAllocationPolicy"},
 		typeRepository:                      {"location", "project", "repositoryId", "format"},
 		typeNamespace:                       {"metadata.name"},
 		typeDeployment:                      {"metadata.name", "metadata.namespace", "spec.selector"},
@@ -186,7 +186,7 @@ func TestOrdinaryChangesAreNotRefused(t *testing.T) {
 	for key, value := range map[string]string{
 		"nodes": "6", "machineType": "n4-standard-2", "spot": "true", "authorizedNetworks": "198.51.100.0/24", "immutableTags": "false", "budget": "100",
 		"replicas": "60", "imageVersion": "v2", "image": promoted, "port": "80", "livenessPath": "/", "readinessPath": "/", "startupSeconds": "300",
-		"memory": "512", "environment": `{"A": "b"}`, "egress": "true", "allowedNetworks": "198.51.100.0/24", "owner": "team-timber",
+		"memory": "512", "environment": `{"A": "b"}`, "egress": "true", "allowedNetworks": "198.51.100.0/24", "address": "203.0.113.9", "owner": "team-timber",
 	} {
 		after, _ := deployStack(t, "prod", map[string]string{"hello-timber:" + key: value})
 		for _, old := range before.resources {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 // promoted is an image that another stack has built.
@@ -27,6 +29,41 @@ func TestGoogleFollowsConfig(t *testing.T) {
 	want(t, repository, "dockerConfig.immutableTags", true)
 	want(t, repository, "labels.owner", "team-timber")
 	want(t, c.inputs(t, typeImage), "registry.server", "us-central1-docker.pkg.dev")
+}
+
+// TestNetwork: the cluster is in the network that the config names, which is that of
+// the stack's project, or of another one.
+func TestNetwork(t *testing.T) {
+	const shared = "projects/host-project/global/networks/shared"
+	for name, test := range map[string]struct {
+		changes map[string]string
+		want    map[string]string // of the cluster's inputs; empty is unset
+	}{
+		"the default": {nil, map[string]string{"network": "", "subnetwork": "", "ipAllocationPolicy": "map[stackType:IPV4]",
+			"privateClusterConfig.masterIpv4CidrBlock": "172.16.149.112/28"}},
+		"another in auto mode": {map[string]string{"network": "mine"}, map[string]string{"network": "mine", "subnetwork": "", "ipAllocationPolicy": "map[stackType:IPV4]"}},
+		"another in custom mode": {map[string]string{"network": "mine", "subnetwork": "s", "controlPlaneRange": "10.9.0.0/28"},
+			map[string]string{"network": "mine", "subnetwork": "projects/my-project/regions/europe-west1/subnetworks/s", "ipAllocationPolicy": "map[stackType:IPV4]",
+				"privateClusterConfig.masterIpv4CidrBlock": "10.9.0.0/28"}},
+		"a Shared VPC": {map[string]string{"network": shared, "subnetwork": "s", "secondaryRanges": "pods,services", "location": "us-central1"},
+			map[string]string{"network": shared, "subnetwork": "projects/host-project/regions/us-central1/subnetworks/s",
+				"ipAllocationPolicy": "map[clusterSecondaryRangeName:pods servicesSecondaryRangeName:services stackType:IPV4]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changes := map[string]string{}
+			for key, value := range test.changes {
+				changes["hello-timber:"+key] = value
+			}
+			c, _ := deployDev(t, changes)
+			for property, value := range test.want {
+				if inputs := c.inputs(t, typeCluster); value != "" {
+					want(t, inputs, property, value)
+				} else if inputs.HasValue(resource.PropertyKey(property)) {
+					t.Errorf("%s is %v, want none", property, inputs[resource.PropertyKey(property)])
+				}
+			}
+		})
+	}
 }
 
 // TestNoEmptyBlocks: Google answers a block of nothing but false with no block, which

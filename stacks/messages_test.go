@@ -56,6 +56,11 @@ var wrongValues = []struct {
 	// An empty list could be no one or everyone, so it is refused.
 	{"authorizedNetworks", []string{"", "[]", `["0.0.0.0/0"]`, "203.0.113.7", "203.0.113.7/24", "203.0.113.0/33", "203.0.113.0/24,", "203.0.113.0/24, 198.51.100.0/24", "2001:db8::/32", "office"}},
 	{"allowedNetworks", []string{"everyone", "203.0.113.7", "203.0.113.7/24", "203.0.113.0/24,", "fe80::%eth0/64"}},
+	{"network", []string{"My-Network", "-n", "projects/host-project/networks/n", "https://www.googleapis.com/compute/v1/projects/host-project/global/networks/n", "n/", strings.Repeat("n", 64)}},
+	{"subnetwork", []string{"10.0.0.0/20", "regions/europe-west1/subnetworks/s", "S"}},
+	{"secondaryRanges", []string{"pods", "pods,", ",services", "pods, services", "same,same", "pods,services,more", "10.4.0.0/14,10.8.0.0/20"}},
+	{"controlPlaneRange", []string{"172.16.0.0", "172.16.0.0/24", "172.16.0.1/28", "172.17.9.0/28", "2001:db8::/28", "/28"}},
+	{"address", []string{"my-address", "203.0.113.9/32", "203.0.113", "0.0.0.0", "fe80::1%eth0", "::ffff:203.0.113.9", "2001:db8::80"}},
 	{"image", []string{
 		"timber-tutorial:v1", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1", digest, strings.Replace(testDigest, "@", ":v1@", 1),
 		testDigest[:len(testDigest)-1], strings.ToUpper(testDigest), " " + testDigest,
@@ -123,6 +128,8 @@ func TestMessages(t *testing.T) {
 		together[qualified(key)] = value
 	}
 	together["other:replica"] = "not ours"
+	shared := configured("network", "projects/host-project/global/networks/n")
+	write("a Shared VPC", refused(t, shared, "subnetwork is not set", "pulumi config set subnetwork SUBNET --stack dev", "secondaryRanges is not set", "pulumi config set secondaryRanges PODS,SERVICES --stack dev"))
 	write("several mistakes", refused(t, together, "gcp:project is not set", "nodes: 4", "replicas: three", "Nodes is", "replica is"))
 
 	limits := configured("replicas", "4")

@@ -44,6 +44,17 @@ func TestAnotherService(t *testing.T) {
 	want(t, c.inputs(t, typeService), "spec.loadBalancerSourceRanges", "[198.51.100.0/24 203.0.113.0/24]")
 }
 
+// TestAddress: the Service asks for the address that is reserved, and for none otherwise.
+func TestAddress(t *testing.T) {
+	for _, address := range []string{"", "203.0.113.9"} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:address": address})
+		got := c.inputs(t, typeService)["spec"].ObjectValue()["loadBalancerIP"]
+		if address == "" && !got.IsNull() || address != "" && (!got.IsString() || got.StringValue() != address) {
+			t.Errorf("address %q: the Service asks for %v", address, got)
+		}
+	}
+}
+
 // TestLowPorts: users that are not root need the kernel's permission.
 func TestLowPorts(t *testing.T) {
 	for port, sysctl := range map[string]string{"1": "1", "80": "80", "1023": "1023", "1024": "", "8080": ""} {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -125,6 +126,17 @@ var rules = map[string]func(value string) string{
 			unless(lowercase.MatchString(value), `"name" can only contain lowercase letters, numbers and hyphens`),
 			unless(value[0] >= 'a', `"name" must start with a letter`),
 			unless(value[len(value)-1] != '-', `"name" must end with a number or a letter`))
+	},
+	"privateClusterConfig.masterIpv4CidrBlock": func(value string) string {
+		const name = "private_cluster_config.0.master_ipv4_cidr_block"
+		_, block, err := net.ParseCIDR(value)
+		if err != nil {
+			return unless(value == "", "expected %s to contain a valid Value, got: %s with err: %s", name, value, err)
+		}
+		bits, _ := block.Mask.Size()
+		return cmp.Or(
+			unless(value == block.String(), "expected %s to contain a valid network Value, expected %s, got %s", name, block, value),
+			unless(bits == 28, "expected %q to contain a network Value with between 28 and 28 significant bits, got: %d", name, bits))
 	},
 	"format": func(value string) string {
 		return unless(strings.EqualFold(value, "DOCKER"), "the emulator's repositories are DOCKER, not %s", value)

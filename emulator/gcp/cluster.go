@@ -255,7 +255,7 @@ func zonesOf(location string) []string {
 }
 
 func (clusterResource) apply(ctx context.Context, g *google, c *change) error {
-	if err := errors.Join(refuseLocation(str(c.new, "location")), refuseClusterLabels(object(c.new, "resourceLabels"))); err != nil {
+	if err := errors.Join(refuseLocation(str(c.new, "location")), refuseClusterLabels(object(c.new, "resourceLabels")), refuseNetwork(c.new)); err != nil {
 		return err
 	}
 	if c.old == nil {
@@ -272,10 +272,10 @@ func (clusterResource) apply(ctx context.Context, g *google, c *change) error {
 
 // fillCluster adds what GKE chooses for a cluster that does not ask for anything else.
 func fillCluster(c *change) {
-	location, project := str(c.new, "location"), "projects/"+str(c.new, "project")
+	location := str(c.new, "location")
 	c.new["masterVersion"], c.new["nodeVersion"], c.new["labelFingerprint"] = version, version, etag()
 	c.new["selfLink"] = "https://container.googleapis.com/v1/" + c.id
-	c.new["network"] = project + "/global/networks/" + path.Base(str(c.new, "network"))
+	c.new["network"], c.new["subnetwork"] = networkOf(c.new).path(), subnetOf(c.new)
 	off := map[string]any{"enabled": false}
 	fill(c.new, map[string]any{
 		"addonsConfig":            map[string]any{"gcePersistentDiskCsiDriverConfig": map[string]any{"enabled": true}},
@@ -296,7 +296,6 @@ func fillCluster(c *change) {
 		"privateClusterConfig":    map[string]any{"masterGlobalAccessConfig": map[string]any{"enabled": false}},
 		"secretManagerConfig":     off,
 		"servicesIpv4Cidr":        "10.8.0.0/20",
-		"subnetwork":              project + "/regions/" + gke.Region(location) + "/subnetworks/default",
 	})
 	// Google counts a zonal cluster's own zone as its location, not among these.
 	c.new["nodeLocations"] = slices.DeleteFunc(zonesOf(location), func(zone string) bool { return zone == location })

@@ -183,6 +183,12 @@ func TestCheck(t *testing.T) {
 		{clusterType, with(cluster, props{"name": "last-"}), `"name" must end with a number or a letter`},
 		{clusterType, with(cluster, props{"name": strings.Repeat("a", 41)}), `"name" cannot be longer than 40 characters`},
 		{clusterType, with(cluster, props{"endpoint": "1.2.3.4"}), "has no property endpoint"},
+		{clusterType, with(cluster, props{"network": "mine", "subnetwork": "nodes", "ipAllocationPolicy.clusterSecondaryRangeName": "pods", "ipAllocationPolicy.servicesSecondaryRangeName": "services"}), ""},
+		{clusterType, with(cluster, props{"privateClusterConfig.masterIpv4CidrBlock": ""}), ""},
+		{clusterType, with(cluster, props{"privateClusterConfig.masterIpv4CidrBlock": "172.16.0.0/24"}),
+			`expected "private_cluster_config.0.master_ipv4_cidr_block" to contain a network Value with between 28 and 28 significant bits, got: 24`},
+		{clusterType, with(cluster, props{"privateClusterConfig.masterIpv4CidrBlock": "172.16.0.1/28"}), "to contain a valid network Value, expected 172.16.0.0/28, got 172.16.0.1/28"},
+		{clusterType, with(cluster, props{"privateClusterConfig.masterIpv4CidrBlock": "172.16.0.0"}), "to contain a valid Value, got: 172.16.0.0 with err: invalid CIDR address"},
 		{clusterType, with(cluster, props{"maintenancePolicy": props{"recurringWindow": props{"startTime": "2026-01-03T00:00:00Z", "endTime": "2026-01-03T08:00:00Z", "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU"}}}), ""},
 		{clusterType, with(cluster, props{"maintenancePolicy": props{"recurringWindow": props{"startTime": "2026-01-03T00:00:00Z"}}}), "Missing required property 'maintenancePolicy.recurringWindow.endTime'"},
 		{nodePoolType, pool, ""},
@@ -260,6 +266,10 @@ func TestDiff(t *testing.T) {
 		{clusterType, "auto", with(cluster, props{"masterAuth": props{"clientCertificateConfig": props{"issueClientCertificate": false}}}), ""}, // what Google chose anyway
 		{clusterType, "auto", with(cluster, props{"masterAuth": props{"clientCertificateConfig": props{"issueClientCertificate": true}}}), "masterAuth.clientCertificateConfig.issueClientCertificate update*"},
 		{clusterType, "auto", with(cluster, props{"network": "projects/timber-project/global/networks/default"}), ""},
+		{clusterType, "auto", with(cluster, props{"subnetwork": "default"}), ""}, // what Google chose anyway
+		{clusterType, "auto", with(cluster, props{"network": "mine"}), "network update*"},
+		{clusterType, "auto", with(cluster, props{"subnetwork": "nodes"}), "subnetwork update*"},
+		{clusterType, "auto", with(cluster, props{"privateClusterConfig.masterIpv4CidrBlock": "172.16.0.16/28"}), "privateClusterConfig.masterIpv4CidrBlock update*"},
 		{clusterType, "hello-timber", with(named, props{"location": "europe-west1"}), "location update* delete first"},
 		{clusterType, "hello-timber", with(named, props{"name": "other"}), "name update*"},
 		{nodePoolType, "pool", pool, ""},
@@ -451,6 +461,33 @@ func TestKilledCreate(t *testing.T) {
 	list, err := e.records.List(clusterType)
 	if err != nil || len(list) != 1 || !reflect.DeepEqual(e.docker.clusters, map[string]bool{"alive": true}) {
 		t.Errorf("left: %v %v, %v", list, e.docker.clusters, err)
+	}
+}
+
+// Whatever form a network is given in, Google answers with its path, and there is
+// nothing to change.
+func TestNetworks(t *testing.T) {
+	e := start(t, nil)
+	for name, test := range map[string]struct {
+		changes             props
+		network, subnetwork string
+	}{
+		"default": {props{}, "projects/timber-project/global/networks/default", "projects/timber-project/regions/europe-west1/subnetworks/default"},
+		"auto":    {props{"network": "mine"}, "projects/timber-project/global/networks/mine", "projects/timber-project/regions/europe-west1/subnetworks/mine"},
+		"custom":  {props{"network": "mine", "subnetwork": "nodes"}, "projects/timber-project/global/networks/mine", "projects/timber-project/regions/europe-west1/subnetworks/nodes"},
+		"shared": {props{"network": "projects/host-project/global/networks/shared", "subnetwork": "projects/host-project/regions/us-central1/subnetworks/nodes", "location": "us-central1"},
+			"projects/host-project/global/networks/shared", "projects/host-project/regions/us-central1/subnetworks/nodes"},
+		"urls": {props{"network": "https://www.googleapis.com/compute/v1/projects/host-project/global/networks/shared",
+			"subnetwork": "https://www.googleapis.com/compute/v1/projects/host-project/regions/europe-west1/subnetworks/nodes"},
+			"projects/host-project/global/networks/shared", "projects/host-project/regions/europe-west1/subnetworks/nodes"},
+	} {
+		inputs := with(cluster, test.changes)
+		if out := e.up(clusterType, name, inputs); out["network"] != test.network || out["subnetwork"] != test.subnetwork {
+			t.Errorf("%s: the cluster is in %v, %v", name, out["network"], out["subnetwork"])
+		}
+		if d := e.diff(clusterType, name, inputs); d.Changes != plugin.DiffNone || !e.refresh(clusterType, name) || e.diff(clusterType, name, inputs).Changes != plugin.DiffNone {
+			t.Errorf("%s: the cluster changes: %v", name, d.DetailedDiff)
+		}
 	}
 }
 

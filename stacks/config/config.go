@@ -54,6 +54,19 @@ type Google struct {
 	// AuthorizedNetworks are the IPv4 networks, such as 203.0.113.0/24, that may reach
 	// the control plane: at least one, sorted.
 	AuthorizedNetworks []string
+	// Network is the cluster's VPC network, by name or, for a Shared VPC, as
+	// projects/PROJECT/global/networks/NAME; empty for the network named default.
+	// NetworkProject is the project that it belongs to.
+	Network, NetworkProject string
+	// Subnetwork is the name of the network's subnet in Region; empty for the one that
+	// a network in auto mode has.
+	Subnetwork string
+	// PodRange and ServiceRange are the names of the subnet's secondary ranges; empty
+	// to have GKE add its own.
+	PodRange, ServiceRange string
+	// ControlPlaneRange are the control plane's private addresses, such as
+	// 172.16.0.32/28; empty for a range that follows from the stack's name.
+	ControlPlaneRange string
 	// ImmutableTags refuses to push another image under an existing tag.
 	ImmutableTags bool
 	// Budget is what the stack may cost a month in US dollars; 0 for no limit. Only
@@ -109,6 +122,8 @@ type Service struct {
 	Egress bool
 	// AllowedNetworks are the networks that may call the service, sorted; none means everyone.
 	AllowedNetworks []string
+	// Address is the reserved address of the load balancer; empty to have the cloud choose one.
+	Address string
 }
 
 // Load reads the configuration of ctx's stack. Its error lists every mistake with

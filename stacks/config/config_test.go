@@ -158,7 +158,7 @@ func TestLoad(t *testing.T) {
 		return &Config{
 			Name: "hello-timber-dev", DeletionProtection: true,
 			Google: &Google{
-				Project: "my-project", Location: "europe-west1-d", Region: "europe-west1", Nodes: 3, NodesPerZone: 3,
+				Project: "my-project", NetworkProject: "my-project", Location: "europe-west1-d", Region: "europe-west1", Nodes: 3, NodesPerZone: 3,
 				MachineType: "e2-medium", AuthorizedNetworks: []string{"203.0.113.0/24"}, ImmutableTags: true,
 			},
 			Image:   Image{Version: "v1"},
@@ -193,6 +193,20 @@ func TestLoad(t *testing.T) {
 		{"AMD machine", map[string]string{"machineType": "t2d-standard-1"}, func(c *Config) { c.Google.MachineType = "t2d-standard-1" }},
 		{"networks in any order", map[string]string{"authorizedNetworks": "203.0.113.0/24,198.51.100.7/32,203.0.113.0/24", "allowedNetworks": "2001:db8::/32,0.0.0.0/0"}, func(c *Config) {
 			c.Google.AuthorizedNetworks, c.Service.AllowedNetworks = []string{"198.51.100.7/32", "203.0.113.0/24"}, []string{"0.0.0.0/0", "2001:db8::/32"}
+		}},
+		{"a network of one's own", map[string]string{"network": "my-network", "controlPlaneRange": "10.9.0.16/28"}, func(c *Config) {
+			c.Google.Network, c.Google.ControlPlaneRange = "my-network", "10.9.0.16/28"
+		}},
+		{"a subnet with ranges", map[string]string{"network": "projects/my-project/global/networks/n", "subnetwork": "s", "secondaryRanges": "z-pods,a-services"}, func(c *Config) {
+			c.Google.Network, c.Google.Subnetwork, c.Google.PodRange, c.Google.ServiceRange = "projects/my-project/global/networks/n", "s", "z-pods", "a-services"
+		}},
+		{"a Shared VPC", map[string]string{"network": "projects/host-project/global/networks/n", "subnetwork": "s", "secondaryRanges": "pods,services"}, func(c *Config) {
+			c.Google.Network, c.Google.NetworkProject = "projects/host-project/global/networks/n", "host-project"
+			c.Google.Subnetwork, c.Google.PodRange, c.Google.ServiceRange = "s", "pods", "services"
+		}},
+		{"a reserved address", map[string]string{"address": "203.0.113.9"}, func(c *Config) { c.Service.Address = "203.0.113.9" }},
+		{"an IPv6 address of an existing cluster", map[string]string{"kubeconfig": "/k", "context": "c", "registry": "localhost", "address": "2001:db8::80"}, func(c *Config) {
+			c.Google, c.Existing, c.Service.Address = nil, &Existing{Kubeconfig: "/k", Context: "c", Registry: "localhost"}, "2001:db8::80"
 		}},
 		{"an image in a folder, stored in several regions", map[string]string{"image": "europe-docker.pkg.dev/other-project/images/team/timber" + digest}, func(c *Config) {
 			c.Image.Name, c.Image.Repository = "europe-docker.pkg.dev/other-project/images/team/timber"+digest, &Repository{"europe", "other-project", "images"}

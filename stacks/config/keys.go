@@ -68,6 +68,10 @@ func (c *Config) keys() []key {
 		{"machineType", onGoogleCloud, text(&g.MachineType, "a machine type with x86 processors, which the image is built for", isX86Machine), "e2-medium"},
 		{"spot", onGoogleCloud, boolean(&g.Spot), "false"},
 		{"authorizedNetworks", onGoogleCloud, list(&g.AuthorizedNetworks, "one or more IPv4 networks, separated by commas; 0.0.0.0/0 is everyone", isIPv4Network), "203.0.113.0/24,198.51.100.7/32"},
+		{"network", onGoogleCloud, text(&g.Network, "the name of a VPC network, or projects/PROJECT/global/networks/NAME, or empty", optional(isVPC)), "my-network"},
+		{"subnetwork", onGoogleCloud, text(&g.Subnetwork, "the name of a subnet, or empty", optional(isResourceName)), "my-subnet"},
+		{"secondaryRanges", onGoogleCloud, pair(&g.PodRange, &g.ServiceRange, "the names of two different secondary ranges, separated by a comma, or empty", isResourceName), "pods,services"},
+		{"controlPlaneRange", onGoogleCloud, text(&g.ControlPlaneRange, "a network of 16 IPv4 addresses (/28) outside 172.17.0.0/16, or empty", optional(isControlPlaneRange)), "172.16.0.32/28"},
 		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
 		{"budget", onGoogleCloud, orNone(number(&g.Budget, maxBudget)), "100"},
 
@@ -84,6 +88,7 @@ func (c *Config) keys() []key {
 		{"environment", everywhere, variables(&s.Environment), ""},
 		{"egress", everywhere, boolean(&s.Egress), "false"},
 		{"allowedNetworks", everywhere, list(&s.AllowedNetworks, "networks separated by commas, or empty", isNetwork, ""), "203.0.113.0/24,2001:db8::/32"},
+		{"address", everywhere, text(&s.Address, "an IP address, or empty", optional(isAddress)), `""`},
 		{"owner", everywhere, text(&c.Owner, "up to 63 lower-case letters, digits, - and _ that start and end with a letter or digit, or empty", optional(isOwner)), "team-timber"},
 	}
 }
@@ -131,6 +136,14 @@ func list(field *[]string, rule string, ok func(string) bool, none ...string) va
 	}}
 }
 
+// pair is two different values separated by a comma, in this order, or empty.
+func pair(first, second *string, rule string, ok func(string) bool) value {
+	return value{"string", rule, func(text string) bool {
+		*first, *second, _ = strings.Cut(text, ",")
+		return text == "" || ok(*first) && ok(*second) && *first != *second
+	}}
+}
+
 // variables is names with values. Numbers are kept as they are written. A value
 // that is not text, number or boolean becomes noValue, which checkEnvironment refuses.
 func variables(field *map[string]string) value {
@@ -169,4 +182,21 @@ func isIPv4Network(s string) bool {
 func isNetwork(s string) bool {
 	prefix, err := netip.ParsePrefix(s)
 	return err == nil && prefix == prefix.Masked() && prefix.Addr().Zone() == ""
+}
+
+// dockerBridge is a network that GKE's machines have themselves
+// (terraform-provider-google#7956).
+var dockerBridge = netip.MustParsePrefix("172.17.0.0/16")
+
+// isControlPlaneRange accepts what GKE does: the provider checks that it is a /28, and
+// https://cloud.google.com/kubernetes-engine/docs/how-to/legacy/network-isolation has
+// the other rules. Whether something else has the addresses, only Google knows.
+func isControlPlaneRange(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && isIPv4Network(s) && prefix.Bits() == 28 && !dockerBridge.Overlaps(prefix)
+}
+
+func isAddress(s string) bool {
+	address, err := netip.ParseAddr(s)
+	return err == nil && address.Zone() == "" && !address.IsUnspecified() && !address.Is4In6()
 }

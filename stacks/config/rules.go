@@ -21,6 +21,12 @@ const (
 	digestHex = `@sha256:[0-9a-f]{64}`
 )
 
+// Google's names.
+const (
+	projectID    = `[a-z][a-z0-9-]{4,28}[a-z0-9]`
+	resourceName = `[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?`
+)
+
 var (
 	// Control characters would break the lines that kubectl prints, and no file or context has them.
 	isPath     = regexp.MustCompile(`^~?/[^[:cntrl:]]*[^[:cntrl:]/]$`).MatchString
@@ -29,10 +35,14 @@ var (
 	isImage    = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`).MatchString
 
 	// A repository of Artifact Registry, of which the nodes are granted to read.
-	googleImage = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/([a-z][a-z0-9-]{4,28}[a-z0-9])/([a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:` + pathPart + `)+` + digestHex + `$`)
+	googleImage = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/(` + projectID + `)/(` + resourceName + `)(?:` + pathPart + `)+` + digestHex + `$`)
 
 	// IDs with a domain (example.com:project) are refused: image names cannot contain them.
-	isProjectID = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`).MatchString
+	isProjectID = regexp.MustCompile(`^` + projectID + `$`).MatchString
+
+	// A resource of Compute Engine (RFC 1035), and a network in one project for others.
+	isResourceName = regexp.MustCompile(`^` + resourceName + `$`).MatchString
+	sharedVPC      = regexp.MustCompile(`^projects/(` + projectID + `)/global/networks/` + resourceName + `$`)
 
 	isLocation = regexp.MustCompile(`^(africa|asia|australia|europe|me|northamerica|southamerica|us)-` +
 		`(central|north|south|(north|south)?(east|west))[1-9][0-9]?(-[a-f])?$`).MatchString
@@ -60,6 +70,8 @@ func optional(ok func(string) bool) func(string) bool {
 
 func anything(string) bool { return true }
 
+func isVPC(s string) bool { return isResourceName(s) || sharedVPC.MatchString(s) }
+
 func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
 
 // isVersion accepts what is both the tag of an image and the value of a label, which has up to 63 characters.
@@ -79,6 +91,10 @@ func (l *loader) checkGoogle() {
 		l.checkZones("maxNodes", g.MaxNodes)
 	}
 	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
+	l.checkNetwork()
+	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
+		l.refuse("address", problem.Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
+	}
 	if !isImage(l.Image.Name) {
 		return
 	}
@@ -101,6 +117,26 @@ func (l *loader) checkZones(key string, number int) {
 func (l *loader) checkLimit(key, least string, limit, number int) {
 	if limit > 0 && limit < number && !l.reported(key) && !l.reported(least) {
 		l.refuse(key, strconv.Itoa(limit), fmt.Sprintf("is less than %s, which is %d", least, number), strconv.Itoa(number))
+	}
+}
+
+// checkNetwork derives whose the network is. GKE finds neither a subnet of another
+// project by itself, nor may it add ranges to one:
+// https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-shared-vpc
+func (l *loader) checkNetwork() {
+	g := l.Google
+	g.NetworkProject = g.Project
+	if shared := sharedVPC.FindStringSubmatch(g.Network); shared != nil {
+		g.NetworkProject = shared[1]
+	}
+	if g.NetworkProject != g.Project {
+		for _, k := range []struct{ name, value, example string }{
+			{"subnetwork", g.Subnetwork, "SUBNET"}, {"secondaryRanges", g.PodRange, "PODS,SERVICES"},
+		} {
+			if k.value == "" && !l.reported(k.name) {
+				l.refuse(k.name, "", "is not set, but must be for the network of another project", k.example)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 
@@ -117,7 +118,16 @@ func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
 	// Pods have addresses of the VPC (5.6.2). The stack type, although it is the
 	// default, keeps the block from being empty: the provider drops an empty one.
 	gke.NetworkingMode = pulumi.String("VPC_NATIVE")
-	gke.IpAllocationPolicy = &container.ClusterIpAllocationPolicyArgs{StackType: pulumi.String("IPV4")}
+	gke.IpAllocationPolicy = &container.ClusterIpAllocationPolicyArgs{
+		StackType:                  pulumi.String("IPV4"),
+		ClusterSecondaryRangeName:  given(args.PodRange),
+		ServicesSecondaryRangeName: given(args.ServiceRange),
+	}
+	gke.Network = given(args.Network)
+	if args.Subnetwork != "" {
+		// A name alone would be one in the stack's project.
+		gke.Subnetwork = pulumi.String("projects/" + args.NetworkProject + "/regions/" + args.Region + "/subnetworks/" + args.Subnetwork)
+	}
 	// Without Dataplane V2, NetworkPolicy objects are accepted and ignored.
 	gke.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
 	// Nodes have no public address (5.6.5), which also saves its price. They reach
@@ -126,7 +136,9 @@ func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
 	gke.PrivateClusterConfig = &container.ClusterPrivateClusterConfigArgs{
 		EnablePrivateNodes:    pulumi.Bool(true),
 		EnablePrivateEndpoint: pulumi.Bool(false),
-		MasterIpv4CidrBlock:   pulumi.String(controlPlaneRange(args.stack)),
+		// GKE 1.29 and newer can use an address of the subnet instead, but this version of
+		// the provider requires a range (terraform-google-kubernetes-engine#2181).
+		MasterIpv4CidrBlock: pulumi.String(cmp.Or(args.ControlPlaneRange, controlPlaneRange(args.stack))),
 	}
 	var networks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
 	for _, network := range args.AuthorizedNetworks {
@@ -138,6 +150,14 @@ func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
 		CidrBlocks:                  networks,
 		GcpPublicCidrsAccessEnabled: pulumi.Bool(false),
 	}
+}
+
+// given leaves the choice to Google if a value is empty.
+func given(value string) pulumi.StringPtrInput {
+	if value == "" {
+		return nil
+	}
+	return pulumi.String(value)
 }
 
 // setAccess sets who can do what on the cluster.

@@ -15,6 +15,10 @@ func (r *registration) service() (*corev1.Service, error) {
 	if networks := r.Service.AllowedNetworks; len(networks) > 0 {
 		allowed = pulumi.ToStringArray(networks)
 	}
+	var address pulumi.StringPtrInput
+	if r.Service.Address != "" {
+		address = pulumi.String(r.Service.Address)
+	}
 	annotated := annotations()
 	// A load balancer of backend services, not of target pools, which GKE creates by
 	// default. A later change would change the address.
@@ -30,6 +34,9 @@ func (r *registration) service() (*corev1.Service, error) {
 			// checks find out which nodes have no pod any more.
 			ExternalTrafficPolicy:    pulumi.String("Cluster"),
 			LoadBalancerSourceRanges: allowed,
+			// Deprecated, because each cloud reads it in its own way, and the only form that
+			// Google's, MetalLB's and most other load balancers know. Annotations are for one.
+			LoadBalancerIP: address,
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
 				Name:       pulumi.String(portName),
 				Port:       pulumi.Int(80),

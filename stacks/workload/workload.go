@@ -51,6 +51,8 @@ type Service struct {
 	Egress bool
 	// AllowedNetworks are the networks that may call the service; none means everyone.
 	AllowedNetworks []string
+	// Address is the reserved address of the load balancer; empty to have the cloud choose one.
+	Address string
 }
 
 // Workload is a service on a cluster, with its namespace and policies.

@@ -77,36 +77,74 @@ func (c *cloud) GetLoadBalancerName(_ context.Context, _ string, service *v1.Ser
 
 // EnsureLoadBalancer puts an address on this container's interface; kube-proxy
 // beside it sends what arrives there to the Service's pods. A Service that had
-// an address before a restart gets the same one again.
+// an address before a restart gets the same one again, unless it asks for another.
 func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Service, _ []*v1.Node) (*v1.LoadBalancerStatus, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ingress := service.Status.LoadBalancer.Ingress; len(ingress) > 0 {
+	wanted := service.Spec.LoadBalancerIP
+	if ingress := service.Status.LoadBalancer.Ingress; len(ingress) > 0 && (wanted == "" || wanted == ingress[0].IP) {
 		return &service.Status.LoadBalancer, c.claim(ctx, net.ParseIP(ingress[0].IP))
 	}
-	mine, err := netlink.AddrList(c.link, netlink.FAMILY_V4)
+	var ip net.IP
+	var err error
+	if wanted == "" {
+		ip, err = c.free(ctx)
+	} else {
+		ip, err = c.reserved(ctx, wanted)
+	}
+	if err == nil {
+		err = c.claim(ctx, ip)
+	}
+	if err == nil {
+		err = c.release(service) // an address that it had before
+	}
 	if err != nil {
 		return nil, err
 	}
+	return &v1.LoadBalancerStatus{Ingress: []v1.LoadBalancerIngress{{IP: ip.String()}}}, nil
+}
+
+// free returns an address that no one has.
+func (c *cloud) free(ctx context.Context) (net.IP, error) {
 	for ip := next(c.addresses.IP); c.addresses.Contains(ip); ip = next(ip) {
-		if slices.ContainsFunc(mine, func(a netlink.Addr) bool { return a.IP.Equal(ip) }) {
-			continue
-		}
-		// Other clusters of this network draw from the same range: ask the wire
-		// who has the address (RFC 5227) instead of keeping a common book.
-		taken, err := c.wire.answers(ctx, ip.String(), 1)
+		taken, err := c.taken(ctx, ip)
 		if err != nil {
 			return nil, err
 		}
-		if taken {
-			continue
+		if !taken {
+			return ip, nil
 		}
-		if err := c.claim(ctx, ip); err != nil {
-			return nil, err
-		}
-		return &v1.LoadBalancerStatus{Ingress: []v1.LoadBalancerIngress{{IP: ip.String()}}}, nil
 	}
 	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
+}
+
+// reserved returns the address that a Service asks for. Every address of the range
+// counts as reserved. The refusals have the words of Google's controllers
+// (cloud-provider-gcp, ingress-gce).
+func (c *cloud) reserved(ctx context.Context, wanted string) (net.IP, error) {
+	ip := net.ParseIP(wanted)
+	if ip == nil || !c.addresses.Contains(ip) {
+		return nil, fmt.Errorf("requested ip %q is neither static nor assigned to the LB: the emulator's addresses are in %s", wanted, c.addresses)
+	}
+	taken, err := c.taken(ctx, ip)
+	if err == nil && taken {
+		err = fmt.Errorf("googleapi: Error 400: Invalid value for field 'resource.IPAddress': '%s'. Specified IP address is in-use and would result in a conflict., invalid", wanted)
+	}
+	return ip, err
+}
+
+// taken reports whether this cluster or another has an address. Other clusters of
+// this network draw from the same range: ask the wire who has the address (RFC 5227)
+// instead of keeping a common book.
+func (c *cloud) taken(ctx context.Context, ip net.IP) (bool, error) {
+	mine, err := netlink.AddrList(c.link, netlink.FAMILY_V4)
+	if err != nil {
+		return false, err
+	}
+	if slices.ContainsFunc(mine, func(a netlink.Addr) bool { return a.IP.Equal(ip) }) {
+		return true, nil
+	}
+	return c.wire.answers(ctx, ip.String(), 1)
 }
 
 // arping asks and announces as RFC 5227 says, with the command of that name.
@@ -148,6 +186,10 @@ func (c *cloud) UpdateLoadBalancer(context.Context, string, *v1.Service, []*v1.N
 func (c *cloud) EnsureLoadBalancerDeleted(_ context.Context, _ string, service *v1.Service) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.release(service)
+}
+
+func (c *cloud) release(service *v1.Service) error {
 	addrs, err := netlink.AddrList(c.link, netlink.FAMILY_V4)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -115,6 +116,44 @@ func TestLoadBalancersGetFreeAddressesAndGiveThemBack(t *testing.T) {
 	}
 	if status, err := c.EnsureLoadBalancer(t.Context(), "", service("z"), nil); err == nil {
 		t.Errorf("an address from a full range: %v", status)
+	}
+}
+
+// A Service gets the address that it asks for, if it is the cloud's to give, and gives
+// back the one that it had.
+func TestReservedAddresses(t *testing.T) {
+	c, n := newTestCloud(t, "10.1.0.128/29", "10.1.0.129")
+	s := &v1.Service{}
+	for _, test := range []struct{ wanted, want, refusal string }{
+		{"", "10.1.0.130", ""},
+		{"10.1.0.130", "10.1.0.130", ""},
+		{"10.1.0.134", "10.1.0.134", ""},
+		{"10.1.0.129", "10.1.0.134", "Specified IP address is in-use"},
+		{"10.1.0.2", "10.1.0.134", `requested ip "10.1.0.2" is neither static nor assigned to the LB`},
+		{"timber", "10.1.0.134", "neither static"},
+		{"", "10.1.0.134", ""},
+	} {
+		s.Spec.LoadBalancerIP = test.wanted
+		status, err := c.EnsureLoadBalancer(t.Context(), "", s, nil)
+		if (err == nil) != (test.refusal == "") || err != nil && !strings.Contains(err.Error(), test.refusal) {
+			t.Errorf("asked for %q: %v, want %q", test.wanted, err, test.refusal)
+		}
+		if err == nil {
+			s.Status.LoadBalancer = *status
+		}
+		if got := s.Status.LoadBalancer.Ingress[0].IP; got != test.want || !c.has(t, test.want) {
+			t.Errorf("asked for %q: got %s, want %s", test.wanted, got, test.want)
+		}
+	}
+	if c.has(t, "10.1.0.130") || !c.has(t, "10.1.0.2") {
+		t.Error("the wrong address was given back")
+	}
+	other := &v1.Service{Spec: v1.ServiceSpec{LoadBalancerIP: "10.1.0.134"}}
+	if status, err := c.EnsureLoadBalancer(t.Context(), "", other, nil); err == nil {
+		t.Errorf("two Services have one address: %v", status)
+	}
+	if last := n.announced[len(n.announced)-1]; last != "10.1.0.134" {
+		t.Errorf("announced %v", n.announced)
 	}
 }
 
