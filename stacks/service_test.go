@@ -55,6 +55,22 @@ func TestAddress(t *testing.T) {
 	}
 }
 
+// TestTemporaryFolder: the service can write to /tmp, and nowhere else. What it writes
+// there fits on the node's disk with the logs.
+func TestTemporaryFolder(t *testing.T) {
+	c, _ := deployDev(t, nil)
+	container, deployment := c.container(t), c.inputs(t, typeDeployment)
+	want(t, container, "securityContext.readOnlyRootFilesystem", true)
+	want(t, container, "volumeMounts", "[map[mountPath:/tmp name:tmp]]")
+	want(t, deployment, "spec.template.spec.volumes", "[map[emptyDir:map[sizeLimit:64Mi] name:tmp]]")
+	want(t, deployment, `spec.template.metadata.annotations["cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"]`, "tmp")
+	const size, logs = 64, 6 * 10 // in MiB: the kubelet keeps five files and writes a sixth
+	var limit int
+	if _, err := fmt.Sscanf(container["resources"].ObjectValue()["limits"].ObjectValue()["ephemeral-storage"].StringValue(), "%dMi", &limit); err != nil || limit < size+logs {
+		t.Errorf("the storage is limited to %d MiB (%v), but /tmp and the logs may have %d", limit, err, size+logs)
+	}
+}
+
 // TestLowPorts: users that are not root need the kernel's permission.
 func TestLowPorts(t *testing.T) {
 	for port, sysctl := range map[string]string{"1": "1", "80": "80", "1023": "1023", "1024": "", "8080": ""} {

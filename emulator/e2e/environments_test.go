@@ -70,7 +70,7 @@ func TestEnvironments(t *testing.T) {
 		t.Errorf("prod's pods are on %q, want three nodes", nodes)
 	}
 	t.Log("a node is drained, as for an upgrade")
-	underLoad(t, url, []string{v2}, func() { prod.kubectl(t, "drain", nodes[0], "--ignore-daemonsets") })
+	underLoad(t, url, []string{v2}, func() { prod.kubectl(t, "drain", nodes[0], "--ignore-daemonsets", "--delete-emptydir-data") })
 
 	had := prod.resources(t)
 	if _, err := prod.try("pulumi", "destroy", "--yes", "--skip-preview"); err == nil || !strings.Contains(said(err), "cannot be deleted") {

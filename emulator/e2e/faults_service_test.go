@@ -55,7 +55,7 @@ func nodeDrained(t *testing.T, l *lab) {
 		l.respectsBudget(t, func() {
 			nodes := l.ready(t, "nodes")
 			for i := range times(len(nodes)) {
-				l.kubectl(t, "drain", nodes[i], "--ignore-daemonsets")
+				l.kubectl(t, "drain", nodes[i], "--ignore-daemonsets", "--delete-emptydir-data")
 				l.full(t)
 				l.kubectl(t, "uncordon", nodes[i])
 			}

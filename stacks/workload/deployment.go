@@ -44,7 +44,7 @@ func (r *registration) deployment(policy pulumi.Resource) error {
 	}
 	deployment, err := appsv1.NewDeployment(r.ctx, r.name, &appsv1.DeploymentArgs{
 		Metadata: r.meta,
-		Spec:     r.deploymentSpec(&corev1.PodTemplateSpecArgs{Metadata: &metav1.ObjectMetaArgs{Labels: labels}, Spec: pod}),
+		Spec:     r.deploymentSpec(&corev1.PodTemplateSpecArgs{Metadata: &metav1.ObjectMetaArgs{Labels: labels, Annotations: evictable()}, Spec: pod}),
 	}, r.serving(
 		pulumi.DependsOn(before),
 		pulumi.IgnoreChanges(ignored),

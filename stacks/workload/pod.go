@@ -18,6 +18,11 @@ const (
 	// database use by convention, higher than the ID of any of the node's own users.
 	nonRootID = 65532
 
+	// temporary is the only folder that the process can write to. Many programs and
+	// libraries expect it, whatever the language.
+	temporary     = "tmp"
+	temporarySize = "64Mi" // with the logs, less than the limit of the storage
+
 	// unprivilegedPorts is the first port that the kernel lets every user listen on.
 	unprivilegedPorts = 1024
 )
@@ -49,7 +54,18 @@ func (r *registration) pod(account *corev1.ServiceAccount, container corev1.Cont
 			r.spread("topology.kubernetes.io/zone"),
 		},
 		Containers: corev1.ContainerArray{container},
+		Volumes: corev1.VolumeArray{corev1.VolumeArgs{
+			Name: pulumi.String(temporary),
+			// On the node's disk: in memory, it would count as the service's.
+			EmptyDir: &corev1.EmptyDirVolumeSourceArgs{SizeLimit: pulumi.String(temporarySize)},
+		}},
 	}
+}
+
+// evictable returns the pods' annotations: the cluster autoscaler may remove a node
+// although they have a folder there.
+func evictable() pulumi.StringMap {
+	return pulumi.StringMap{"cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes": pulumi.String(temporary)}
 }
 
 // sysctls lets a service that is not root listen on a port below 1024. This sysctl
@@ -77,6 +93,10 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		}},
 		Env:       derivedVariables(s),
 		Resources: resources(s),
+		VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
+			Name:      pulumi.String(temporary),
+			MountPath: pulumi.String("/" + temporary),
+		}},
 		// Pulumi's error shows a crashed container's termination message, but not its log.
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		// The other two probes begin after this one has succeeded.
@@ -149,7 +169,7 @@ func resources(s Service) *corev1.ResourceRequirementsArgs {
 			"ephemeral-storage": pulumi.String("64Mi"),
 		},
 		// A whole processor, so that it is not throttled while the node has time to spare.
-		// The storage counts the logs, of which the kubelet keeps five files of 10 MiB,
+		// The storage counts /tmp and the logs, of which the kubelet keeps five files of 10 MiB,
 		// and more while it rotates them (kubernetes#124333).
 		Limits: pulumi.StringMap{
 			"cpu":               pulumi.String("1"),
