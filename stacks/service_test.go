@@ -44,14 +44,16 @@ func TestAnotherService(t *testing.T) {
 	want(t, c.inputs(t, typeService), "spec.loadBalancerSourceRanges", "[198.51.100.0/24 203.0.113.0/24]")
 }
 
-// TestAddress: the Service asks for the address that is reserved, and for none otherwise.
+// TestAddress: the Service asks for the address that is reserved, and Pulumi waits until
+// it has this one. Otherwise it has any.
 func TestAddress(t *testing.T) {
-	for _, address := range []string{"", "203.0.113.9"} {
-		c, _ := deployDev(t, map[string]string{"hello-timber:address": address})
-		got := c.inputs(t, typeService)["spec"].ObjectValue()["loadBalancerIP"]
-		if address == "" && !got.IsNull() || address != "" && (!got.IsString() || got.StringValue() != address) {
-			t.Errorf("address %q: the Service asks for %v", address, got)
-		}
+	c, _ := deployDev(t, map[string]string{"hello-timber:address": "203.0.113.9"})
+	service := c.inputs(t, typeService)
+	want(t, service, "spec.loadBalancerIP", "203.0.113.9")
+	want(t, service, `metadata.annotations["pulumi.com/waitFor"]`, "jsonpath={.status.loadBalancer.ingress[0].ip}=203.0.113.9")
+	c, _ = deployDev(t, nil)
+	if inputs := fmt.Sprint(c.inputs(t, typeService)); strings.Contains(inputs, "loadBalancerIP") || strings.Contains(inputs, "waitFor") {
+		t.Errorf("without an address, the Service has %s", inputs)
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *Config) keys() []key {
 		{"environment", everywhere, variables(&s.Environment), ""},
 		{"egress", everywhere, boolean(&s.Egress), "false"},
 		{"allowedNetworks", everywhere, list(&s.AllowedNetworks, "networks separated by commas, or empty", isNetwork, ""), "203.0.113.0/24,2001:db8::/32"},
-		{"address", everywhere, text(&s.Address, "an IP address, or empty", optional(isAddress)), `""`},
+		{"address", everywhere, text(&s.Address, "an IP address, such as 203.0.113.9 or 2001:db8::80, or empty", optional(isAddress)), `""`},
 		{"owner", everywhere, text(&c.Owner, "up to 63 lower-case letters, digits, - and _ that start and end with a letter or digit, or empty", optional(isOwner)), "team-timber"},
 	}
 }
@@ -196,7 +196,8 @@ func isControlPlaneRange(s string) bool {
 	return err == nil && isIPv4Network(s) && prefix.Bits() == 28 && !dockerBridge.Overlaps(prefix)
 }
 
+// isAddress accepts addresses in the form that the Service's status has them.
 func isAddress(s string) bool {
 	address, err := netip.ParseAddr(s)
-	return err == nil && address.Zone() == "" && !address.IsUnspecified() && !address.Is4In6()
+	return err == nil && address.String() == s && address.Zone() == "" && !address.IsUnspecified() && !address.Is4In6()
 }

@@ -15,14 +15,17 @@ func (r *registration) service() (*corev1.Service, error) {
 	if networks := r.Service.AllowedNetworks; len(networks) > 0 {
 		allowed = pulumi.ToStringArray(networks)
 	}
-	var address pulumi.StringPtrInput
-	if r.Service.Address != "" {
-		address = pulumi.String(r.Service.Address)
-	}
 	annotated := annotations()
 	// A load balancer of backend services, not of target pools, which GKE creates by
 	// default. A later change would change the address.
 	annotated["cloud.google.com/l4-rbs"] = pulumi.String("enabled")
+	var address pulumi.StringPtrInput
+	if reserved := r.Service.Address; reserved != "" {
+		address = pulumi.String(reserved)
+		// Otherwise the provider is content with the address that the Service had before, and
+		// with any that a cloud gives it which cannot choose.
+		annotated["pulumi.com/waitFor"] = pulumi.String("jsonpath={.status.loadBalancer.ingress[0].ip}=" + reserved)
+	}
 	timeout := addressTimeout(r.Service).String()
 	return corev1.NewService(r.ctx, r.name, &corev1.ServiceArgs{
 		Metadata: &metav1.ObjectMetaArgs{Namespace: r.meta.Namespace, Labels: r.meta.Labels, Annotations: annotated},
