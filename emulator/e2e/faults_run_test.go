@@ -421,8 +421,8 @@ func fuzzedConfigs(t *testing.T, l *lab) {
 		}
 		config := file["config"].(map[string]any)
 		keys := []string{"gcp:project", "hello-timber:nosuchkey"}
-		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "budget", "owner",
-			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "startupSeconds", "memory", "environment", "egress", "allowedNetworks"} {
+		for _, key := range []string{"location", "nodes", "machineType", "spot", "authorizedNetworks", "network", "subnetwork", "secondaryRanges", "controlPlaneRange", "deletionProtection", "replicas", "imageVersion", "image", "immutableTags", "budget", "owner",
+			"kubeconfig", "context", "registry", "pullSecret", "port", "livenessPath", "readinessPath", "startupSeconds", "memory", "environment", "egress", "allowedNetworks", "address"} {
 			keys = append(keys, "hello-timber:"+key)
 		}
 		for range min(i, 1+random.IntN(3)) { // the first as it is

@@ -18,8 +18,9 @@ func TestFixes(t *testing.T) {
 	s.pulumi(t, "config", "rm", "gcp:project")
 	for _, wrong := range [][2]string{
 		{"location", "europe"}, {"nodes", "0"}, {"machineType", "t2a-standard-1"}, {"authorizedNetworks", "office"},
+		{"network", "My-Network"}, {"subnetwork", "10.0.0.0/20"}, {"secondaryRanges", "pods"}, {"controlPlaneRange", "172.17.0.0/28"},
 		{"replicas", "101"}, {"imageVersion", "latest"}, {"image", "timber-tutorial:v1"}, {"port", "0"}, {"livenessPath", "livez"}, {"readinessPath", "readyz"},
-		{"startupSeconds", "0"}, {"memory", "5000"}, {"allowedNetworks", "everyone"}, {"owner", "Team Timber"},
+		{"startupSeconds", "0"}, {"memory", "5000"}, {"allowedNetworks", "everyone"}, {"address", "my-address"}, {"owner", "Team Timber"},
 		{"kubeconfig", "config"}, {"hello-timber:nosuchkey", "x"},
 	} {
 		s.pulumi(t, "config", "set", wrong[0], wrong[1])
@@ -47,10 +48,10 @@ func TestFixes(t *testing.T) {
 		}
 	}
 	round("kubeconfig", "context", "registry", "replicas", "imageVersion", "image", "port", "livenessPath", "readinessPath", "startupSeconds", "memory",
-		"allowedNetworks", "owner", "environment.PORT", "environment.two", "nosuchkey")
+		"allowedNetworks", "address", "owner", "environment.PORT", "environment.two", "nosuchkey")
 	for _, key := range []string{"kubeconfig", "context", "registry"} { // with these, Google's keys have no meaning
 		s.pulumi(t, "config", "set", key, "")
 	}
-	round("gcp:project", "location", "nodes", "machineType", "authorizedNetworks")
+	round("gcp:project", "location", "nodes", "machineType", "authorizedNetworks", "network", "subnetwork", "secondaryRanges", "controlPlaneRange")
 	s.pulumi(t, "preview")
 }

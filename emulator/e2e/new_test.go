@@ -19,13 +19,7 @@ func TestNew(t *testing.T) {
 	s := emulated(t, "e2e-new")
 	repository := s.folder
 	s.folder = t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(s.folder, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("Pulumi.yaml", "name: shop\nruntime: go\n")
+	s.write(t, "Pulumi.yaml", "name: shop\nruntime: go\n")
 	s.remove(t) // what a killed run left
 	// With its last stack gone, the folder still belongs to the project.
 	if err := os.RemoveAll(filepath.Join(s.home, "state", ".pulumi", "stacks", "shop")); err != nil {
@@ -73,19 +67,31 @@ func TestNew(t *testing.T) {
 	s.run(t, "sh", "-c", fix[1]+" "+dev)
 	s.pulumi(t, "preview", "--config-file="+dev)
 
-	t.Log("another service")
-	s.run(t, "rm", "-r", "app")
-	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/greeter"), "app")
+	t.Log("another service, in a network of one's own")
+	s.python(t)
+	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
+	s.write(t, "app/Dockerfile", readmeBlock(t, filepath.Join(repository, "README.md"), "dockerfile"))
 	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/deploy.go")
-	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1"} {
+	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1",
+		"network": "my-network", "subnetwork": "my-subnet", "secondaryRanges": "pods,services", "controlPlaneRange": "10.9.0.16/28"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
 	s.pulumi(t, "config", "set", "--path", "environment.GREETING", "hello, oak")
+	s.pulumi(t, "config", "set", "--path", "environment.TZ", "Asia/Kolkata")
 	url := s.up(t)
 	says(t, url, "hello, oak\n")
+	says(t, url+"/needs", needs)
 	if image := s.pulumi(t, "stack", "output", "image"); !strings.Contains(image, "/greeter@sha256:") {
 		t.Errorf("the greeter's image is %s", image)
 	}
+
+	t.Log("at an address that is reserved")
+	reserved := regexp.MustCompile(`[0-9]+$`).ReplaceAllString(url, "250")
+	s.pulumi(t, "config", "set", "address", strings.TrimPrefix(reserved, "http://"))
+	if url = s.up(t); url != reserved {
+		t.Errorf("the URL is %s, want %s", url, reserved)
+	}
+	says(t, url, "hello, oak\n")
 
 	t.Log("what is set with --secret becomes secret")
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", "hello, elm")
@@ -100,8 +106,7 @@ func TestNew(t *testing.T) {
 	}
 
 	t.Log("a third service: slow to start, with a database outside of the cluster")
-	s.run(t, "rm", "-r", "app")
-	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/visits"), "app")
+	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
 	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
 	for key, value := range map[string]string{"port": "9000", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
@@ -110,7 +115,60 @@ func TestNew(t *testing.T) {
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
 	url = s.up(t)
 	says(t, url, "counted true\n")
+	says(t, url+"/needs", needs)
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
+}
+
+// needs is what both services find: certificates in their image, the time zone of their
+// config, and a folder to write to.
+const needs = "certificates found, time zone +0530, 7 bytes in /tmp\n"
+
+// replaceApp puts another service into app/. What keeps files out of the image stays.
+func (s *stack) replaceApp(t *testing.T, service string) {
+	t.Helper()
+	s.run(t, "find", "app", "-mindepth", "1", "!", "-name", ".dockerignore", "-delete")
+	s.run(t, "cp", "-r", service+"/.", "app")
+}
+
+// write writes a file of the project.
+func (s *stack) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// python gets the image that the README's example starts from: if there is a registry,
+// from there, else from Debian's packages, with what the published image has, too.
+func (s *stack) python(t *testing.T) {
+	t.Helper()
+	const image = "python:3-slim"
+	if _, err := s.try("docker", "image", "inspect", image); err == nil {
+		return
+	}
+	if _, err := s.try("docker", "pull", "--platform=linux/amd64", image); err == nil {
+		return
+	}
+	folder := t.TempDir()
+	const dockerfile = "FROM debian:trixie-slim\nRUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates python3 tzdata\n"
+	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, "env", "BUILDX_BUILDER=default", "docker", "build", "--network=host", "--label=hello-timber.image=python", "--tag="+image, folder)
+}
+
+// readmeBlock returns the only block of a language in a document.
+func readmeBlock(t *testing.T, path, language string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%s has %d blocks of %s, want one", path, len(blocks), language)
+	}
+	return blocks[0][1]
 }
 
 // database starts etcd, which the node's image has, and returns its address, at which
