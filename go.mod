@@ -3,6 +3,7 @@ module hello-timber
 go 1.26
 
 require (
+	github.com/moby/patternmatcher v0.6.0
 	github.com/pulumi/pulumi-docker/sdk/v4 v4.11.2
 	github.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0
 	github.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0

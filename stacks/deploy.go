@@ -77,6 +77,11 @@ func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
 	if err := checkTools(ctx.Context(), cfg, run); err != nil {
 		return nil, err
 	}
+	if cfg.Image.Name == "" { // else nothing is built
+		if err := image.CheckSource(); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Existing != nil {
 		return existing.Find(ctx, cfg, run)
 	}

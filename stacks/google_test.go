@@ -128,12 +128,12 @@ func TestExistingImage(t *testing.T) {
 // TestCredentialsOfTheWholeStack: credentials that work for Google's part alone are
 // refused; the same file under two names is not.
 func TestCredentialsOfTheWholeStack(t *testing.T) {
-	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
+	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, "hush")
 			refused(t, stackConfig(t, "dev"), variable, "unset "+variable)
 			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "hush")
-			if variable == "GOOGLE_CREDENTIALS" {
+			if strings.Contains(variable, "CREDENTIALS") || strings.Contains(variable, "KEYFILE") {
 				deployDev(t, nil)
 			}
 		})

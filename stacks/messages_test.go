@@ -2,6 +2,8 @@ package stacks
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -138,6 +140,7 @@ func TestMessages(t *testing.T) {
 
 	write("an existing cluster", existingMessages(t))
 	write("tools", toolMessages(t))
+	write("files in app/", fileMessages(t))
 	t.Setenv("GOOGLE_CREDENTIALS", "hush")
 	config := configured("gcp:credentials", "hush")
 	config["gcp:impersonateServiceAccount"] = "hush"
@@ -218,6 +221,24 @@ func toolMessages(t *testing.T) []string {
 	onlyTools(t, map[string]string{"docker": "true", "gke-gcloud-auth-plugin": "true"})
 	messages = append(messages, refused(t, existingConfig(t), "kubectl is not in PATH")...)
 	onlyTools(t, map[string]string{"docker": "true", "gke-gcloud-auth-plugin": "true"})
+	return messages
+}
+
+// fileMessages spoils the source of the image. An existing image needs none.
+func fileMessages(t *testing.T) (messages []string) {
+	t.Helper()
+	config := stackConfig(t, "dev")
+	t.Run("files", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		if err := errors.Join(os.Mkdir("app", 0o755), os.Symlink("me@host.1:2", "app/.#main.go"), os.Symlink("nowhere", "app/link")); err != nil {
+			t.Fatal(err)
+		}
+		messages = refused(t, config, "app/.#main.go", "app/link is a link that leads nowhere")
+		config["hello-timber:image"] = testDigest
+		if _, err := deploy(t, newCloud(), "dev", config); err != nil {
+			t.Error(err)
+		}
+	})
 	return messages
 }
 
