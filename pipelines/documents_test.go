@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -35,6 +36,28 @@ func TestDocuments(t *testing.T) {
 				t.Errorf("%s: %s: %s", file, found[0], mistake)
 			}
 		}
+	}
+}
+
+// A checkout with core.autocrlf has the same line ends as any other: scripts and the
+// service's page, whose policy has the hash of its style, run in Linux containers.
+func TestLineEnds(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "--eol", "--", "..").Output()
+	if err != nil {
+		t.Skip("skipped: requires a Git checkout")
+	}
+	files := 0
+	for line := range strings.Lines(string(out)) { // i/lf w/lf attr/text=auto eol=lf	../Makefile
+		state, path, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if files++; strings.Contains(state, "-text") { // it has none
+			continue
+		}
+		if !strings.Contains(state, "eol=lf") || strings.Contains(state, "crlf") || strings.Contains(state, "mixed") {
+			t.Errorf("%s: %s", path, state)
+		}
+	}
+	if files < 100 {
+		t.Errorf("only %d files", files)
 	}
 }
 

@@ -76,10 +76,10 @@ func TestNew(t *testing.T) {
 		"network": "my-network", "subnetwork": "my-subnet", "secondaryRanges": "pods,services", "controlPlaneRange": "10.9.0.16/28"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
-	s.pulumi(t, "config", "set", "--path", "environment.GREETING", "hello, oak")
+	s.pulumi(t, "config", "set", "--path", "environment.GREETING", oak)
 	s.pulumi(t, "config", "set", "--path", "environment.TZ", "Asia/Kolkata")
 	url := s.up(t)
-	says(t, url, "hello, oak\n")
+	says(t, url, oak+"\n")
 	says(t, url+"/needs", needs)
 	if image := s.pulumi(t, "stack", "output", "image"); !strings.Contains(image, "/greeter@sha256:") {
 		t.Errorf("the greeter's image is %s", image)
@@ -91,12 +91,12 @@ func TestNew(t *testing.T) {
 	if url = s.up(t); url != reserved {
 		t.Errorf("the URL is %s, want %s", url, reserved)
 	}
-	says(t, url, "hello, oak\n")
+	says(t, url, oak+"\n")
 
 	t.Log("what is set with --secret becomes secret")
-	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", "hello, elm")
+	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", elm)
 	url = s.up(t)
-	says(t, url, "hello, elm\n")
+	says(t, url, elm+"\n")
 	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "elm") {
 		t.Error("the secret is in the state")
 	}
@@ -105,11 +105,11 @@ func TestNew(t *testing.T) {
 		t.Error("the secret is in the pods' description")
 	}
 
-	t.Log("a third service: slow to start, with a database outside of the cluster")
+	t.Log("a third service: slow to start, on a port for the privileged, with a database outside of the cluster")
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
 	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
-	for key, value := range map[string]string{"port": "9000", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
+	for key, value := range map[string]string{"port": "80", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
@@ -118,6 +118,12 @@ func TestNew(t *testing.T) {
 	says(t, url+"/needs", needs)
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
 }
+
+// Greetings that Kubernetes would change, if it saw them as they are.
+const (
+	oak = "hello, oak: US$$5 $(PORT) $HOME"
+	elm = "hello, elm: US$$5 $(PORT) $HOME"
+)
 
 // needs is what both services find: certificates in their image, the time zone of their
 // config, and a folder to write to.
