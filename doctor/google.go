@@ -224,7 +224,8 @@ func noSubnet(s *stack, network, subnet, project string, others []subnet) findin
 	case network == "default":
 		return missing("gcloud compute networks create default --subnet-mode auto --project "+project, "%s", says)
 	}
-	return missing(fmt.Sprintf("gcloud compute networks subnets create %s --network %s --region %s --range RANGE --enable-private-ip-google-access --project %s", subnet, network, s.region(), project), "%s", says)
+	return missing(fmt.Sprintf("gcloud compute networks subnets create %s --network %s --region %s --range RANGE --enable-private-ip-google-access --project %s",
+		subnet, network, s.region(), project), "%s", says)
 }
 
 // address looks for the load balancer's reserved address.
