@@ -26,7 +26,7 @@ const (
 )
 
 // Deploy is the program. It registers nothing unless the whole configuration is
-// correct and this machine has the tools, and exports:
+// correct, this machine has the tools, and the image's source can be read. It exports:
 //
 //   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
 //   - image: the image that the pods run, by digest
