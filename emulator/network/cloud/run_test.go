@@ -47,6 +47,18 @@ func TestControllers(t *testing.T) {
 		s, err := client.CoreV1().Services("default").Get(t.Context(), "timber", metav1.GetOptions{})
 		return err == nil && len(s.Status.LoadBalancer.Ingress) == 1 && c.has(t, s.Status.LoadBalancer.Ingress[0].IP)
 	})
+	s, err := client.CoreV1().Services("default").Get(t.Context(), "timber", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Spec.LoadBalancerIP = "10.1.0.134"
+	if _, err := client.CoreV1().Services("default").Update(t.Context(), s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the address that the Service asks for", func() bool {
+		s, err := client.CoreV1().Services("default").Get(t.Context(), "timber", metav1.GetOptions{})
+		return err == nil && s.Status.LoadBalancer.Ingress[0].IP == "10.1.0.134" && c.has(t, "10.1.0.134")
+	})
 	eventually(t, "the node's route", func() bool {
 		routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Gw: net.IPv4(10, 1, 0, 7)}, netlink.RT_FILTER_GW)
 		return err == nil && len(routes) == 1 && routes[0].Dst.String() == "10.244.1.0/24"
