@@ -105,7 +105,7 @@ func TestNew(t *testing.T) {
 		t.Error("the secret is in the pods' description")
 	}
 
-	t.Log("a third service: slow to start, on a port for the privileged, with a database outside of the cluster")
+	t.Log("a third service: slow to start, on a port below 1024, with a database outside of the cluster")
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
 	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")

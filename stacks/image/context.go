@@ -51,7 +51,7 @@ func CheckSource() error {
 	return problem.All("the source of the image has files that cannot be read", problems...)
 }
 
-// ignoreMissing leaves it to the provider to say that there is no source.
+// ignoreMissing leaves it to the provider to report that there is no source.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -78,7 +78,7 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
-// TestCheckSourceNamesAll: one message has every file that its owner keeps to himself.
+// TestCheckSourceNamesAll: one message has every file that this user may not read.
 func TestCheckSourceNamesAll(t *testing.T) {
 	source(t, "")
 	if err := errors.Join(os.WriteFile("app/secret", nil, 0o000), os.Mkdir("app/closed", 0o000)); err != nil {

@@ -1,5 +1,5 @@
 """A web service that has nothing in common with timber: another language, another
-port, other paths, and its environment says what it answers."""
+port, other paths, and its environment decides what it answers."""
 
 import os
 import signal
