@@ -1,8 +1,11 @@
 // Command network is the part of a cluster's network that Kubernetes leaves to
 // others: cluster DNS, the enforcement of network policies, and the cloud's load
-// balancer addresses and routes. Like hyperkube it runs as the program that it is called by. It is a module of its own, because
-// CoreDNS would raise forty of the versions that Kubernetes was released with;
-// its own versions are those of the emulator, so that both share compiled packages.
+// balancer addresses and routes. Like hyperkube, it runs as the program that it is
+// called by.
+//
+// It is a module of its own, because CoreDNS would raise forty of the versions that
+// Kubernetes was released with. Its own versions are the emulator's, so that both
+// share compiled packages.
 package main
 
 import (

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/google/nftables"
@@ -21,7 +19,6 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
 	"sigs.k8s.io/network-policy-api/apis/v1alpha1"
 	baselinelisters "sigs.k8s.io/network-policy-api/pkg/client/listers/apis/v1alpha1"
@@ -39,29 +36,18 @@ const (
 // networkPolicies enforces the cluster's NetworkPolicies on this node with
 // kube-network-policies, which decides about the first packet of each connection.
 func networkPolicies() error {
-	kubeconfig := flag.String("kubeconfig", "", "path of the kubeconfig of a user who may list pods, namespaces, nodes and network policies")
 	node := flag.String("hostname-override", "", "name of this Node")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	return withClient(func(ctx context.Context, client kubernetes.Interface) error { return enforce(ctx, client, *node) })
+}
 
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
-	if err != nil {
-		return err
-	}
-	// With JSON, `ingress: []` arrives as an empty list, which kube-network-policies
-	// takes for "everything is allowed"; with Protocol Buffers it arrives as none.
-	config.ContentType = runtime.ContentTypeProtobuf
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return err
-	}
+// enforce runs the controller until the context ends.
+func enforce(ctx context.Context, client kubernetes.Interface, node string) error {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	controller, err := networkpolicy.NewController(client,
 		factory.Networking().V1().NetworkPolicies(), factory.Core().V1().Namespaces(), factory.Core().V1().Pods(), factory.Core().V1().Nodes(),
 		nil, nil, newNoBaseline(ctx),
 		networkpolicy.Config{
-			NodeName: *node, QueueID: queue, NFTableName: table, NetfilterBug1766Fix: true,
+			NodeName: node, QueueID: queue, NFTableName: table, NetfilterBug1766Fix: true,
 			// With baseline policies (there are none) it looks at every connection and asks
 			// the container runtime whose address it is. Without, it looks only at pods whose
 			// address the API server knows: in their first second they could talk to anyone.
