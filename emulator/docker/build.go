@@ -2,7 +2,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,10 +14,10 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/opencontainers/go-digest"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 	"github.com/tonistiigi/fsutil"
+
+	"hello-timber/emulator/wire"
 )
 
 // apply builds and pushes an image and returns its ID and outputs. A preview
@@ -31,11 +30,10 @@ func (p *dockerProvider) apply(ctx context.Context, urn resource.URN, properties
 	if preview && (!in.BuildOnPreview || properties.ContainsUnknowns()) {
 		return "", properties, nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(p.stopped, func() { cancel(errors.New("interrupted; the next `pulumi up` starts it again")) })()
+	ctx, cancel := p.During(ctx)
+	defer cancel()
 
-	log := &log{ctx: ctx, host: p.host, urn: urn}
+	log := &log{base: &p.Base, urn: urn}
 	digest, err := p.build(ctx, in, log)
 	if err == nil && !in.SkipPush && !preview {
 		digest, err = p.push(ctx, in, log)
@@ -140,22 +138,20 @@ func (s *steps) read(news *buildkit.SolveStatus) {
 	}
 }
 
-// log shows the user what happens to a resource. A line that cannot be shown is
-// no reason to fail.
+// log shows the user what happens to a resource.
 type log struct {
-	ctx  context.Context
-	host *provider.HostClient
+	base *wire.Base
 	urn  resource.URN
 	last time.Time
 }
 
 // line stays in the update's output.
-func (l *log) line(text string) { _ = l.host.Log(l.ctx, diag.Info, l.urn, text) }
+func (l *log) line(text string) { l.base.Line(l.urn, text) }
 
 // status is shown next to the resource until the next one, at most one a second.
 func (l *log) status(text string) {
 	if time.Since(l.last) > time.Second {
 		l.last = time.Now()
-		_ = l.host.LogStatus(l.ctx, diag.Info, l.urn, strings.TrimSpace(text))
+		l.base.Status(l.urn, strings.TrimSpace(text))
 	}
 }

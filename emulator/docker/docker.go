@@ -18,12 +18,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/blang/semver"
 	"github.com/distribution/reference"
 	"github.com/docker/docker/client"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
+
+	"hello-timber/emulator/wire"
 )
 
 const imageType = "docker:index/image:Image"
@@ -61,32 +62,13 @@ func decode(properties resource.PropertyMap) (in inputs, err error) {
 }
 
 type dockerProvider struct {
-	plugin.UnimplementedProvider
-	host   *provider.HostClient
+	wire.Base
 	engine *client.Client // set by Configure
-	// stopped ends when the user interrupts `pulumi up`.
-	stopped context.Context
-	stop    context.CancelFunc
 }
 
 // New returns the provider. It reports to host what the engine builds and pushes.
 func New(host *provider.HostClient) plugin.Provider {
-	stopped, stop := context.WithCancel(context.Background())
-	return &dockerProvider{host: host, stopped: stopped, stop: stop}
-}
-
-func (p *dockerProvider) Handshake(context.Context, plugin.ProviderHandshakeRequest) (*plugin.ProviderHandshakeResponse, error) {
-	return &plugin.ProviderHandshakeResponse{}, nil
-}
-
-func (p *dockerProvider) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
-	version := semver.MustParse("4.11.2") // of the official provider
-	return plugin.PluginInfo{Version: &version}, nil
-}
-
-func (p *dockerProvider) SignalCancellation(context.Context) error {
-	p.stop()
-	return nil
+	return &dockerProvider{Base: wire.NewBase(host, "4.11.2", "interrupted; the next `pulumi up` starts it again")}
 }
 
 func (p *dockerProvider) Configure(ctx context.Context, req plugin.ConfigureRequest) (done plugin.ConfigureResponse, err error) {
@@ -168,7 +150,7 @@ func complete(properties resource.PropertyMap) error {
 // by property of the first level.
 func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
 	old := req.OldInputs
-	if kept := plain(req.OldOutputs[inputsKey]); kept.IsObject() {
+	if kept := wire.Plain(req.OldOutputs[inputsKey]); kept.IsObject() {
 		old = kept.ObjectValue()
 	}
 	diff := old.Diff(req.NewInputs)
@@ -195,24 +177,12 @@ func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin
 	return plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: found}, nil
 }
 
-// DiffConfig never asks for a new provider: an image is the same on every engine.
-func (p *dockerProvider) DiffConfig(context.Context, plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
-	return plugin.DiffResult{}, nil
-}
-
 func (p *dockerProvider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
 	return plugin.CheckConfigResponse{Properties: req.News}, nil
 }
 
 // inputsKey is the property of the state that keeps the inputs.
 const inputsKey = "__inputs"
-
-func plain(v resource.PropertyValue) resource.PropertyValue {
-	for v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	return v
-}
 
 // outputs are what the state has of an image that was made of some properties.
 func outputs(in inputs, properties resource.PropertyMap, digest string) resource.PropertyMap {

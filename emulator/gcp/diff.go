@@ -27,7 +27,7 @@ func (fs fields) diff(at resource.PropertyPath, state, planned resource.Property
 }
 
 func (f field) diff(at resource.PropertyPath, state, planned resource.PropertyValue, found map[string]plugin.PropertyDiff) {
-	state, planned = unwrap(state), unwrap(planned)
+	state, planned = wire.Plain(state), wire.Plain(planned)
 	report := func(at resource.PropertyPath, kind plugin.DiffKind) {
 		change := plugin.PropertyDiff{Kind: kind}
 		if f.is(forces) {
@@ -73,13 +73,6 @@ func (f field) diff(at resource.PropertyPath, state, planned resource.PropertyVa
 	default:
 		report(at, kindOf(state, planned))
 	}
-}
-
-func unwrap(v resource.PropertyValue) resource.PropertyValue {
-	for v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	return v
 }
 
 // added reports what a new block has, zeroes too.

@@ -192,7 +192,7 @@ func (nodePoolResource) apply(ctx context.Context, g *google, c *change) error {
 	if err := g.refuseQuota(c, pool); err != nil {
 		return err
 	}
-	pool.Warn = func(message string) { g.log("", message) }
+	pool.Warn = func(message string) { g.Line("", message) }
 	if scaling, ok := c.new["autoscaling"].(map[string]any); ok {
 		fill(scaling, map[string]any{"locationPolicy": "BALANCED"})
 		pool.Warn("The emulator does not add nodes to a pool with autoscaling: pods that find no place stay pending.")

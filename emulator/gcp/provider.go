@@ -22,8 +22,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/blang/semver"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
@@ -31,6 +29,7 @@ import (
 	"hello-timber/emulator/credentials"
 	"hello-timber/emulator/home"
 	"hello-timber/emulator/records"
+	"hello-timber/emulator/wire"
 )
 
 // resourceType is what Google does with resources of one type.
@@ -69,53 +68,25 @@ type change struct {
 }
 
 type google struct {
-	plugin.UnimplementedProvider
+	wire.Base
 	records records.Book
 	backend backend
 	token   func() (string, error)
 	// signal asks for a process, as kill with signal 0 does.
-	signal func(pid int) error
-	// log shows progress: in the status column of a resource, or as a line that
-	// stays when there is no resource.
-	log                   func(urn resource.URN, message string)
+	signal                func(pid int) error
 	project, region, zone string
 	latency               float64 // share of Google's own, see latencyVariable
-	running               context.Context
-	stop                  context.CancelCauseFunc
 	// registry is held while deciding whether the registry is still needed.
 	registry sync.Mutex
 }
 
 // New returns the provider. The host, which shows its progress, may be nil.
 func New(host *provider.HostClient) plugin.Provider {
-	g := &google{token: credentials.Default, log: func(resource.URN, string) {}, backend: containers{},
-		signal: func(pid int) error { return syscall.Kill(pid, 0) }}
-	g.running, g.stop = context.WithCancelCause(context.Background())
-	if host != nil {
-		g.log = func(urn resource.URN, message string) {
-			show := host.LogStatus
-			if urn == "" {
-				show = host.Log
-			}
-			// Progress that cannot be shown is no reason to fail.
-			_ = show(context.Background(), diag.Info, urn, message)
-		}
+	return &google{
+		Base:  wire.NewBase(host, "7.38.0", "interrupted; what was half created is removed. Fix: run the same command again"),
+		token: credentials.Default, backend: containers{},
+		signal: func(pid int) error { return syscall.Kill(pid, 0) },
 	}
-	return g
-}
-
-func (g *google) Handshake(context.Context, plugin.ProviderHandshakeRequest) (*plugin.ProviderHandshakeResponse, error) {
-	return &plugin.ProviderHandshakeResponse{}, nil
-}
-
-func (g *google) GetPluginInfo(context.Context) (plugin.PluginInfo, error) {
-	version := semver.MustParse("7.38.0")
-	return plugin.PluginInfo{Version: &version}, nil
-}
-
-func (g *google) SignalCancellation(context.Context) error {
-	g.stop(errors.New("interrupted; what was half created is removed. Fix: run the same command again"))
-	return nil
 }
 
 func (g *google) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
@@ -128,12 +99,6 @@ func (g *google) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (
 		}
 	}
 	return response, nil
-}
-
-// DiffConfig never asks for a new provider, because no setting of it is stored in
-// a resource that does not show the change itself.
-func (g *google) DiffConfig(context.Context, plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
-	return plugin.DiffResult{}, nil
 }
 
 func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
@@ -178,7 +143,7 @@ func (g *google) sweep(ctx context.Context) error {
 			if !halfMade || !errors.Is(g.signal(int(process)), syscall.ESRCH) {
 				continue
 			}
-			g.log("", "removing "+r.ID+", which an interrupted run left half created")
+			g.Line("", "removing "+r.ID+", which an interrupted run left half created")
 			if err := g.take(ctx, t, r); err != nil {
 				return fmt.Errorf("remove %s, which an interrupted run left half created: %w", r.ID, err)
 			}
@@ -253,13 +218,6 @@ func object(properties map[string]any, name string) map[string]any {
 	return value
 }
 
-// during ends with the request and with the engine's wish to stop.
-func (g *google) during(request context.Context) context.Context {
-	ctx, cancel := context.WithCancelCause(g.running)
-	context.AfterFunc(request, func() { cancel(context.Cause(request)) })
-	return ctx
-}
-
 func (g *google) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	t := types[string(req.Type)]
 	s := t.schema()
@@ -271,10 +229,12 @@ func (g *google) Create(ctx context.Context, req plugin.CreateRequest) (plugin.C
 	if req.Preview {
 		return plugin.CreateResponse{Properties: planned}, nil
 	}
-	c := &change{new: known(planned), log: func(message string) { g.log(req.URN, message) }}
+	c := &change{new: known(planned), log: func(message string) { g.Status(req.URN, message) }}
 	delete(c.new, "id")
 	c.id = s.identify(c.new)
-	if err := g.create(g.during(ctx), t, c); err != nil {
+	ctx, cancel := g.During(ctx)
+	defer cancel()
+	if err := g.create(ctx, t, c); err != nil {
 		return plugin.CreateResponse{}, err
 	}
 	return plugin.CreateResponse{ID: resource.ID(c.id), Properties: s.outputs(c.id, c.new)}, nil
@@ -336,9 +296,11 @@ func (g *google) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.U
 		return plugin.UpdateResponse{}, cmp.Or(err, fmt.Errorf("googleapi: Error 404: Not found: %s., notFound. Fix: pulumi refresh --stack %s", req.ID, req.URN.Stack()))
 	}
 	c := &change{id: r.ID, old: r.Properties, new: known(s.plan(s.outputs(r.ID, r.Properties), inputs, req.IgnoreChanges)),
-		log: func(message string) { g.log(req.URN, message) }}
+		log: func(message string) { g.Status(req.URN, message) }}
 	delete(c.new, "id")
-	if err := t.apply(g.during(ctx), g, c); err != nil {
+	ctx, cancel := g.During(ctx)
+	defer cancel()
+	if err := t.apply(ctx, g, c); err != nil {
 		return plugin.UpdateResponse{}, err
 	}
 	return plugin.UpdateResponse{Properties: s.outputs(c.id, c.new)}, g.records.Put(s.token, records.Record{ID: c.id, Properties: c.new})
@@ -371,7 +333,9 @@ func (g *google) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.D
 		}
 	}
 	r := records.Record{ID: string(req.ID), Properties: known(req.Outputs)}
-	return plugin.DeleteResponse{}, g.take(g.during(ctx), types[string(req.Type)], r)
+	ctx, cancel := g.During(ctx)
+	defer cancel()
+	return plugin.DeleteResponse{}, g.take(ctx, types[string(req.Type)], r)
 }
 
 func (g *google) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
