@@ -247,8 +247,11 @@ func (p *process) keep(requests int, opened *sync.WaitGroup) error {
 			return fmt.Errorf("request %d: %w", i, err)
 		}
 		body, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != 200 || string(body) != v1 || response.Close {
-			return fmt.Errorf("request %d: %s %q, closes: %t, %v", i, response.Status, body, response.Close, err)
+		if err != nil {
+			return fmt.Errorf("request %d: %w", i, err)
+		}
+		if response.StatusCode != 200 || string(body) != v1 || response.Close {
+			return fmt.Errorf("request %d: %s %q, closes: %t", i, response.Status, body, response.Close)
 		}
 		first()
 		opened.Wait()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -132,7 +133,8 @@ func TestAbortedAnswerStaysAborted(t *testing.T) {
 	h := newHandler("v1", "pod", newLog(&log, slog.LevelInfo))
 	h.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	defer func() {
-		if reason := recover(); reason != http.ErrAbortHandler || log.Len() > 0 {
+		reason, _ := recover().(error)
+		if !errors.Is(reason, http.ErrAbortHandler) || log.Len() > 0 {
 			t.Errorf("net/http gets %v, and the log has %q", reason, &log)
 		}
 	}()

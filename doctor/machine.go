@@ -96,9 +96,9 @@ func stackConfig(ctx context.Context, s *stack) finding {
 func (s *stack) unreadable(ctx context.Context, err error) finding {
 	const googleLogin = "gcloud auth application-default login"
 	for _, known := range []struct{ says, fix string }{
-		{"passphrase must be set", passphrase},
-		{"incorrect passphrase", passphrase},
-		{"PULUMI_CONFIG_PASSPHRASE_FILE", passphrase},
+		{"passphrase must be set", unlock},
+		{"incorrect passphrase", unlock},
+		{"PULUMI_CONFIG_PASSPHRASE_FILE", unlock},
 		{"must be set for login", "pulumi login --local, or to the backend that has your team's states: pulumi login BACKEND_URL"},
 		{"Unauthorized", "unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"},
 		{"token expired", "unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"},
@@ -123,9 +123,9 @@ func (s *stack) unreadable(ctx context.Context, err error) finding {
 	return missing("pulumi stack select "+s.name+" (its error says more)", "%v", err)
 }
 
-// passphrase sets the passphrase without showing it, in bash and zsh. It takes
+// unlock sets the passphrase without showing it, in bash and zsh. It takes
 // precedence over PULUMI_CONFIG_PASSPHRASE_FILE.
-const passphrase = "read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE (then type the passphrase)"
+const unlock = "read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE (then type the passphrase)"
 
 // backend is the URL of the backend that pulumi uses, if it says so.
 func backend(ctx context.Context) string {

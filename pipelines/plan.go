@@ -309,7 +309,7 @@ func different(path string, replaces bool, before, after any) property {
 		for from < min(len(old), len(new)) && old[from] == new[from] {
 			from++
 		}
-		if from = from - longest/3; max(len(old), len(new)) <= longest || from < 0 {
+		if from -= longest / 3; max(len(old), len(new)) <= longest || from < 0 {
 			from = 0
 		}
 	}

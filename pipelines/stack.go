@@ -306,8 +306,6 @@ func stateOf(ctx context.Context, s *auto.Stack) (state, error) {
 	return now, nil
 }
 
-const secretType = "kubernetes:core/v1:Secret"
-
 // driftOf compares the stack's state with the cloud. It runs no program, so that
 // what is merged and not yet deployed is no drift. Secrets are left out: who
 // watches may not read them.
@@ -328,7 +326,7 @@ func (p *pipeline) driftOf(ctx context.Context, name string) (plan, error) {
 		}
 		var secretURNs []string
 		for _, resource := range now.Resources {
-			if resource.Type == secretType {
+			if resource.Type == "kubernetes:core/v1:Secret" {
 				secretURNs = append(secretURNs, resource.URN)
 				typ, name := typeAndName(resource.URN)
 				r.plan.NotCompared = append(r.plan.NotCompared, typ+" "+name)

@@ -127,16 +127,6 @@ func (c *cloud) find(t *testing.T, typ string, name ...string) pulumi.MockResour
 	return found[0]
 }
 
-// dependencies returns type and name of all that a resource waits for.
-func (c *cloud) dependencies(t *testing.T, typ string) map[string]bool {
-	t.Helper()
-	all := map[string]bool{}
-	for _, urn := range c.find(t, typ).RegisterRPC.Dependencies {
-		all[label(urn)] = true
-	}
-	return all
-}
-
 // label returns "TYPE NAME" of a URN.
 func label(urn string) string {
 	u := resource.URN(urn)

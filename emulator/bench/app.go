@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -137,15 +136,8 @@ func (b *bench) serve(image, memory string, clients ...int) (measured []service,
 		return nil, err
 	}
 	address += ":8080"
-	for began := time.Now(); ; time.Sleep(100 * time.Millisecond) {
-		response, err := http.Get("http://" + address + "/index")
-		if err == nil {
-			response.Body.Close()
-			break
-		}
-		if time.Since(began) > 30*time.Second {
-			return nil, err
-		}
+	if err := b.waitFor("http://"+address+"/index", 30*time.Second); err != nil {
+		return nil, err
 	}
 	for _, n := range clients {
 		traffic.Keep(address, n, warmUp, v1, v2)

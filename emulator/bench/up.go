@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -88,19 +87,8 @@ func (b *bench) upAnew() (timeline, error) {
 	if err != nil {
 		return t, err
 	}
-	client := http.Client{Timeout: 5 * time.Second}
-	for {
-		response, err := client.Get(url + "/index")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Since(began) > 10*time.Minute || b.ctx.Err() != nil {
-			return t, fmt.Errorf("%s does not answer: %w", url, err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := b.waitFor(url+"/index", 10*time.Minute); err != nil {
+		return t, err
 	}
 	t.answered = time.Since(began)
 	return t, b.access()

@@ -41,7 +41,7 @@ func contextDigest(folder, dockerfile string) (string, error) {
 		if err != nil {
 			// Not wrapped: fsutil takes "no such file" for the end of a folder, and the
 			// digest would silently miss the files that follow (pulumi-docker#541).
-			return fmt.Errorf("%s cannot be read: %v", filepath.Join(folder, name), err)
+			return fmt.Errorf("%s cannot be read: %s", filepath.Join(folder, name), err.Error())
 		}
 		return nil
 	})

@@ -122,7 +122,7 @@ func nextToEngine(t *testing.T, s *stack, userland, store string) {
 	command := engineCommand(t, "testdata/engine.sh", userland, running, filepath.Dir(s.home), store, t.TempDir(),
 		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=40m", "-test.v", "-test.short="+strconv.FormatBool(testing.Short()))
 	command.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
-	command.Env = append(s.env, storeVariable+"="+store)
+	command.Env = slices.Concat(s.env, []string{storeVariable + "=" + store})
 	if err := command.Run(); err != nil {
 		t.Error(err)
 	}

@@ -367,5 +367,6 @@ func refuseProtected(outputs resource.PropertyMap) error {
 		return nil
 	}
 	//nolint:staticcheck // Google's provider says it with a capital letter
-	return errors.New("Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with cluster deletion. (deletionProtection: false takes effect with the next: pulumi up)")
+	return errors.New("Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with cluster deletion. " +
+		"(deletionProtection: false takes effect with the next: pulumi up)")
 }

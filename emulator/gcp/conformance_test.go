@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"hello-timber/emulator/conformance"
 	"hello-timber/emulator/records"
@@ -22,7 +23,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := server.Configure(t.Context(), &pulumirpc.ConfigureRequest{
-		Variables: map[string]string{"gcp:config:project": "timber-tutorial"}, AcceptSecrets: true}); err != nil {
+		Args: &structpb.Struct{Fields: map[string]*structpb.Value{"project": structpb.NewStringValue("timber-tutorial")}}, AcceptSecrets: true}); err != nil {
 		t.Fatal(err)
 	}
 	conformance.Replay{

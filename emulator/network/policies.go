@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"k8s.io/apimachinery/pkg/apis/meta/v1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
@@ -155,8 +155,10 @@ type noBaseline struct{ informer cache.SharedIndexInformer }
 
 func newNoBaseline(ctx context.Context) noBaseline {
 	none := &cache.ListWatch{
-		ListFunc:  func(v1.ListOptions) (runtime.Object, error) { return &v1alpha1.BaselineAdminNetworkPolicyList{}, nil },
-		WatchFunc: func(v1.ListOptions) (watch.Interface, error) { return watch.NewFake(), nil },
+		ListWithContextFunc: func(context.Context, v1.ListOptions) (runtime.Object, error) {
+			return &v1alpha1.BaselineAdminNetworkPolicyList{}, nil
+		},
+		WatchFuncWithContext: func(context.Context, v1.ListOptions) (watch.Interface, error) { return watch.NewFake(), nil },
 	}
 	n := noBaseline{cache.NewSharedIndexInformer(none, &v1alpha1.BaselineAdminNetworkPolicy{}, 0, cache.Indexers{})}
 	go n.informer.Run(ctx.Done())

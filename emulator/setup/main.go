@@ -90,7 +90,7 @@ func start(ctx context.Context, args []string) error {
 		pulumi = filepath.Join(user, ".pulumi")
 	}
 	c.plugins = filepath.Join(pulumi, "plugins")
-	for name, value := range c.env() {
+	for name, value := range c.env(ctx) {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (c checkout) home(path ...string) string {
 }
 
 // env is the environment in which the ordinary pulumi and kubectl use the emulator.
-func (c checkout) env() map[string]string {
+func (c checkout) env(ctx context.Context) map[string]string {
 	// Pulumi decodes it, so percent signs, hashes and question marks must be encoded.
 	backend := url.URL{Scheme: "file", Path: c.home("state")}
 	variables := map[string]string{
@@ -135,12 +135,12 @@ func (c checkout) env() map[string]string {
 		variables["GOTMPDIR"] = filepath.Join(c.root, "bin", "tmp")
 	}
 	if proxied(os.Getenv) {
-		text, err := exec.Command("docker", "info", "--format", "{{json .}}").Output()
+		text, err := exec.CommandContext(ctx, "docker", "info", "--format", "{{json .}}").Output()
 		exempt := noProxy(os.Getenv, readEngine(string(text), err).pools())
 		variables["NO_PROXY"], variables["no_proxy"] = exempt, exempt
 	}
 	// The docker command knows contexts, libraries only this variable.
-	host, err := exec.Command("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
+	host, err := exec.CommandContext(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
 	if text := strings.TrimSpace(string(host)); err == nil && text != "unix:///var/run/docker.sock" {
 		variables["DOCKER_HOST"] = text
 	}
@@ -148,8 +148,8 @@ func (c checkout) env() map[string]string {
 }
 
 // printEnv prints env for a shell: eval "$(make -s env)".
-func printEnv(_ context.Context, c checkout) error {
-	variables := c.env()
+func printEnv(ctx context.Context, c checkout) error {
+	variables := c.env(ctx)
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		fmt.Printf("export %s=%s\n", name, quote(variables[name]))
 	}

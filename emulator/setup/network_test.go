@@ -10,7 +10,6 @@ import (
 )
 
 func TestFree(t *testing.T) {
-	prefixes := func(text string) []netip.Prefix { return subnets(text) }
 	one := func(base string, size int) []pool { return []pool{{netip.MustParsePrefix(base), size}} }
 	for name, tt := range map[string]struct {
 		pools []pool
@@ -28,7 +27,7 @@ func TestFree(t *testing.T) {
 		"IPv6 takes nothing":     {one("10.9.0.0/24", 24), "fd00::/8", "10.9.0.0/24"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, found := free(tt.pools, prefixes(tt.taken))
+			got, found := free(tt.pools, subnets(tt.taken))
 			if found != (tt.want != "") || found && got.String() != tt.want {
 				t.Errorf("got %v, %v, want %q", got, found, tt.want)
 			}
@@ -88,7 +87,7 @@ func TestProxyEnvironment(t *testing.T) {
 	c := newCheckout(t)
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 	t.Setenv("NO_PROXY", "own.example")
-	variables := c.env()
+	variables := c.env(t.Context())
 	if got := variables["NO_PROXY"]; !strings.HasPrefix(got, "own.example,") || got != variables["no_proxy"] {
 		t.Errorf("NO_PROXY is %q and no_proxy %q", got, variables["no_proxy"])
 	}

@@ -343,7 +343,7 @@ func captured(t *testing.T, print func() error) string {
 func TestGoEnvironment(t *testing.T) {
 	c := newCheckout(t)
 	t.Setenv("GOTMPDIR", "")
-	variables := c.env()
+	variables := c.env(t.Context())
 	if variables["GOWORK"] != "off" {
 		t.Errorf("GOWORK is %q, want off", variables["GOWORK"])
 	}
@@ -359,7 +359,7 @@ func TestGoEnvironment(t *testing.T) {
 		t.Skip("nothing is mounted noexec on this machine")
 	}
 	t.Setenv("TMPDIR", string(mount[1]))
-	if got, want := c.env()["GOTMPDIR"], filepath.Join(c.root, "bin", "tmp"); got != want {
+	if got, want := c.env(t.Context())["GOTMPDIR"], filepath.Join(c.root, "bin", "tmp"); got != want {
 		t.Errorf("with a noexec TMPDIR, GOTMPDIR is %q, want %q", got, want)
 	}
 }
@@ -446,7 +446,7 @@ func TestPodsCommand(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for own, want := range map[string]string{"": "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s", "-race": "-race"} {
 		t.Setenv("GOFLAGS", own)
-		if got := newCheckout(t).env()["GOFLAGS"]; got != want {
+		if got := newCheckout(t).env(t.Context())["GOFLAGS"]; got != want {
 			t.Errorf("GOFLAGS %q becomes %q, want %q", own, got, want)
 		}
 	}

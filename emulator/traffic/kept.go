@@ -134,6 +134,7 @@ func (c *client) request() error {
 	if err != nil {
 		return err
 	}
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
@@ -42,7 +41,7 @@ func (s server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulu
 	}
 	urn := resource.URN(request.GetUrn())
 	diff, err := s.provider.Diff(ctx, plugin.DiffRequest{
-		URN: urn, Name: urn.Name(), Type: tokens.Type(urn.Type()), ID: resource.ID(request.GetId()),
+		URN: urn, Name: urn.Name(), Type: urn.Type(), ID: resource.ID(request.GetId()),
 		OldInputs: oldInputs, OldOutputs: oldOutputs, NewInputs: newInputs,
 		AllowUnknowns: true, IgnoreChanges: request.GetIgnoreChanges(),
 	})
@@ -64,7 +63,7 @@ func answer(diff plugin.DiffResult) *pulumirpc.DiffResponse {
 			response.DetailedDiff = map[string]*pulumirpc.PropertyDiff{}
 		}
 		// The kinds of both packages have the same numbers.
-		response.DetailedDiff[at] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_Kind(change.Kind), InputDiff: change.InputDiff} //nolint:gosec // of six values
+		response.DetailedDiff[at] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_Kind(change.Kind), InputDiff: change.InputDiff}
 		name := Root(at)
 		changed[name] = true
 		if change.Kind.IsReplace() {

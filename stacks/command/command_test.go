@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -69,7 +70,7 @@ func TestInterrupted(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, cancel)
 	r, _ := runner(time.Minute, time.Minute)
 	start := time.Now()
-	if _, err := r.Run(ctx, "sleep", "30"); err != context.Canceled {
+	if _, err := r.Run(ctx, "sleep", "30"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
