@@ -21,23 +21,13 @@ func (s *stack) gcloud(ctx context.Context, into any, args ...string) error {
 
 // gcloud asks gcloud about a project and decodes the answer.
 func gcloud(ctx context.Context, project string, into any, args ...string) error {
-	out, err := run(ctx, "gcloud", append(args, "--project="+project, "--format=json")...)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(out, into); err != nil {
-		return fmt.Errorf("gcloud %s: %w", strings.Join(args, " "), err)
-	}
-	return nil
+	return ask(ctx, into, "gcloud", append(args, "--project="+project, "--format=json")...)
 }
 
 // account looks for the account of gcloud itself, with which kubectl gets access.
 func account(ctx context.Context, _ *stack) finding {
 	var accounts []struct{ Account string }
-	out, err := run(ctx, "gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=json")
-	if err == nil {
-		err = json.Unmarshal(out, &accounts)
-	}
+	err := ask(ctx, &accounts, "gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=json")
 	switch {
 	case err != nil:
 		return unknown("%v", err)
@@ -60,10 +50,7 @@ func login(ctx context.Context, s *stack) finding {
 
 func project(ctx context.Context, s *stack) finding {
 	var project struct{ Name, ProjectID, LifecycleState string }
-	out, err := run(ctx, "gcloud", "projects", "describe", s.project(), "--format=json")
-	if err == nil {
-		err = json.Unmarshal(out, &project)
-	}
+	err := ask(ctx, &project, "gcloud", "projects", "describe", s.project(), "--format=json")
 	switch {
 	case err != nil:
 		return missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name+" (gcloud projects list prints the IDs)", "%v", err)
@@ -75,10 +62,7 @@ func project(ctx context.Context, s *stack) finding {
 
 func billing(ctx context.Context, s *stack) finding {
 	var info struct{ BillingEnabled bool }
-	out, err := run(ctx, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
-	if err == nil {
-		err = json.Unmarshal(out, &info)
-	}
+	err := ask(ctx, &info, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
 	switch {
 	case err != nil:
 		return unknown("%v", err)

@@ -130,10 +130,7 @@ const unlock = "read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPH
 // backend is the URL of the backend that pulumi uses, if it says so.
 func backend(ctx context.Context) string {
 	var who struct{ URL string }
-	out, err := run(ctx, "pulumi", "whoami", "--json")
-	if err != nil || json.Unmarshal(out, &who) != nil {
-		return ""
-	}
+	_ = ask(ctx, &who, "pulumi", "whoami", "--json")
 	return who.URL
 }
 

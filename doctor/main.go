@@ -11,6 +11,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -161,14 +163,26 @@ func run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	// gcloud and pulumi print explanations below the line with the error.
 	for _, line := range lines {
 		if _, reason, found := strings.Cut(line, "ERROR: "); found {
-			return nil, fmt.Errorf("%s", strings.TrimSpace(reason))
+			return nil, errors.New(strings.TrimSpace(reason))
 		}
 		if reason, found := strings.CutPrefix(line, "error: "); found {
-			return nil, fmt.Errorf("%s", strings.TrimSpace(reason))
+			return nil, errors.New(strings.TrimSpace(reason))
 		}
 	}
 	if len(lines) > 0 {
-		return nil, fmt.Errorf("%s", strings.TrimSpace(lines[len(lines)-1]))
+		return nil, errors.New(strings.TrimSpace(lines[len(lines)-1]))
 	}
 	return nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// ask runs a command and decodes the JSON that it prints.
+func ask(ctx context.Context, into any, name string, args ...string) error {
+	out, err := run(ctx, name, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return nil
 }

@@ -10,14 +10,10 @@ import (
 // cost prints what STACK costs a month: now, by its state, and after an update to
 // IMAGE, by a preview.
 func (p *pipeline) cost(ctx context.Context) error {
-	name, err := p.stack()
-	if err != nil {
-		return err
-	}
 	if _, err := p.imageRequest(); err != nil {
 		return err
 	}
-	s, err := p.open(ctx, name)
+	s, err := p.openStack(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,12 +27,12 @@ func (p *pipeline) cost(ctx context.Context) error {
 			before.Add(resource.Type, resource.Inputs)
 		}
 	}
-	p.printCost(name+" now", before)
-	found, err := p.previewOf(ctx, name)
+	p.printCost(s.Name()+" now", before)
+	found, err := p.previewOf(ctx, s.Name())
 	if err != nil && !found.overBudget() {
 		return err
 	}
-	p.printCost(name+" after an update", found.Costs.After)
+	p.printCost(s.Name()+" after an update", found.Costs.After)
 	if found.Budget > 0 {
 		fmt.Fprintf(p.out, "budget: $%d\n", found.Budget)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,8 @@ var (
 const (
 	configured = "configured"
 	deployed   = "deployed"
+
+	exampleImage = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX"
 )
 
 // named reads a variable and checks it against a rule; example completes the fix.
@@ -52,10 +55,8 @@ func (p *pipeline) stacks() ([]string, error) {
 		if !isStack(name) {
 			return nil, fmt.Errorf(`STACKS: %q is not %s. Fix: export STACKS="dev staging"`, name, stackRule)
 		}
-		for _, other := range names[:i] {
-			if other == name {
-				return nil, fmt.Errorf("STACKS: %q is there twice. Fix: name each stack once", name)
-			}
+		if slices.Contains(names[:i], name) {
+			return nil, fmt.Errorf("STACKS: %q is there twice. Fix: name each stack once", name)
 		}
 		if isLocal(name) {
 			local++
@@ -74,14 +75,7 @@ func (p *pipeline) imageRequest() (string, error) {
 		return configured, nil
 	}
 	ok := func(value string) bool { return value == configured || value == deployed || isImage(value) }
-	return p.named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`,
-		"REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX")
-}
-
-// digestImage is an IMAGE that must be a digest.
-func (p *pipeline) digestImage() (string, error) {
-	return p.named("IMAGE", isImage, "an image by its digest",
-		"REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX")
+	return p.named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`, exampleImage)
 }
 
 // isLocal reports whether a stack is on this machine, with the emulator in Google's place.

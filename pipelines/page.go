@@ -220,7 +220,7 @@ func (p page) details(plan plan, room int) string {
 		text.WriteString("- a month (list prices of " + cost.Date + "): " + why + "\n")
 	}
 	if len(plan.NotCompared) > 0 {
-		text.WriteString("- not compared, because this check may not read secrets: " + listed(plan.NotCompared) + "\n")
+		text.WriteString("- not compared, because this check may not read secrets: " + names(plan.NotCompared) + "\n")
 	}
 	if len(plan.Changes) == 0 {
 		return text.String()
@@ -252,15 +252,6 @@ func names(list []change) string {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, ", ")
-}
-
-func listed(list []string) string {
-	var changes []change
-	for _, text := range list {
-		typ, name, _ := strings.Cut(text, " ")
-		changes = append(changes, change{Type: typ, Name: name})
-	}
-	return names(changes)
 }
 
 // diff writes every property that differs, for GitHub to color.

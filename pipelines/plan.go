@@ -39,7 +39,7 @@ type plan struct {
 	// NotDeployed is a stack without resources, which cannot drift.
 	NotDeployed bool
 	// NotCompared are resources that the drift check may not read.
-	NotCompared []string
+	NotCompared []change
 }
 
 // change is what happens to one resource.

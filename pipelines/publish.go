@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -171,7 +170,7 @@ func (p *pipeline) issue(ctx context.Context) error {
 		return err
 	}
 	text := p.driftPage().render(plans)
-	list := query("/issues", url.Values{"state": {"open"}, "labels": {driftLabel}})
+	list := "/issues?state=open&labels=" + driftLabel
 	if failed, changed := sort(plans); len(failed)+len(changed) == 0 {
 		err = p.closeIssues(ctx, hub, list, text)
 	} else {

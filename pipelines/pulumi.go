@@ -39,6 +39,15 @@ func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []i
 	return outText.String(), errText.String(), command.ProcessState.ExitCode(), err
 }
 
+// openStack opens STACK.
+func (p *pipeline) openStack(ctx context.Context) (*auto.Stack, error) {
+	name, err := p.stack()
+	if err != nil {
+		return nil, err
+	}
+	return p.open(ctx, name)
+}
+
 // open returns a stack, ready for commands. A stack of this machine is created.
 func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 	options := []auto.LocalWorkspaceOption{auto.WorkDir(p.folder)}

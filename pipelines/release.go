@@ -63,21 +63,6 @@ func fenceAfter(open, line string) string {
 	return open
 }
 
-const tagRule = "v and a version with three numbers"
-
-// notesOf reads TAG and its notes.
-func (p *pipeline) notesOf() (tag, notes string, err error) {
-	if tag, err = p.named("TAG", isTag, tagRule, "v1.2.0"); err != nil {
-		return "", "", err
-	}
-	text, err := os.ReadFile(filepath.Join(p.folder, "CHANGELOG.md"))
-	if err != nil {
-		return "", "", err
-	}
-	notes, err = releaseNotes(string(text), tag)
-	return tag, notes, err
-}
-
 // notes checks that TAG can be released, before an hour of tests: it has notes,
 // and its commit is merged. It prints the notes.
 func (p *pipeline) notes(ctx context.Context) error {
@@ -91,7 +76,14 @@ func (p *pipeline) notes(ctx context.Context) error {
 
 // releasable returns TAG and its notes, and fails unless its commit is merged.
 func (p *pipeline) releasable(ctx context.Context) (hub github, tag, notes string, err error) {
-	if tag, notes, err = p.notesOf(); err != nil {
+	if tag, err = p.named("TAG", isTag, "v and a version with three numbers", "v1.2.0"); err != nil {
+		return hub, "", "", err
+	}
+	text, err := os.ReadFile(filepath.Join(p.folder, "CHANGELOG.md"))
+	if err != nil {
+		return hub, "", "", err
+	}
+	if notes, err = releaseNotes(string(text), tag); err != nil {
 		return hub, "", "", err
 	}
 	if hub, err = p.github(); err != nil {

@@ -155,11 +155,7 @@ func (p *pipeline) preview(ctx context.Context) error {
 
 // deploy updates STACK to IMAGE. A preview right afterwards must show no change.
 func (p *pipeline) deploy(ctx context.Context) error {
-	name, err := p.stack()
-	if err != nil {
-		return err
-	}
-	s, err := p.open(ctx, name)
+	s, err := p.openStack(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,7 +166,7 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := &recorder{plan: plan{Stack: name}}
+	r := &recorder{plan: plan{Stack: s.Name()}}
 	var result auto.UpResult
 	err = record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
 		result, err = s.Up(ctx, optup.ConfigFile(config), optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
@@ -179,11 +175,11 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("%w. Fix the cause above, then run the same command again; if the stack is locked by a killed run: pulumi cancel --stack %s",
-			failure("deploy stack "+name, err), name)
+			failure("deploy stack "+s.Name(), err), s.Name())
 	}
-	again, err := p.previewOf(ctx, name, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.out))
+	again, err := p.previewOf(ctx, s.Name(), optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.out))
 	if err != nil {
-		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", name, again.counts(), err)
+		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.counts(), err)
 	}
 	return p.reportDeployment(result.Outputs, r.built)
 }
@@ -227,21 +223,17 @@ func (p *pipeline) approved(ctx context.Context, s *auto.Stack) error {
 // image prints the image that STACK runs, by its digest. With COMMIT, the stack's
 // last update must be of that commit.
 func (p *pipeline) image(ctx context.Context) error {
-	name, err := p.stack()
-	if err != nil {
-		return err
-	}
-	s, err := p.open(ctx, name)
+	s, err := p.openStack(ctx)
 	if err != nil {
 		return err
 	}
 	if want := p.env("COMMIT"); want != "" {
 		history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
 		if err != nil {
-			return failure("read the history of stack "+name, err)
+			return failure("read the history of stack "+s.Name(), err)
 		}
 		if len(history) == 0 || history[0].Environment["git.head"] != want {
-			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", name, want)
+			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", s.Name(), want)
 		}
 	}
 	image, err := runningImage(ctx, s)
@@ -249,7 +241,7 @@ func (p *pipeline) image(ctx context.Context) error {
 		return err
 	}
 	if image == "" {
-		return fmt.Errorf("stack %s runs no image. Fix: make deploy STACK=%s", name, name)
+		return fmt.Errorf("stack %s runs no image. Fix: make deploy STACK=%s", s.Name(), s.Name())
 	}
 	fmt.Fprintln(p.out, image)
 	return nil
@@ -328,8 +320,9 @@ func (p *pipeline) driftOf(ctx context.Context, name string) (plan, error) {
 		for _, resource := range now.Resources {
 			if resource.Type == "kubernetes:core/v1:Secret" {
 				secretURNs = append(secretURNs, resource.URN)
-				typ, name := typeAndName(resource.URN)
-				r.plan.NotCompared = append(r.plan.NotCompared, typ+" "+name)
+				secret := change{}
+				secret.Type, secret.Name = typeAndName(resource.URN)
+				r.plan.NotCompared = append(r.plan.NotCompared, secret)
 			}
 		}
 		if r.plan.NotDeployed = len(now.Resources) == 0; r.plan.NotDeployed {
