@@ -103,8 +103,8 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	case len(p) == 1:
 		// While net/http answers a request without a body, it reads a byte to notice
-		// that the client goes away, until it aborts that with a deadline in the past.
-		// No answer takes long enough to be worth it, and the byte would be lost here.
+		// that the client goes away. It aborts that with a deadline in the past. No answer takes long
+		// enough to be worth it, and the byte would be lost here.
 		<-c.aborted
 		return 0, os.ErrDeadlineExceeded
 	case len(c.received) > 0:

@@ -14,7 +14,12 @@
 //	BACKEND        where states are stored: BACKEND and the stack's name
 //	IMAGES         the repository that promoted images must come from
 //	APPROVED       the plan that was approved, as summary printed it
-//	CONFIRM, TAG, BASE, COMMIT, PULL_REQUEST
+//	CONFIRM        the name of the stack to destroy, once more
+//	TAG            the version to release, such as v1.2.0
+//	BASE           the commit or branch that version compares app/ with
+//	COMMIT         the commit that runs: image requires it of the stack's last update,
+//	               and comment and issue require it of what they publish
+//	PULL_REQUEST   the number of the pull request that comment writes to
 //
 // On GitHub Actions it also reads the GITHUB_ variables, and writes outputs and
 // the job's summary. Each command is documented where it is declared.

@@ -1,6 +1,6 @@
-// Package conformance replays requests that were recorded between the Pulumi engine
-// and an official provider plugin, and compares the answers of the emulator's plugin
-// with the recorded ones. It is for tests.
+// Package conformance compares the emulator's provider plugins with the official ones,
+// for tests. It replays requests that the Pulumi engine sent to an official plugin,
+// and compares the answers with the recorded ones.
 package conformance
 
 import (
@@ -92,8 +92,8 @@ func Load(t *testing.T, path string) []Exchange {
 	return all
 }
 
-// Run sends every request to a server, in the order of the recording, and reports
-// each difference that is not known, and each known one that no longer occurs.
+// Run sends every request to a server, in the order of the recording. It reports each
+// difference that is not known, and each known one that no longer occurs.
 func (r Replay) Run(t *testing.T, server pulumirpc.ResourceProviderServer) {
 	used := make([]bool, len(r.Known))
 	for i, e := range r.Exchanges {

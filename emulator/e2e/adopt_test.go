@@ -125,9 +125,9 @@ func TestAdopt(t *testing.T) {
 	answers(t, office.pulumi(t, "stack", "output", "url"), v1)
 }
 
-// opens writes a kubeconfig with one context, office, for the stack's cluster, and
-// informs the nodes that the registry, under the name by which this machine knows it,
-// speaks plain HTTP.
+// opens writes a kubeconfig with one context, office, for the stack's cluster. It also
+// configures the nodes to speak plain HTTP with the registry, under the name by which
+// this machine knows it.
 func (s *stack) opens(t *testing.T, kubeconfig string) {
 	t.Helper()
 	if err := os.Remove(kubeconfig); err != nil && !os.IsNotExist(err) {

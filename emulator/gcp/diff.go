@@ -10,9 +10,9 @@ import (
 	"hello-timber/emulator/wire"
 )
 
-// diff returns what changes from a state to a plan, by path. Where the number of
-// members of a block, list or map changes, Terraform counts that as a change of the
-// block, list or map besides those of its members.
+// diff returns what changes from a state to a plan, by path. Where a block, list or
+// map gets more or fewer members, Terraform counts that as a change of its own,
+// besides those of the members.
 func (s *schema) diff(state, planned resource.PropertyMap) map[string]plugin.PropertyDiff {
 	found := map[string]plugin.PropertyDiff{}
 	s.fields.diff(nil, state, planned, found)

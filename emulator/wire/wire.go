@@ -1,4 +1,5 @@
-// Package wire serves the emulator's provider plugins to the Pulumi engine.
+// Package wire is what the emulator's provider plugins have in common: how they answer
+// the Pulumi engine, end when the user interrupts a command, and report progress.
 package wire
 
 import (

@@ -47,8 +47,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestLogin: a login that waits for the user shows what to do while it waits, and
-// does not wait for ever, although a child of its own keeps the output open.
+// TestLogin: a login that waits for the user shows what to do while it waits. It does
+// not wait for ever, although a child of its own keeps the output open.
 func TestLogin(t *testing.T) {
 	r, reported := runner(50*time.Millisecond, 2*time.Second)
 	start := time.Now()

@@ -18,9 +18,9 @@ var (
 
 // StackName returns PROJECT-STACK, the name of everything whose name people and
 // policies must be able to guess: repository, namespace, node account. Pulumi names
-// the rest, with a random suffix. If the name is too long or has characters that
-// are not allowed everywhere, StackName cleans and cuts it and adds a hash of the
-// original, so that two stacks of a project never have the same name.
+// the rest, with a random suffix. A name that is too long, or has characters that are
+// not allowed everywhere, is cleaned and cut. A hash of the original is added, so that
+// two stacks of a project never have the same name.
 func StackName(project, stack string) string {
 	name := project + "-" + stack
 	if fits.MatchString(name) {

@@ -1,4 +1,4 @@
-// golangci-lint, a module of its own because its hundreds of dependencies are nobody else's.
+// golangci-lint, a module of its own because its hundreds of dependencies belong to nothing else.
 module hello-timber/tools/lint
 
 go 1.26.0
