@@ -93,25 +93,21 @@ func (g github) owners(ctx context.Context) error {
 
 // mainRules fails unless main changes only by reviewed pull requests that passed.
 func (g github) mainRules(ctx context.Context) error {
-	var rules []struct {
+	type rule struct {
 		Type       string
 		Parameters struct {
 			Owners bool `json:"require_code_owner_review"`
 		}
 	}
+	var rules []rule
 	if err := g.call(ctx, http.MethodGet, "/rules/branches/main", nil, &rules); err != nil {
 		return fmt.Errorf("the rules of main: %w", err)
 	}
-	missing := map[string]bool{"pull_request": true, "required_status_checks": true, "non_fast_forward": true, "deletion": true}
-	for _, rule := range rules {
-		if rule.Type != "pull_request" || rule.Parameters.Owners {
-			delete(missing, rule.Type)
-		}
-	}
 	var problems []error
-	for _, rule := range []string{"pull_request", "required_status_checks", "non_fast_forward", "deletion"} {
-		if missing[rule] {
-			problems = append(problems, fmt.Errorf("main: there is no rule %s (pull_request: with a code owner's review). Fix: the ruleset in docs/pipelines.md", rule))
+	for _, want := range []string{"pull_request", "required_status_checks", "non_fast_forward", "deletion"} {
+		holds := func(r rule) bool { return r.Type == want && (want != "pull_request" || r.Parameters.Owners) }
+		if !slices.ContainsFunc(rules, holds) {
+			problems = append(problems, fmt.Errorf("main: there is no rule %s (pull_request: with a code owner's review). Fix: the ruleset in docs/pipelines.md", want))
 		}
 	}
 	return errors.Join(problems...)
