@@ -5,7 +5,7 @@
 // no failure.
 //
 // It runs the pulumi, docker and gcloud commands, because their logins are those that
-// count, and uses only the standard library.
+// count, and no package that takes long to compile.
 package main
 
 import (

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"hello-timber/stacks/machine"
 )
 
 // Sizes in GB and processors, as the node pool and GKE choose them.
@@ -58,16 +60,16 @@ func quota(ctx context.Context, s *stack) finding {
 	if err != nil {
 		return unknown("nodes is %q", s.config["nodes"])
 	}
-	var machine struct{ GuestCPUs int }
-	if err := s.gcloud(ctx, &machine, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
+	var node struct{ GuestCPUs int }
+	if err := s.gcloud(ctx, &node, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
 		return unknown("%v", err)
 	}
 	processors := processorQuota(s.config["machineType"], s.config["spot"] == "true", limit)
 	needs := []need{
-		{processors, nodes * machine.GuestCPUs},
+		{processors, nodes * node.GuestCPUs},
 		{"CPUS", zones * firstNodeCPUs},
-		{"CPUS_ALL_REGIONS", nodes * machine.GuestCPUs},
-		{diskQuota(s.config["machineType"]), nodes * nodeDisk},
+		{"CPUS_ALL_REGIONS", nodes * node.GuestCPUs},
+		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * nodeDisk},
 		{"SSD_TOTAL_GB", zones * firstNodeDisk},
 		{"INSTANCES", nodes},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
@@ -113,22 +115,14 @@ func processorQuota(machineType string, spot bool, limit map[string]float64) str
 	if spot && limit["PREEMPTIBLE_CPUS"] > 0 {
 		return "PREEMPTIBLE_CPUS"
 	}
-	family, _, _ := strings.Cut(machineType, "-")
+	family := machine.Family(machineType)
 	if slices.Contains(shared, family) {
 		return "CPUS"
 	}
 	return strings.ToUpper(family) + "_CPUS"
 }
 
-// diskQuota is the quota that limits the nodes' disks. Their type follows from the
-// machine family, as in stacks/google/nodepool.go, which would bring all of Google's SDK.
-func diskQuota(machineType string) string {
-	family, _, _ := strings.Cut(machineType, "-")
-	switch {
-	case slices.Contains(strings.Fields("a2 c2 c2d e2 f1 g1 m1 m2 n1 n2 n2d t2d"), family):
-		return "DISKS_TOTAL_GB" // pd-standard
-	case slices.Contains(strings.Fields("a3 c3 c3d g2 h3 m3 z3"), family):
-		return "SSD_TOTAL_GB" // pd-balanced
-	}
-	return "HDB_TOTAL_GB" // hyperdisk-balanced
+// diskQuota is the quota that limits disks of a type.
+var diskQuota = map[string]string{
+	"pd-standard": "DISKS_TOTAL_GB", "pd-balanced": "SSD_TOTAL_GB", "hyperdisk-balanced": "HDB_TOTAL_GB",
 }

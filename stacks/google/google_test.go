@@ -8,18 +8,6 @@ import (
 	"hello-timber/stacks/config"
 )
 
-func TestDiskType(t *testing.T) {
-	for machine, want := range map[string]string{
-		"e2-medium": "pd-standard", "n1-standard-1": "pd-standard", "n2d-standard-4": "pd-standard", "t2d-standard-1": "pd-standard", "e2-custom-2-4096": "pd-standard",
-		"c3-standard-4": "pd-balanced", "c3d-standard-8": "pd-balanced", "g2-standard-4": "pd-balanced",
-		"n4-standard-2": "hyperdisk-balanced", "c4-standard-2": "hyperdisk-balanced", "c4d-standard-2": "hyperdisk-balanced", "n9-future-2": "hyperdisk-balanced",
-	} {
-		if got := diskType(machine); got != want {
-			t.Errorf("diskType(%q) = %s, want %s", machine, got, want)
-		}
-	}
-}
-
 func TestLabelValue(t *testing.T) {
 	for text, want := range map[string]string{
 		"hello-timber": "hello-timber", "My.Shop": "my-shop", "a_b": "a_b", "Büro": "b-ro", strings.Repeat("x", 100): strings.Repeat("x", 63),

@@ -1,13 +1,12 @@
 package google
 
 import (
-	"strings"
-
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/container"
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/serviceaccount"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
+	"hello-timber/stacks/machine"
 )
 
 type nodePoolArgs struct {
@@ -61,7 +60,7 @@ func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
 	return &container.NodePoolNodeConfigArgs{
 		MachineType:    pulumi.String(args.MachineType),
 		Spot:           pulumi.Bool(args.Spot),
-		DiskType:       pulumi.String(diskType(args.MachineType)),
+		DiskType:       pulumi.String(machine.DiskType(args.MachineType)),
 		DiskSizeGb:     pulumi.Int(30),
 		ImageType:      pulumi.String("COS_CONTAINERD"), // CIS 5.5.1
 		ServiceAccount: args.account.Email,
@@ -77,28 +76,5 @@ func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
 			EnableIntegrityMonitoring: pulumi.Bool(true), // 5.5.6
 			EnableSecureBoot:          pulumi.Bool(true), // 5.5.7
 		},
-	}
-}
-
-// Machine families by the cheapest type of boot disk that they take:
-// https://cloud.google.com/compute/docs/disks/persistent-disks#machine_series_support
-// Every other family, and every new one since 2024, takes Hyperdisk only.
-const (
-	standardDiskFamilies = " a2 c2 c2d e2 f1 g1 m1 m2 n1 n2 n2d t2d "
-	balancedDiskFamilies = " a3 c3 c3d g2 h3 m3 z3 "
-)
-
-// diskType returns the boot disk for nodes of a machine type. GKE's default, 100 GB of
-// pd-balanced, costs eight times as much as 30 GB of pd-standard, and counts against
-// the small quota for SSDs of a new project.
-func diskType(machineType string) string {
-	family, _, _ := strings.Cut(machineType, "-")
-	switch {
-	case strings.Contains(standardDiskFamilies, " "+family+" "):
-		return "pd-standard"
-	case strings.Contains(balancedDiskFamilies, " "+family+" "):
-		return "pd-balanced"
-	default:
-		return "hyperdisk-balanced"
 	}
 }
