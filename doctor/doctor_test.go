@@ -190,6 +190,8 @@ func TestFindings(t *testing.T) {
 			region: `{"quotas": [{"metric": "CPUS", "limit": 1, "usage": 0}, {"metric": "N2_CPUS", "limit": 8, "usage": 0}]}`,
 			"gcloud compute machine-types describe n2-standard-2 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 2}`}, nil, "quota",
 			[]string{"MISSING", "too little in europe-west1: CPUS 2 of 1 free."}, "", true},
+		"quota of nodes that GKE may add": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], `"hello-timber:nodes"`, `"hello-timber:maxNodes": {"value": "5"}, "hello-timber:nodes"`, 1)}, nil, "quota",
+			[]string{"MISSING", "CPUS 5 of 4 free"}, "", true},
 		"quota of all regions": {commands{"gcloud compute project-info describe --project=acme-timber --format=json": `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 10}]}`}, nil, "quota",
 			[]string{"MISSING", "CPUS_ALL_REGIONS 3 of 2 free"}, "", true},
 		"quota that gcloud does not list": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "c4-standard-2", 1),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -60,6 +61,11 @@ func quota(ctx context.Context, s *stack) finding {
 	if err != nil {
 		return unknown("nodes is %q", s.config["nodes"])
 	}
+	most, err := strconv.Atoi(cmp.Or(s.config["maxNodes"], "0"))
+	if err != nil {
+		return unknown("maxNodes is %q", s.config["maxNodes"])
+	}
+	nodes = max(nodes, most) // GKE may add as many
 	var node struct{ GuestCPUs int }
 	if err := s.gcloud(ctx, &node, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
 		return unknown("%v", err)
