@@ -51,6 +51,11 @@ func TestAddress(t *testing.T) {
 	service := c.inputs(t, typeService)
 	want(t, service, "spec.loadBalancerIP", "203.0.113.9")
 	want(t, service, `metadata.annotations["pulumi.com/waitFor"]`, "jsonpath={.status.loadBalancer.ingress[0].ip}=203.0.113.9")
+	for _, r := range c.resources {
+		if r.TypeToken == typeService && !r.RegisterRPC.DeleteBeforeReplace {
+			t.Error("a replacement would want the address while the old Service has it")
+		}
+	}
 	c, _ = deployDev(t, nil)
 	if inputs := fmt.Sprint(c.inputs(t, typeService)); strings.Contains(inputs, "loadBalancerIP") || strings.Contains(inputs, "waitFor") {
 		t.Errorf("without an address, the Service has %s", inputs)

@@ -109,6 +109,8 @@ func TestNew(t *testing.T) {
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
 	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
+	// Under another name it is another Service, created before the old one is deleted.
+	s.pulumi(t, "config", "rm", "address")
 	for key, value := range map[string]string{"port": "80", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
 		s.pulumi(t, "config", "set", key, value)
 	}

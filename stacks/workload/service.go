@@ -46,7 +46,9 @@ func (r *registration) service() (*corev1.Service, error) {
 				TargetPort: pulumi.String(portName),
 			}},
 		},
-	}, r.serving(pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
+	}, r.serving(
+		pulumi.DeleteBeforeReplace(address != nil), // two Services cannot have one address
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
 }
 
 // url returns http:// and the load balancer's IP address or, for clouds that have
