@@ -10,7 +10,7 @@ import (
 )
 
 // setup returns how long each step of the emulator's setup took when it last had
-// something to do; see emulator/setup/steps.go. Cold is what `make clean up` makes it.
+// something to do; see emulator/setup/estimate.go. Cold is what `make clean up` makes it.
 func setup(b *bench) error {
 	for _, step := range []string{"get-kubernetes", "get-pulumi", "get-provider", "modules", "kubernetes", "network", "emulator", "pulumi", "provider", "program", "debian", "golang", "node"} {
 		text, err := os.ReadFile(filepath.Join(b.home, "took", step))
@@ -20,7 +20,8 @@ func setup(b *bench) error {
 		if err != nil {
 			return err
 		}
-		took, err := time.ParseDuration(strings.TrimSpace(string(text)))
+		first, _, _ := strings.Cut(string(text), "\n")
+		took, err := time.ParseDuration(first)
 		if err != nil {
 			return err
 		}

@@ -81,10 +81,10 @@ func (c checkout) programSteps(programs []*program) []step {
 				return nil
 			}
 			return c.compile(ctx, p, program)
-		}})
+		}, work: &program.packages, quick: program.archive != nil})
 		previous = program.name
 	}
-	return append(steps, step{name: "links", needs: []string{previous}, run: func(context.Context, *progress) error {
+	return append(steps, step{name: "links", needs: []string{previous}, quick: true, run: func(context.Context, *progress) error {
 		if err := c.link(programs); err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ type program struct {
 	linker string
 	// prepare, which may be nil, makes what the compiler needs beside the sources.
 	prepare func(context.Context) error
-	// packages is how many packages it is made of, once known.
+	// packages is how many packages it has to compile, once known.
 	packages atomic.Int64
 }
 
@@ -239,13 +239,18 @@ func (c checkout) fresh(p *program) bool {
 	return err == nil && missing == nil && string(stamp) == digest
 }
 
+// uncached lists the packages that the compiler has not compiled before with the same
+// flags. What is there already, go build does not mention.
+const uncached = `{{if .Stale}}{{if ne .StaleReason "not installed but available in build cache"}}{{.ImportPath}} {{with .Module}}{{.Version}}{{end}}{{end}}{{end}}`
+
 // fetch downloads the modules of all programs while the first one is compiled, and
-// counts their packages.
+// counts the packages that each has to compile: those of the programs before it will be there.
 func (c checkout) fetch(ctx context.Context, p *progress, programs []*program) error {
 	downloads := 0
+	known := map[string]bool{}
 	for _, program := range programs {
 		p.say("reading what " + program.name + " imports")
-		list := c.command(ctx, program.folder, "go", "list", "-deps", "-f", ".", program.pkg)
+		list := c.command(ctx, program.folder, "go", "list", "-deps", "-f", uncached, program.pkg)
 		var packages bytes.Buffer
 		list.Stdout = &packages
 		if err := p.run(list, func(line string) {
@@ -256,7 +261,12 @@ func (c checkout) fetch(ctx context.Context, p *progress, programs []*program) e
 		}); err != nil {
 			return err
 		}
-		program.packages.Store(int64(bytes.Count(packages.Bytes(), []byte("\n"))))
+		for name := range strings.Lines(packages.String()) {
+			if name != "\n" && !known[name] {
+				known[name] = true
+				program.packages.Add(1)
+			}
+		}
 	}
 	return nil
 }
@@ -280,16 +290,19 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 	cmd := c.command(ctx, program.folder, "go", program.command()...)
 	// On the output's own disk the finished binary is moved, so it is never half written.
 	cmd.Env = append(os.Environ(), "GOTMPDIR="+c.home("tmp"))
-	compiled := 0
+	var compiled int64
 	p.say("reading sources")
 	if err := p.run(cmd, func(line string) {
 		if strings.ContainsAny(line, " #") {
 			return
 		}
 		compiled++
-		if total := program.packages.Load(); total > 0 {
-			p.say(fmt.Sprintf("compiled %d of up to %d packages", compiled, total))
-		} else {
+		switch total := program.packages.Load(); {
+		case compiled < total:
+			p.counted(compiled, total, fmt.Sprintf("compiled %d of %d packages", compiled, total))
+		case compiled == total:
+			p.say("linking")
+		default:
 			p.say(fmt.Sprintf("compiled %d packages", compiled))
 		}
 	}); err != nil {

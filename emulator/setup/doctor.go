@@ -55,8 +55,17 @@ func (f finding) print(out io.Writer) {
 // doctor prints what each check found and fails if something is missing. It changes nothing.
 func doctor(ctx context.Context, c checkout) error {
 	problems := 0
-	e := c.engine(ctx)
-	for _, f := range append(c.examine(ctx, e), c.chromium(), c.taken(ctx, e)) {
+	var findings []finding
+	if err := c.watched(ctx, "doctor", func(ctx context.Context, p *progress) error {
+		p.say("asking the engine")
+		e := c.engine(ctx)
+		p.say("adding up what is on the disk")
+		findings = append(c.examine(ctx, e), c.chromium(), c.taken(ctx, e))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, f := range findings {
 		f.print(os.Stdout)
 		if f.required() {
 			problems++
@@ -71,16 +80,25 @@ func doctor(ctx context.Context, c checkout) error {
 // preflight stops make up before it builds anything if something is missing. It
 // prints only what is wrong.
 func (c checkout) preflight(ctx context.Context) error {
-	e := c.engine(ctx)
-	if !e.answers() {
-		if err := runSteps(ctx, c, []step{{name: "docker", run: c.ensureDocker}}); err != nil {
-			return err
+	var findings []finding
+	err := c.watched(ctx, "docker", func(ctx context.Context, p *progress) error {
+		p.say("asking the engine")
+		e := c.engine(ctx)
+		if !e.answers() {
+			if err := c.ensureDocker(ctx, p); err != nil {
+				return err
+			}
+			e = c.engine(ctx)
 		}
-		e = c.engine(ctx)
+		allowInotify(c.host())
+		findings = c.examine(ctx, e)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	allowInotify(c.host())
 	var problems []error
-	for _, f := range c.examine(ctx, e) {
+	for _, f := range findings {
 		switch {
 		case f.required():
 			problems = append(problems, fmt.Errorf("%s: %s", f.what, f))

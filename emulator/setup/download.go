@@ -215,7 +215,7 @@ func (a *arriving) Read(buffer []byte) (int, error) {
 		return n, fmt.Errorf("the file is larger than %d MB", largest>>20)
 	}
 	if a.total > 0 {
-		a.progress.say(fmt.Sprintf("downloaded %d %% of %d MB", a.done*100/a.total, (a.total+1<<20-1)>>20))
+		a.progress.counted(a.done, a.total, fmt.Sprintf("downloaded %d %% of %d MB", a.done*100/a.total, (a.total+1<<20-1)>>20))
 	} else {
 		a.progress.say(fmt.Sprintf("downloaded %d MB", a.done>>20))
 	}
@@ -252,7 +252,7 @@ func (c checkout) downloadOrFetch(ctx context.Context, p *progress, wanted *prog
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	fmt.Printf("%-14s %s is compiled, because it cannot be downloaded: %s\n", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; "))
+	p.view.print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
 	return c.fetch(ctx, p, []*program{wanted})
 }
 

@@ -222,7 +222,7 @@ func TestDownload(t *testing.T) {
 			if tt.partial != nil {
 				write(t, c.home("downloads", "tool-v1.partial"), string(tt.partial))
 			}
-			p := &progress{name: "tool", started: time.Now()}
+			p := newProgress(c, step{name: "tool"})
 			err := c.download(t.Context(), p, a)
 			if tt.asks != 0 && asked != tt.asks {
 				t.Errorf("asked %d times, want %d", asked, tt.asks)
@@ -248,8 +248,8 @@ func TestDownload(t *testing.T) {
 			if exists(c.home("downloads", "tool-v1.partial")) || exists(c.home("tmp", "tool-v1")) {
 				t.Error("the archive or its unpacking is left")
 			}
-			if said := fmt.Sprint(p.status.Load()); said != "unpacking" {
-				t.Errorf("said %q last", said)
+			if p.status != "unpacking" {
+				t.Errorf("said %q last", p.status)
 			}
 		})
 	}
@@ -284,7 +284,7 @@ func TestInterruptedDownload(t *testing.T) {
 	c := newCheckout(t)
 	a := archive{program: "tool", version: "v1", address: server.URL, sum: sha(content), folder: ".", files: []string{"tool"}}
 	c.downloads = downloads{stall: time.Minute}
-	p := &progress{name: "tool", log: c.home("logs", "tool.log"), started: time.Now()}
+	p := newProgress(c, step{name: "tool"})
 	if err := c.downloadOrFetch(ctx, p, &program{name: "tool", archive: &a}); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v, want that of the interrupt", err)
 	}
@@ -294,10 +294,10 @@ func TestInterruptedDownload(t *testing.T) {
 }
 
 func TestProgressOfDownload(t *testing.T) {
-	p := &progress{}
+	p := newProgress(newCheckout(t), step{name: "tool"})
 	body := &arriving{reader: strings.NewReader(strings.Repeat("x", 100)), progress: p, alive: func() {}, done: 200, total: 400}
-	if _, err := body.Read(make([]byte, 100)); err != nil || p.status.Load() != "downloaded 75 % of 1 MB" {
-		t.Errorf("said %q, %v", p.status.Load(), err)
+	if _, err := body.Read(make([]byte, 100)); err != nil || p.status != "downloaded 75 % of 1 MB" || bar(p.count) != "[#########---]" {
+		t.Errorf("said %q with %q, %v", p.status, bar(p.count), err)
 	}
 	body = &arriving{reader: strings.NewReader("x"), progress: p, alive: func() {}, total: largest + 1}
 	if _, err := body.Read(make([]byte, 1)); err == nil {

@@ -35,7 +35,22 @@ func (c checkout) hasImage(ctx context.Context, name string) bool {
 // pull asks a registry for an image.
 func (c checkout) pull(ctx context.Context, p *progress, name string) error {
 	p.say("asking for " + name)
-	return p.run(c.command(ctx, "", "docker", "pull", "--platform", "linux/amd64", name), func(line string) { p.say("pulling: " + line) })
+	var layers, pulled int64
+	return p.run(c.command(ctx, "", "docker", "pull", "--platform", "linux/amd64", name), func(line string) {
+		switch _, state, _ := strings.Cut(line, ": "); state {
+		case "Pulling fs layer":
+			layers++
+		case "Already exists":
+			layers, pulled = layers+1, pulled+1
+		case "Pull complete":
+			pulled++
+		}
+		if layers > 0 {
+			p.counted(pulled, layers, fmt.Sprintf("pulled %d of %d layers", pulled, layers))
+		} else {
+			p.say("pulling: " + line)
+		}
+	})
 }
 
 // debianImage gets the base of the node image: from a registry, or where none

@@ -72,9 +72,9 @@ func browser(ctx context.Context, c checkout) error {
 	if !exists("/etc/debian_version") || os.Geteuid() != 0 {
 		return errors.New("the tests look at the service's page in a browser, and none is installed. Fix: install Chromium (on Debian: sudo apt-get install chromium) or Google Chrome")
 	}
-	return runSteps(ctx, c, []step{{name: "chromium", run: func(ctx context.Context, p *progress) error {
+	return c.watched(ctx, "chromium", func(ctx context.Context, p *progress) error {
 		return c.aptInstall(ctx, p, "chromium")
-	}}})
+	})
 }
 
 // aptInstall installs Debian packages without recommended ones. It waits for another

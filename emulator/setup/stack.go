@@ -52,8 +52,11 @@ func makeStack(ctx context.Context, c checkout) error {
 			return err
 		}
 	}
-	_, err = c.output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", c.stack)
-	return err
+	return c.watched(ctx, "stack", func(ctx context.Context, p *progress) error {
+		p.say("selecting " + c.stack)
+		_, err := c.output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", c.stack)
+		return err
+	})
 }
 
 // localConfig turns another stack's config into that of a stack on this machine.
@@ -68,23 +71,37 @@ func localConfig(text, stack string) string {
 
 // answer gets the tutorial's page from the stack's URL and prints it.
 func answer(ctx context.Context, c checkout) error {
-	url, err := c.output(ctx, "pulumi", "stack", "output", "url")
-	if err != nil {
+	var page string
+	if err := c.watched(ctx, "answer", func(ctx context.Context, p *progress) (err error) {
+		p.say("reading the stack's output")
+		page, err = c.page(ctx, p)
+		return err
+	}); err != nil {
 		return err
 	}
+	fmt.Print(page)
+	if f := policies(c.host()); f.fix != "" { // once more, below all that make up printed
+		f.print(os.Stderr)
+	}
+	return nil
+}
+
+// page waits until the stack's URL answers, and returns what to print about that.
+func (c checkout) page(ctx context.Context, p *progress) (string, error) {
+	url, err := c.output(ctx, "pulumi", "stack", "output", "url")
+	if err != nil {
+		return "", err
+	}
 	url += "/index"
+	p.say("waiting for " + url)
 	client := &http.Client{Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(500 * time.Millisecond) {
 		status, body, err := get(ctx, client, url)
 		if err == nil {
-			fmt.Printf("\n%s answers %s\n%s\n", url, status, body)
-			if f := policies(c.host()); f.fix != "" { // once more, below all that make up printed
-				f.print(os.Stderr)
-			}
-			return nil
+			return fmt.Sprintf("\n%s answers %s\n%s\n", url, status, body), nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			return fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, c.podsCommand())
+			return "", fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, c.podsCommand())
 		}
 	}
 }
@@ -166,25 +183,33 @@ func (c checkout) populated(ctx context.Context) ([]string, error) {
 
 // gone reports after a destroy whether anything is left on this machine.
 func gone(ctx context.Context, c checkout) error {
-	stacks, err := c.populated(ctx)
-	if err != nil {
-		return err
-	}
-	if len(stacks) > 0 {
-		fmt.Println("still up:", strings.Join(stacks, ", "))
-		return nil
-	}
-	for _, thing := range things {
-		left, err := c.leftovers(ctx, thing.list, c.label())
+	says := "nothing is left running"
+	err := c.watched(ctx, "gone", func(ctx context.Context, p *progress) error {
+		p.say("reading the stacks")
+		stacks, err := c.populated(ctx)
 		if err != nil {
 			return err
 		}
-		if len(left) > 0 {
-			return fmt.Errorf("left behind: %s %s. Fix: make clean", thing.kind, strings.Join(left, " "))
+		if len(stacks) > 0 {
+			says = "still up: " + strings.Join(stacks, ", ")
+			return nil
 		}
+		for _, thing := range things {
+			p.say("looking for each " + thing.kind)
+			left, err := c.leftovers(ctx, thing.list, c.label())
+			if err != nil {
+				return err
+			}
+			if len(left) > 0 {
+				return fmt.Errorf("left behind: %s %s. Fix: make clean", thing.kind, strings.Join(left, " "))
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		fmt.Println(says)
 	}
-	fmt.Println("nothing is left running")
-	return nil
+	return err
 }
 
 // listImages lists the images that pass a filter.
@@ -197,6 +222,11 @@ var imageFilters = []string{"label=" + imageLabel, "reference=*-docker.pkg.dev/h
 // clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
 func clean(ctx context.Context, c checkout) error {
+	return c.watched(ctx, "clean", c.removeAll)
+}
+
+func (c checkout) removeAll(ctx context.Context, p *progress) error {
+	p.say("reading the stacks")
 	stacks, err := c.populated(ctx)
 	if err == nil && len(stacks) > 0 {
 		err = fmt.Errorf("still up: %s. Fix: make down STACK=%s", strings.Join(stacks, ", "), stacks[0])
@@ -214,14 +244,16 @@ func clean(ctx context.Context, c checkout) error {
 			return err
 		}
 		for _, name := range left {
+			p.say("removing the " + thing.kind + " " + name)
 			_, err := c.output(ctx, "docker", append(thing.remove, name)...)
 			if thing.kind == "image" && err != nil {
-				fmt.Println(err) // another checkout's containers run it
+				p.view.print(err.Error()) // another checkout's containers run it
 			} else if err != nil {
 				return err
 			}
 		}
 	}
+	p.say("removing .emulator")
 	configs, err := filepath.Glob(filepath.Join(c.root, "Pulumi.local*.yaml"))
 	for _, path := range append(configs, filepath.Join(c.root, "bin"), c.home()) {
 		if err == nil {

@@ -5,8 +5,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,22 +24,79 @@ type step struct {
 	name  string
 	needs []string
 	run   func(context.Context, *progress) error
+	// work, which may be nil, is how many packages the step compiles, once known.
+	work *atomic.Int64
+	// quick steps take no time worth an estimate, unless there are packages to compile.
+	quick bool
 }
 
-// progress is what a running step reports about itself.
+// progress is what a step reports about itself.
 type progress struct {
-	name    string
-	log     string // path of everything that its commands print
+	step
+	log  string // path of everything that its commands print
+	last runTime
+	view *view
+
+	mutex   sync.Mutex
+	phase   phase
 	started time.Time
-	status  atomic.Value
+	status  string
+	// count is of the bytes or packages that the step counts now, unless its total is 0.
+	count counter
+	// compiled is the last count of a program's packages.
+	compiled counter
 }
 
-// say sets the text of the next progress line.
-func (p *progress) say(status string) { p.status.Store(status) }
+type phase int
 
-// print prints a line about the step, with the time it has taken so far.
-func (p *progress) print(status any) {
-	fmt.Printf("%-14s %-61.61v %s\n", p.name, status, time.Since(p.started).Round(time.Second))
+const (
+	waiting phase = iota
+	running
+	finished
+)
+
+// counter is how far a step is, and since when it counts.
+type counter struct {
+	first, done, total int64
+	began, latest      time.Time
+}
+
+// newProgress is that of a step that has not begun.
+func newProgress(c checkout, s step) *progress {
+	if s.work == nil {
+		s.work = new(atomic.Int64)
+	}
+	return &progress{step: s, log: c.home("logs", s.name+".log"), last: lastRun(c.home("took", s.name))}
+}
+
+// say sets what the step does now.
+func (p *progress) say(status string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.status, p.count = status, counter{}
+}
+
+// counted sets what the step does now, and how far that is.
+func (p *progress) counted(done, total int64, status string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.status = status
+	if p.count.total != total {
+		p.count = counter{first: done, total: total, began: time.Now()}
+	}
+	p.count.done, p.count.latest = done, time.Now()
+	if p.work.Load() > 0 {
+		p.compiled = p.count
+	}
+}
+
+func (p *progress) enter(phase phase) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.phase = phase
+	if phase == running {
+		p.started, p.status = time.Now(), "starting"
+	}
 }
 
 // run runs a command, writes its output to the step's log, unless that goes elsewhere,
@@ -86,21 +145,33 @@ func (p *progress) run(cmd *exec.Cmd, each func(string)) error {
 	return err
 }
 
-// runSteps runs every step as soon as those it needs are done. It prints what is
-// running every few seconds and ends with the first step that fails.
+// runSteps runs every step as soon as those it needs are done. It shows what is
+// running and ends with the first step that fails.
 func runSteps(ctx context.Context, c checkout, steps []step) error {
+	var all []*progress
+	for _, s := range steps {
+		all = append(all, newProgress(c, s))
+	}
+	return showSteps(ctx, c, all, newView(all))
+}
+
+// watched runs what may take long and is a command's only step.
+func (c checkout) watched(ctx context.Context, name string, run func(context.Context, *progress) error) error {
+	return runSteps(ctx, c, []step{{name: name, run: run}})
+}
+
+func showSteps(ctx context.Context, c checkout, steps []*progress, v *view) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	const interval = 10 * time.Second // of two lines about what is running
 	done := map[string]chan struct{}{}
-	for _, s := range steps {
-		done[s.name] = make(chan struct{})
+	for _, p := range steps {
+		p.view = v
+		done[p.name] = make(chan struct{})
 	}
-	var running sync.Map
 	var all sync.WaitGroup
-	for _, s := range steps {
+	for _, p := range steps {
 		all.Go(func() {
-			for _, need := range s.needs {
+			for _, need := range p.needs {
 				if done[need] == nil {
 					continue // up to date, so it is not a step of this build
 				}
@@ -110,24 +181,10 @@ func runSteps(ctx context.Context, c checkout, steps []step) error {
 					return
 				}
 			}
-			p := &progress{name: s.name, log: c.home("logs", s.name+".log"), started: time.Now()}
-			p.say("starting")
-			err := os.WriteFile(p.log, nil, 0o644)
-			if err == nil {
-				running.Store(s.name, p)
-				err = s.run(ctx, p)
-				running.Delete(s.name)
-			}
-			switch {
-			case err == nil:
-				if took := time.Since(p.started); took > time.Second {
-					p.print("done")
-					// make bench reads it. A missing figure is no reason to fail here.
-					_ = os.WriteFile(c.home("took", s.name), []byte(took.String()), 0o644)
-				}
-				close(done[s.name])
-			case ctx.Err() == nil:
-				cancel(fmt.Errorf("%s: %w", s.name, err))
+			if err := p.perform(ctx, c); err == nil {
+				close(done[p.name])
+			} else if ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", p.name, err))
 			}
 		})
 	}
@@ -136,17 +193,34 @@ func runSteps(ctx context.Context, c checkout, steps []step) error {
 		all.Wait()
 		close(finished)
 	}()
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(v.interval())
 	defer tick.Stop()
 	for {
 		select {
 		case <-finished:
-			return context.Cause(ctx)
+			err := context.Cause(ctx)
+			v.close(err)
+			return err
 		case <-tick.C:
-			running.Range(func(_, p any) bool {
-				p.(*progress).print(p.(*progress).status.Load())
-				return true
-			})
+			v.tick()
 		}
 	}
+}
+
+// perform runs the step itself.
+func (p *progress) perform(ctx context.Context, c checkout) error {
+	if err := os.Remove(p.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	p.enter(running)
+	err := p.step.run(ctx, p)
+	p.enter(finished)
+	if err != nil {
+		return err
+	}
+	if took := time.Since(p.started); took >= brief {
+		runTime{took, p.work.Load()}.write(c.home("took", p.name))
+		p.view.done(p.name, took)
+	}
+	return nil
 }
