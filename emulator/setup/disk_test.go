@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,13 +21,15 @@ func TestTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A docker that has two images, one of them under two names.
+	// A docker that has two images, one of them under two names. They share the layer of
+	// one MB, and each has another of one MB that was made by the same command.
 	docker := t.TempDir()
 	script := `#!/bin/sh
 case "$*" in
 "image ls --quiet --filter=label="*) echo a; echo b; echo a;;
 "image ls --quiet --filter=reference="*) echo b;;
-"image inspect --format={{.Size}} a b") echo 1048576; echo 2097152;;
+"history "*" a") echo '1048576 "09:00" "COPY"'; echo '1048576 "08:00" "FROM"';;
+"history "*" b") echo '1048576 "09:30" "COPY"'; echo '1048576 "08:00" "FROM"';;
 *) echo "unexpected: $*" >&2; exit 1;;
 esac
 `
@@ -36,11 +39,18 @@ esac
 	t.Setenv("PATH", docker+":"+os.Getenv("PATH"))
 	for want, e := range map[string]engine{
 		"6 MB in .emulator/ and bin/": {complaint: "no such file"},
-		"6 MB in .emulator/ and bin/, up to 3 MB in Docker's images; make clean removes them": {ServerVersion: "28.5.2"},
+		"6 MB in .emulator/ and bin/, 3 MB in Docker's images; make clean removes them": {ServerVersion: "28.5.2"},
 	} {
 		if f := c.taken(t.Context(), e); f.says != want || f.fix != "" {
 			t.Errorf("got %v, want %q", f, want)
 		}
+	}
+	big := c.home("bin", "big")
+	if err := errors.Join(os.WriteFile(big, nil, 0o644), os.Truncate(big, enough)); err != nil {
+		t.Fatal(err)
+	}
+	if f := c.taken(t.Context(), engine{ServerVersion: "28.5.2"}); f.required() || f.String() != "4102 MB in .emulator/ and bin/, 3 MB in Docker's images; make clean removes them. That is more than 4096 MB. Fix: make down && make clean" {
+		t.Errorf("with too much: %v", f)
 	}
 	if size, err := folderSize(filepath.Join(c.root, "nowhere")); err != nil || size != 0 {
 		t.Errorf("a folder that does not exist has %d bytes, %v", size, err)
