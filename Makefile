@@ -36,12 +36,13 @@ PIPELINES = go run ./pipelines
 
 # The modules with packages of their own. The large ones, which import Kubernetes or act,
 # are vetted by `make lint` and tested by `make test` only: to compile that takes minutes.
-MODULES := $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.*/*' -not -path './bin/*')))
-MODULES := $(sort $(foreach module,$(MODULES),$(if $(wildcard $(module)/*.go),$(module))))
-LARGE := $(filter emulator/% tools/workflows,$(MODULES))
-QUICK := $(filter-out $(LARGE),$(MODULES))
+# All of this is looked up where it is used, not in each make.
+FOLDERS = $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -path './.*' -prune -o -path ./bin -prune -o -name go.mod -print)))
+MODULES = $(sort $(foreach module,$(FOLDERS),$(if $(wildcard $(module)/*.go),$(module))))
+LARGE = $(filter emulator/% tools/workflows,$(MODULES))
+QUICK = $(filter-out emulator/% tools/workflows,$(MODULES))
 # go test compiles packages without tests too, which `make up` may have downloaded.
-TESTED := $(foreach module,$(LARGE),$(if $(shell find $(module) -name '*_test.go'),$(module)))
+TESTED = $(foreach module,$(LARGE),$(if $(shell find $(module) -name '*_test.go'),$(module)))
 # A command in each of some modules: $(call each,MODULES,COMMAND)
 each = @for module in $(1); do echo "$$module:" '$(2)' >&2; (cd "$$module" && $(2)) || exit 1; done
 
@@ -122,7 +123,7 @@ doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs
 	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" $(if $(BACKEND),PULUMI_BACKEND_URL="$$BACKEND$$STACK") go run ./doctor)
 
 vet: ## Check formatting, vet the modules, check the workflows
-	@unformatted=$$(find . -name '*.go' -not -path './.*/*' -not -path './bin/*' -exec gofmt -l {} +); \
+	@unformatted=$$(find . -path './.*' -prune -o -path ./bin -prune -o -name '*.go' -exec gofmt -l {} +); \
 	if [ -n "$$unformatted" ]; then echo "these files are not formatted. Fix: gofmt -w" $$unformatted; exit 1; fi
 	$(call each,$(QUICK),go vet ./...)
 	@# Version 1.7.12 does not know that jobs can queue: https://github.com/rhysd/actionlint/issues/657
@@ -176,6 +177,6 @@ setup:
 	@command -v go > /dev/null || { echo "Go is not installed. Fix: install Go 1.26 or newer from https://go.dev/dl" >&2; exit 1; }
 	@if [ ! -x $(SETUP) ]; then \
 		echo "compiling emulator/setup (half a minute at most, once)" >&2; \
-		while sleep 5; do echo "compiling emulator/setup" >&2; done & trap "kill $$!" EXIT; \
+		while sleep 5 > /dev/null 2>&1 && kill -0 $$$$ 2> /dev/null; do echo "compiling emulator/setup" >&2; done & trap "kill $$!" EXIT; \
 	fi; \
 	cd emulator && go build -buildvcs=false -o ../$(SETUP) ./setup
