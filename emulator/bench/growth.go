@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -17,27 +16,33 @@ func growth(b *bench) error {
 	if err := b.ensureUp(); err != nil {
 		return err
 	}
-	last := 1
-	for _, replicas := range []int{1, 30, 100} {
-		if err := b.set("replicas", strconv.Itoa(replicas)); err != nil {
+	last := "1"
+	for i, replicas := range []string{"3", "30", "100"} {
+		if err := b.grow(fmt.Sprintf("replicas %s → %s", last, replicas), "replicas", replicas); err != nil {
 			return err
 		}
-		began := time.Now()
-		if _, err := b.run("pulumi", "up", "--yes", "--skip-preview"); err != nil {
+		if err := b.grow("rollout of "+replicas+" pods, image built and pushed in it", "imageVersion", fmt.Sprintf("v%d", i+10)); err != nil {
 			return err
-		}
-		if replicas > last {
-			b.note(fmt.Sprintf("replicas %d → %d", last, replicas), seconds(time.Since(began)), "")
 		}
 		last = replicas
 	}
-	if err := b.set("replicas", "1"); err != nil {
-		return err
-	}
-	if _, err := b.run("pulumi", "up", "--yes", "--skip-preview"); err != nil {
+	if err := b.grow("replicas "+last+" → 1", "replicas", "1"); err != nil {
 		return err
 	}
 	return b.growWorkloads()
+}
+
+// grow measures an update that changes one key.
+func (b *bench) grow(what, key, value string) error {
+	if err := b.set(key, value); err != nil {
+		return err
+	}
+	began := time.Now()
+	if _, err := b.run("pulumi", "up", "--yes", "--skip-preview"); err != nil {
+		return err
+	}
+	b.note(what, seconds(time.Since(began)), "")
+	return nil
 }
 
 // project is that of a program of many stacks' workloads on this stack's cluster.
