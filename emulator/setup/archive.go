@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -64,7 +63,7 @@ func (a archive) url() string { return strings.ReplaceAll(a.address, "VERSION", 
 
 // check compares a downloaded archive with the sum.
 func (a archive) check(packed string) error {
-	var digest hash.Hash = sha256.New()
+	digest := sha256.New()
 	if len(a.sum) == hex.EncodedLen(sha512.Size) {
 		digest = sha512.New()
 	}

@@ -47,7 +47,7 @@ func build(ctx context.Context, c checkout) error {
 		return err
 	}
 
-	programs, err := c.programs()
+	programs, err := c.programs(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (c checkout) programSteps(programs []*program) []step {
 		}, work: &program.packages, quick: program.archive != nil})
 		previous = program.name
 	}
-	return append(steps, step{name: "links", needs: []string{previous}, quick: true, run: func(context.Context, *progress) error {
-		if err := c.link(programs); err != nil {
+	return append(steps, step{name: "links", needs: []string{previous}, quick: true, run: func(ctx context.Context, _ *progress) error {
+		if err := c.link(ctx, programs); err != nil {
 			return err
 		}
 		return c.tidy(programs)
@@ -93,14 +93,14 @@ func (c checkout) programSteps(programs []*program) []step {
 }
 
 // versions are the versions of what others publish. The modules' files have them.
-func (c checkout) versions() (map[string]string, error) {
+func (c checkout) versions(ctx context.Context) (map[string]string, error) {
 	versions := map[string]string{}
 	for name, from := range map[string]struct{ folder, module string }{
 		"kubernetes": {"emulator/hyperkube", "k8s.io/kubernetes"},
 		"pulumi":     {"emulator", "github.com/pulumi/pulumi/pkg/v3"},
 		"provider":   {"", "github.com/pulumi/pulumi-kubernetes/sdk/v4"},
 	} {
-		version, err := moduleVersion(filepath.Join(c.root, from.folder, "go.mod"), from.module)
+		version, err := moduleVersion(ctx, filepath.Join(c.root, from.folder, "go.mod"), from.module)
 		if err != nil {
 			return nil, err
 		}
@@ -111,8 +111,8 @@ func (c checkout) versions() (map[string]string, error) {
 
 // programs are the Go programs of this machine. What Pulumi's own installation
 // already has is not among them.
-func (c checkout) programs() ([]*program, error) {
-	versions, err := c.versions()
+func (c checkout) programs(ctx context.Context) ([]*program, error) {
+	versions, err := c.versions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -312,8 +312,8 @@ func (c checkout) compile(ctx context.Context, p *progress, program *program) er
 }
 
 // moduleVersion returns the version of a module that a go.mod requires.
-func moduleVersion(gomod, module string) (string, error) {
-	versions, err := requirements(gomod)
+func moduleVersion(ctx context.Context, gomod, module string) (string, error) {
+	versions, err := requirements(ctx, gomod)
 	if err == nil && versions[module] == "" {
 		err = fmt.Errorf("%s does not require %s", gomod, module)
 	}
@@ -321,8 +321,8 @@ func moduleVersion(gomod, module string) (string, error) {
 }
 
 // requirements returns the versions of the modules that a go.mod requires.
-func requirements(gomod string) (map[string]string, error) {
-	text, err := exec.Command("go", "mod", "edit", "-json", gomod).Output()
+func requirements(ctx context.Context, gomod string) (map[string]string, error) {
+	text, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json", gomod).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go mod edit -json %s: %w", gomod, err)
 	}

@@ -29,7 +29,7 @@ import (
 
 // A version without its sum makes users compile for 20 minutes.
 func TestArchives(t *testing.T) {
-	versions, err := checkout{root: filepath.Join("..", "..")}.versions()
+	versions, err := checkout{root: filepath.Join("..", "..")}.versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func newClone(t *testing.T, missing ...string) (c checkout, asked func() int) {
 		}
 		write(t, filepath.Join(c.root, name), string(text))
 	}
-	programs, err := c.programs()
+	programs, err := c.programs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ rmdir "`+fake+`/running"
 // buildPrograms is build without the machine's checks and the images.
 func buildPrograms(t *testing.T, c checkout) {
 	t.Helper()
-	programs, err := c.programs()
+	programs, err := c.programs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (c checkout) debianImage(ctx context.Context, p *progress) error {
 	}
 	folder := c.home("tmp", "debian")
 	defer func() { // what is left, the next build removes
-		_ = exec.Command("sh", "-c", `umount "$1"/proc "$1"/sys 2>/dev/null; rm -rf --one-file-system "$1"`, "sh", folder).Run()
+		_ = exec.CommandContext(context.WithoutCancel(ctx), "sh", "-c", `umount "$1"/proc "$1"/sys 2>/dev/null; rm -rf --one-file-system "$1"`, "sh", folder).Run()
 	}()
 	bootstrapping := c.command(ctx, "", "debootstrap", "--variant=minbase", "--include="+strings.Join(strings.Fields(string(packages)), ","), "trixie", folder)
 	if proxy, err := c.output(ctx, "sh", "-c", `eval "$(apt-config shell p Acquire::http::Proxy)"; echo "$p"`); err == nil && proxy != "" {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -16,7 +17,7 @@ import (
 var providerSDK = regexp.MustCompile(`^github\.com/pulumi/pulumi-(\w+)/sdk/v\d+$`)
 
 // link gives the binaries the names by which Pulumi, kubectl and you call them.
-func (c checkout) link(programs []*program) error {
+func (c checkout) link(ctx context.Context, programs []*program) error {
 	downloaded := map[string]string{} // by program, the folder in bin
 	for _, p := range programs {
 		if c.downloadedProgram(p) {
@@ -39,7 +40,7 @@ func (c checkout) link(programs []*program) error {
 	if folder := downloaded["pulumi"]; folder != "" {
 		links[c.home("bin", "pulumi")] = filepath.Join(folder, "pulumi")
 	}
-	versions, err := requirements(filepath.Join(c.root, "go.mod"))
+	versions, err := requirements(ctx, filepath.Join(c.root, "go.mod"))
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestModuleVersion(t *testing.T) {
 	gomod := filepath.Join(t.TempDir(), "go.mod")
 	write(t, gomod, "module m\n\nrequire (\n\tk8s.io/api v0.34.3\n\tk8s.io/kubernetes v1.34.3 // indirect\n)\nrequire a.b/c v1.0.0\n")
 	for module, want := range map[string]string{"k8s.io/kubernetes": "v1.34.3", "a.b/c": "v1.0.0", "a.b/d": ""} {
-		got, err := moduleVersion(gomod, module)
+		got, err := moduleVersion(t.Context(), gomod, module)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%s: got %q, %v, want %q", module, got, err, want)
 		}
@@ -147,11 +147,11 @@ func TestModulesAgree(t *testing.T) {
 // brings one version only.
 func TestProviderVersion(t *testing.T) {
 	const sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
-	asked, err := moduleVersion("../../go.mod", sdk)
+	asked, err := moduleVersion(t.Context(), "../../go.mod", sdk)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := moduleVersion("../kubernetes/go.mod", sdk); err != nil || got != asked {
+	if got, err := moduleVersion(t.Context(), "../kubernetes/go.mod", sdk); err != nil || got != asked {
 		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got, err, asked)
 	}
 }
@@ -207,7 +207,7 @@ func TestLink(t *testing.T) {
 	c.path, c.plugins = "/nowhere", t.TempDir()
 	write(t, filepath.Join(c.root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
 	for range 2 {
-		if err := c.link(nil); err != nil {
+		if err := c.link(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestLink(t *testing.T) {
 	own, compiled := filepath.Join(c.plugins, plugin), "../../../bin/"+providerBinary
 	leadsTo := func(want string) {
 		t.Helper()
-		if err := c.link(nil); err != nil {
+		if err := c.link(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin)); err != nil || got != want {
@@ -252,7 +252,7 @@ func TestLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.path = installed
-	if err := c.link(nil); err != nil || exists(c.home("bin", "pulumi-language-go")) {
+	if err := c.link(t.Context(), nil); err != nil || exists(c.home("bin", "pulumi-language-go")) {
 		t.Errorf("the emulator's language host is still linked: %v", err)
 	}
 }
