@@ -102,7 +102,7 @@ type Repository struct{ Location, Project, ID string }
 
 // Service is the service in app/ and its pods.
 type Service struct {
-	// Replicas is the number of pods, or the least of them if there is a MaxReplicas.
+	// Replicas is the number of pods, or the minimum if there is a MaxReplicas.
 	Replicas int
 	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
 	MaxReplicas int

@@ -19,7 +19,7 @@ type nodePoolArgs struct {
 // by one; a change between spot and standard nodes replaces the pool.
 //
 // With MaxNodesPerZone, GKE adds nodes for pods that find no place and removes those
-// that are empty; Nodes is the least number.
+// that are empty; Nodes is the minimum.
 func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...pulumi.ResourceOption) (*container.NodePool, error) {
 	// GKE sets these itself, and up to pulumi-gcp 8.17 the provider takes them for
 	// changes and would undo them with every update, or replace the pool. The fixes

@@ -31,7 +31,7 @@ type Args struct {
 
 // Service is what the program has to know about the service in app/.
 type Service struct {
-	// Replicas is the number of pods, or the least of them if there is a MaxReplicas.
+	// Replicas is the number of pods, or the minimum if there is a MaxReplicas.
 	Replicas int
 	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
 	MaxReplicas int
