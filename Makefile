@@ -151,10 +151,10 @@ test: build browser metrics unit ## Everything: unit tests, then the tutorial an
 	$(call each,$(TESTED),go test ./...)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
-faults: build metrics ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
+faults: build ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'Faults|TestEngines' ./e2e
 
-bench: build metrics ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
+bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
 	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"hello-timber/emulator/gke"
 	"hello-timber/emulator/home"
 )
 
@@ -82,7 +82,7 @@ func (b *bench) waitFor(url string, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(b.ctx, limit)
 	defer cancel()
 	for {
-		err := ask(ctx, url)
+		err := gke.Healthy(ctx, url)
 		if err == nil {
 			return nil
 		}
@@ -92,24 +92,6 @@ func (b *bench) waitFor(url string, limit time.Duration) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-func ask(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
-	}
-	return nil
 }
 
 // say prints what is going on.

@@ -61,7 +61,7 @@ func (m *machines) registryReady(ctx context.Context) error {
 	for {
 		address, err := m.registryAddress(ctx)
 		if err == nil {
-			err = healthy(ctx, "http://"+address+"/healthz")
+			err = Healthy(ctx, "http://"+address+"/healthz")
 		}
 		if err == nil {
 			return nil
@@ -74,8 +74,8 @@ func (m *machines) registryReady(ctx context.Context) error {
 	}
 }
 
-// healthy asks a server once. One that accepts connections and never answers is not healthy.
-func healthy(ctx context.Context, url string) error {
+// Healthy asks a server once. One that accepts connections and never answers is not healthy.
+func Healthy(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

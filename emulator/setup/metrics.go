@@ -37,7 +37,5 @@ func metrics(ctx context.Context, c checkout) error {
 	if c.fresh(server) {
 		return nil
 	}
-	return runSteps(ctx, c, []step{{name: server.name, run: func(ctx context.Context, p *progress) error {
-		return c.compile(ctx, p, server)
-	}}})
+	return c.watched(ctx, server.name, func(ctx context.Context, p *progress) error { return c.compile(ctx, p, server) })
 }
