@@ -16,20 +16,47 @@ import (
 	"hello-timber/emulator/traffic"
 )
 
-// gunicorn is the tutorial's kind of server, from Debian's packages, with the
-// number of workers that its documentation recommends for one core.
-const gunicorn = `FROM debian:trixie-slim
+// What the service is compared with, as the files of an image each. gunicorn is the
+// tutorial's kind of server, from Debian's packages, with the number of workers that
+// its documentation recommends for one core. netHTTP is Go's server without any of
+// the service's limits and headers: the most that the service can reach.
+var (
+	gunicorn = map[string]string{
+		"Dockerfile": `FROM debian:trixie-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends gunicorn
 COPY timber.py /
 USER 65532:65532
 ENTRYPOINT ["gunicorn", "--chdir=/", "--bind=0.0.0.0:8080", "--workers=3", "--worker-tmp-dir=/dev/shm", "timber:app"]
-`
-
-const wsgi = `def app(environ, start_response):
+`,
+		"timber.py": `def app(environ, start_response):
     body = b'{"timber": "so delicious"}'
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
-`
+`,
+	}
+	netHTTP = map[string]string{
+		"Dockerfile": `FROM golang:1.26 AS build
+COPY timber.go .
+RUN CGO_ENABLED=0 go build -ldflags=-s -o /timber timber.go
+FROM scratch
+COPY --from=build /timber /timber
+USER 65532:65532
+ENTRYPOINT ["/timber"]
+`,
+		"timber.go": `package main
+
+import "net/http"
+
+func main() {
+	body := []byte("{\"timber\": \"so delicious\"}")
+	panic(http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body)
+	})))
+}
+`,
+	}
+)
 
 const (
 	warmUp    = time.Second
@@ -38,6 +65,19 @@ const (
 	clients   = 32 // connections that ask again as soon as they are answered
 	container = "hello-timber-bench-app"
 )
+
+// server is one of those that are compared.
+type server struct {
+	image, memory string
+	files         map[string]string // of the image
+	rounds        []service
+}
+
+// median is the server as it was in the round with the median rate.
+func (s *server) median() service {
+	slices.SortFunc(s.rounds, func(a, b service) int { return cmp.Compare(a.rate, b.rate) })
+	return s.rounds[len(s.rounds)/2]
+}
 
 // app measures the service in a container with the limits of its pod, against
 // gunicorn with the same answer and with more memory, because it needs more.
@@ -57,30 +97,33 @@ func app(b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.gunicornImage(); err != nil {
-		return err
+	ours := &server{image: name + ":" + version, memory: "64m"}
+	bare := &server{image: container + "-net-http", memory: "64m", files: netHTTP}
+	theirs := &server{image: container + "-gunicorn", memory: "256m", files: gunicorn}
+	servers := []*server{ours, bare, theirs}
+	for _, s := range servers[1:] {
+		if err := b.buildImage(s.image, s.files); err != nil {
+			return err
+		}
+		defer func() {
+			_, removed := b.run("docker", "image", "rm", "--force", s.image)
+			err = errors.Join(err, removed)
+		}()
 	}
-	defer func() {
-		_, removed := b.run("docker", "image", "rm", "--force", container)
-		err = errors.Join(err, removed)
-	}()
-	var ours, theirs []service
-	for range rounds { // in turn, so that both meet the same moments of the machine
-		for _, side := range []struct {
-			image, memory string
-			to            *[]service
-		}{{name + ":" + version, "64m", &ours}, {container, "256m", &theirs}} {
-			measured, err := b.serve(side.image, side.memory, clients)
+	for range rounds { // in turn, so that all meet the same moments of the machine
+		for _, s := range servers {
+			measured, err := b.serve(s.image, s.memory, clients)
 			if err != nil {
 				return err
 			}
-			*side.to = append(*side.to, measured...)
+			s.rounds = append(s.rounds, measured...)
 		}
 	}
-	here, there := median(ours), median(theirs)
+	here, there := ours.median(), theirs.median()
 	b.note(fmt.Sprintf("`/index` on one core, %d connections, median of %d", clients, rounds), here.String(), "gunicorn, 3 workers: "+there.String())
 	b.note("of that", fmt.Sprintf("%.1f × the requests", here.rate/there.rate), fmt.Sprintf("%.1f × the memory", there.memory/here.memory))
-	many, err := b.serve(name+":"+version, "64m", 100, 1000, 5000)
+	b.note("net/http with nothing else", bare.median().String(), fmt.Sprintf("%.1f × the requests of gunicorn", bare.median().rate/there.rate))
+	many, err := b.serve(ours.image, ours.memory, 100, 1000, 5000)
 	if err != nil {
 		return err
 	}
@@ -90,15 +133,17 @@ func app(b *bench) (err error) {
 	return nil
 }
 
-// gunicornImage builds the image that the service is compared with.
-func (b *bench) gunicornImage() error {
-	folder := filepath.Join(b.copy, "gunicorn")
-	err := errors.Join(os.Mkdir(folder, 0o755), os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(gunicorn), 0o644),
-		os.WriteFile(filepath.Join(folder, "timber.py"), []byte(wsgi), 0o644))
+// buildImage builds an image of these files.
+func (b *bench) buildImage(name string, files map[string]string) error {
+	folder := filepath.Join(b.copy, name)
+	err := os.Mkdir(folder, 0o755)
+	for file, text := range files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(folder, file), []byte(text), 0o644))
+	}
 	if err != nil {
 		return err
 	}
-	build := b.command("docker", "build", "--network=host", "--tag="+container, folder)
+	build := b.command("docker", "build", "--network=host", "--tag="+name, folder)
 	build.Env = append(build.Env, "BUILDX_BUILDER=default")
 	_, err = output(build)
 	return err
@@ -113,12 +158,6 @@ type service struct {
 
 func (s service) String() string {
 	return fmt.Sprintf("%.0f requests/s, median %s, 99 %% within %s, %.0f MiB, %d failed", s.rate, milliseconds(s.p50), milliseconds(s.p99), s.memory, s.failed)
-}
-
-// median is the service as it was in the round with the median rate.
-func median(rounds []service) service {
-	slices.SortFunc(rounds, func(a, b service) int { return cmp.Compare(a.rate, b.rate) })
-	return rounds[len(rounds)/2]
 }
 
 // serve runs an image on one core and has each number of clients ask for as much as it gives.

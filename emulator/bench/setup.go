@@ -3,9 +3,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -20,12 +20,17 @@ func setup(b *bench) error {
 		if err != nil {
 			return err
 		}
-		first, _, _ := strings.Cut(string(text), "\n")
-		took, err := time.ParseDuration(first)
+		var took, work, cpu string
+		_, _ = fmt.Sscan(string(text), &took, &work, &cpu) // older ones have no CPU time
+		wall, err := time.ParseDuration(took)
 		if err != nil {
 			return err
 		}
-		b.note("step "+step+", the last time", seconds(took), "")
+		figure := seconds(wall)
+		if used, err := time.ParseDuration(cpu); err == nil {
+			figure += "; CPU " + seconds(used)
+		}
+		b.note("step "+step+", the last time", figure, "")
 	}
 	cmd := b.command("make", "build")
 	_, used, err := measured(cmd)

@@ -3,9 +3,8 @@
 package main
 
 import (
+	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -115,10 +114,12 @@ func compilerSpeed(steps []*progress) time.Duration {
 	return took / time.Duration(packages)
 }
 
-// runTime is how long a step took, and how much it had to do if that is known.
+// runTime is how long a step took, how much it had to do if that is known, and the
+// processor time of its commands.
 type runTime struct {
 	took time.Duration
 	work int64
+	cpu  time.Duration
 }
 
 // comparable reports whether a step with so much to do takes as long as this run. A
@@ -131,7 +132,7 @@ func (r runTime) comparable(work int64) bool {
 // write keeps a run for the next one and for make bench. A missing figure is no reason
 // to fail.
 func (r runTime) write(path string) {
-	_ = os.WriteFile(path, []byte(r.took.String()+"\n"+strconv.FormatInt(r.work, 10)+"\n"), 0o644)
+	_ = os.WriteFile(path, fmt.Appendf(nil, "%s\n%d\n%s\n", r.took, r.work, r.cpu), 0o644)
 }
 
 // lastRun reads what the last run wrote. A step that never took a second has nothing.
@@ -140,11 +141,12 @@ func lastRun(path string) runTime {
 	if err != nil {
 		return runTime{}
 	}
-	took, work, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	var r runTime
+	var took, cpu string
+	_, _ = fmt.Sscan(string(text), &took, &r.work, &cpu) // as much as there is
 	if r.took, err = time.ParseDuration(took); err != nil {
 		return runTime{}
 	}
-	r.work, _ = strconv.ParseInt(work, 10, 64)
+	r.cpu, _ = time.ParseDuration(cpu)
 	return r
 }

@@ -45,6 +45,8 @@ type progress struct {
 	count counter
 	// compiled is the last count of a program's packages.
 	compiled counter
+	// cpu is the processor time of the step's commands until now.
+	cpu time.Duration
 }
 
 type phase int
@@ -139,6 +141,11 @@ func (p *progress) run(cmd *exec.Cmd, each func(string)) error {
 	err = cmd.Run()
 	writer.Close()
 	<-read
+	if cmd.ProcessState != nil { // it started
+		p.mutex.Lock()
+		p.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		p.mutex.Unlock()
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n    %s\n  everything it printed: %s", filepath.Base(cmd.Path), err, strings.Join(last, "\n    "), p.log)
 	}
@@ -219,7 +226,7 @@ func (p *progress) perform(ctx context.Context, c checkout) error {
 		return err
 	}
 	if took := time.Since(p.started); took >= brief {
-		runTime{took, p.work.Load()}.write(c.home("took", p.name))
+		runTime{took, p.work.Load(), p.cpu}.write(c.home("took", p.name))
 		p.view.done(p.name, took)
 	}
 	return nil

@@ -321,9 +321,9 @@ func TestEstimateOfFirstRun(t *testing.T) {
 		want string
 	}{
 		"nothing is known before":                 {nil, "all            0 of 3 steps done                                             16s, about 2m0s left"},
-		"other runs had about as much to do":      {map[string]runTime{"second": {time.Minute, 90}}, "about 1m25s left"},
-		"other runs had much less to do":          {map[string]runTime{"second": {time.Minute, 5}}, "about 2m0s left"},
-		"a download failed that always succeeded": {map[string]runTime{"third": {time.Hour, 0}}, "about 2m0s left"},
+		"other runs had about as much to do":      {map[string]runTime{"second": {took: time.Minute, work: 90}}, "about 1m25s left"},
+		"other runs had much less to do":          {map[string]runTime{"second": {took: time.Minute, work: 5}}, "about 2m0s left"},
+		"a download failed that always succeeded": {map[string]runTime{"third": {took: time.Hour}}, "about 2m0s left"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := during(t, nil, []step{
@@ -387,7 +387,7 @@ func TestPrintable(t *testing.T) {
 // What one run writes, the next one reads, also from a version that wrote no packages.
 func TestLastRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "step")
-	want := runTime{90 * time.Second, 12}
+	want := runTime{90 * time.Second, 12, 3 * time.Minute}
 	want.write(path)
 	if got := lastRun(path); got != want {
 		t.Errorf("got %v, want %v", got, want)
