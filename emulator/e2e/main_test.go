@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,16 +11,36 @@ import (
 	"time"
 )
 
-// durations are how long each test took, by its name.
-var durations sync.Map
+// outcome is how a test ended.
+type outcome struct {
+	name   string
+	took   time.Duration
+	failed bool
+}
 
-// clocked notes how long a test takes, from its first call to the test's end.
+var outcomes struct {
+	sync.Mutex
+	all   []outcome
+	known map[string]bool
+}
+
+// clocked notes how a test ends, and how long after its first call.
 func clocked(t *testing.T) {
-	if _, known := durations.LoadOrStore(t.Name(), time.Duration(0)); known {
+	outcomes.Lock()
+	defer outcomes.Unlock()
+	if outcomes.known[t.Name()] {
 		return
 	}
+	if outcomes.known == nil {
+		outcomes.known = map[string]bool{}
+	}
+	outcomes.known[t.Name()] = true
 	began := time.Now()
-	t.Cleanup(func() { durations.Store(t.Name(), time.Since(began)) })
+	t.Cleanup(func() {
+		outcomes.Lock()
+		defer outcomes.Unlock()
+		outcomes.all = append(outcomes.all, outcome{t.Name(), time.Since(began), t.Failed()})
+	})
 }
 
 // TestMain checks that all tests together leave nothing of the emulator on this
@@ -37,11 +58,15 @@ func TestMain(m *testing.M) {
 	began := time.Now()
 	code := m.Run()
 	fmt.Println("where the time went:")
-	durations.Range(func(name, took any) bool {
-		fmt.Printf("%6.0f s  %s\n", took.(time.Duration).Seconds(), name)
-		return true
-	})
-	fmt.Printf("%6.0f s  all\n", time.Since(began).Seconds())
+	slices.SortFunc(outcomes.all, func(a, b outcome) int { return cmp.Compare(b.took, a.took) })
+	for _, o := range outcomes.all {
+		note := ""
+		if o.failed {
+			note = "  failed"
+		}
+		fmt.Printf("%6.0f s  %s%s\n", o.took.Seconds(), o.name, note)
+	}
+	fmt.Printf("%6.0f s  all; some of them run at the same time\n", time.Since(began).Seconds())
 	after, err := inDocker(label)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
