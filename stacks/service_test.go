@@ -57,7 +57,9 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	c, _ = deployDev(t, nil)
-	if inputs := fmt.Sprint(c.inputs(t, typeService)); strings.Contains(inputs, "loadBalancerIP") || strings.Contains(inputs, "waitFor") {
+	service = c.inputs(t, typeService)
+	want(t, service, `metadata.annotations["pulumi.com/waitFor"]`, "jsonpath={.status.loadBalancer.ingress[0]}")
+	if inputs := fmt.Sprint(service); strings.Contains(inputs, "loadBalancerIP") {
 		t.Errorf("without an address, the Service has %s", inputs)
 	}
 }
@@ -138,20 +140,20 @@ func expand(value string) string {
 // TestRolloutTimes: Kubernetes fails before Pulumi does, so that the error has a
 // reason, and every rollout has the time for all of its steps.
 func TestRolloutTimes(t *testing.T) {
-	for _, test := range []struct{ replicas, startup, deadline, timeout, address string }{
-		{"1", "30", "120", "3m2s", "5m0s"},
-		{"3", "30", "120", "4m6s", "5m0s"},
-		{"4", "30", "120", "4m38s", "5m0s"},
-		{"60", "30", "120", "6m30s", "6m30s"},
-		{"100", "30", "120", "7m50s", "7m50s"},
-		{"3", "600", "690", "32m36s", "32m36s"},
+	for _, test := range []struct{ replicas, startup, deadline, timeout string }{
+		{"1", "30", "120", "3m2s"},
+		{"3", "30", "120", "4m6s"},
+		{"4", "30", "120", "4m38s"},
+		{"60", "30", "120", "6m30s"},
+		{"100", "30", "120", "7m50s"},
+		{"3", "600", "690", "32m36s"},
 	} {
 		c, _ := deployDev(t, map[string]string{"hello-timber:replicas": test.replicas, "hello-timber:startupSeconds": test.startup})
 		inputs := c.inputs(t, typeDeployment)
 		want(t, inputs, "spec.progressDeadlineSeconds", test.deadline)
 		want(t, inputs, "spec.strategy.rollingUpdate.maxSurge", "25%")
 		want(t, inputs, "spec.strategy.rollingUpdate.maxUnavailable", 0)
-		for typ, timeout := range map[string]string{typeDeployment: test.timeout, typeService: test.address} {
+		for typ, timeout := range map[string]string{typeDeployment: test.timeout, typeService: "5m0s"} {
 			timeouts := c.find(t, typ).RegisterRPC.CustomTimeouts
 			if timeouts.GetCreate() != timeout || timeouts.GetUpdate() != timeout {
 				t.Errorf("%s replicas, %s s to start: %s has the timeouts %v, want %s", test.replicas, test.startup, typ, timeouts, timeout)

@@ -30,6 +30,10 @@ const (
 	// graceSeconds is how long a stopping pod may live in all: the delay, up to 15 for
 	// the service's own draining (app/server.go), and a reserve.
 	graceSeconds = 30
+
+	// addressTimeout is how long Pulumi waits for the load balancer's address, which
+	// takes Google a minute or two.
+	addressTimeout = "5m0s"
 )
 
 // progressSeconds is how long Kubernetes waits for the next pod to get ready before it
@@ -46,7 +50,3 @@ func rolloutTimeout(s Service) time.Duration {
 	steps := (pods + step - 1) / step
 	return time.Duration(60+placeSeconds+steps*s.StartupSeconds+pods*crowdSeconds) * time.Second
 }
-
-// addressTimeout is how long Pulumi waits for the load balancer's address, which
-// takes Google a minute or two, and for a pod behind it.
-func addressTimeout(s Service) time.Duration { return max(5*time.Minute, rolloutTimeout(s)) }

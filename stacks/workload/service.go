@@ -19,14 +19,17 @@ func (r *registration) service() (*corev1.Service, error) {
 	// A load balancer of backend services, not of target pools, which GKE creates by
 	// default. A later change would change the address.
 	annotated["cloud.google.com/l4-rbs"] = pulumi.String("enabled")
+	// The Deployment waits for the pods. The provider would do so here too, and then for
+	// ten seconds in which none comes or goes.
+	waitFor := "jsonpath={.status.loadBalancer.ingress[0]}"
 	var address pulumi.StringPtrInput
 	if reserved := r.Service.Address; reserved != "" {
 		address = pulumi.String(reserved)
-		// Otherwise the provider is content with the address that the Service had before, and
-		// with any that a cloud gives it which cannot choose.
-		annotated["pulumi.com/waitFor"] = pulumi.String("jsonpath={.status.loadBalancer.ingress[0].ip}=" + reserved)
+		// Neither the address that the Service had before, nor any that a cloud gives it
+		// which cannot choose.
+		waitFor = "jsonpath={.status.loadBalancer.ingress[0].ip}=" + reserved
 	}
-	timeout := addressTimeout(r.Service).String()
+	annotated["pulumi.com/waitFor"] = pulumi.String(waitFor)
 	return corev1.NewService(r.ctx, r.name, &corev1.ServiceArgs{
 		Metadata: &metav1.ObjectMetaArgs{Namespace: r.meta.Namespace, Labels: r.meta.Labels, Annotations: annotated},
 		Spec: &corev1.ServiceSpecArgs{
@@ -48,7 +51,7 @@ func (r *registration) service() (*corev1.Service, error) {
 		},
 	}, r.serving(
 		pulumi.DeleteBeforeReplace(address != nil), // two Services cannot have one address
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: addressTimeout, Update: addressTimeout}))...)
 }
 
 // url returns http:// and the load balancer's IP address or, for clouds that have
