@@ -128,7 +128,7 @@ func app(b *bench) (err error) {
 		return err
 	}
 	for i, kept := range []int{100, 1000, 5000} {
-		b.note(fmt.Sprintf("the same, %d connections", kept), many[i].String(), fmt.Sprintf("100 connections: %.0f %% of the requests", 100*many[i].rate/many[0].rate))
+		b.note(fmt.Sprintf("`/index` of the service, %d connections", kept), many[i].String(), fmt.Sprintf("100 connections: %.0f %% of the requests", 100*many[i].rate/many[0].rate))
 	}
 	return nil
 }
