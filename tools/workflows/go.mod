@@ -86,3 +86,5 @@ require (
 	gopkg.in/warnings.v0 v0.1.2 // indirect
 	tags.cncf.io/container-device-interface v1.1.0 // indirect
 )
+
+replace github.com/creack/pty => ./pty
