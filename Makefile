@@ -68,7 +68,7 @@ up: build ## From source code to an answering URL, on this machine
 preview: ## What `make up` would change, or `make deploy` with its STACK and IMAGE
 	@$(PIPELINES) preview
 
-down: setup ## Destroy everything that `make up` made
+down: setup ## Destroy the stack that `make up` created
 	@$(call local,destroy)
 	@# With its preview, which stops at a protected resource before anything is deleted.
 	@$(WITH_EMULATOR) pulumi destroy --yes
@@ -119,7 +119,7 @@ drift: ## Fail if STACKS are not as they were deployed, and print what differs
 issue: ## Publish the last drift of STACKS as the one open issue; close it if there is none
 	@$(PIPELINES) issue
 
-doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev does on Google Cloud
+doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud
 	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" $(if $(BACKEND),PULUMI_BACKEND_URL="$$BACKEND$$STACK") go run ./doctor)
 
 vet: ## Check formatting, vet the modules, check the workflows
@@ -130,7 +130,7 @@ vet: ## Check formatting, vet the modules, check the workflows
 	$(TOOL) actionlint -shellcheck= -pyflakes= -ignore 'unexpected key "queue" for "concurrency"' .github/workflows/*.yml
 	go test ./pipelines -run 'TestWorkflows|TestDrone'
 
-lint: vet words ## The same for the large modules too, and golangci-lint: some minutes when nothing is cached
+lint: vet words ## The checks of vet for all modules, words, and golangci-lint: some minutes when nothing is cached
 	$(call each,$(LARGE),go vet ./...)
 	$(call each,$(MODULES),$(GOLANGCI))
 
@@ -151,17 +151,17 @@ test: build browser metrics unit ## Everything: unit tests, then the tutorial an
 	$(call each,$(TESTED),go test ./...)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
-faults: build ## What goes wrong, for long: an hour of faults under load, and another Docker engine. Restarts the Docker engine
+faults: build ## The long version of every fault under load, and another Docker engine: more than an hour. Restarts Docker
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'Faults|TestEngines' ./e2e
 
-bench: build ## Measure all of it, for docs/benchmarks.md, or PARTS=loop,app; PARTS=cold compiles from nothing
+bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
 	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
 
 pictures: build browser ## Make the documents' pictures, by following docs/tutorial.md
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 30m -v -run TestDocument ./e2e -pictures
 
-clean: setup ## Remove every trace of the emulator, after `make down`
+clean: setup ## Remove what is left of the emulator after `make down`
 	@$(SETUP) clean
 
 build: setup
