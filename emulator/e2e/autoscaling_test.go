@@ -18,7 +18,7 @@ func TestAutoscaling(t *testing.T) {
 	// leaves it out, and no request waits for it.
 	program.edit(t, "app/handler.go", "	header := w.Header()\n", `	if busy.CompareAndSwap(false, true) {
 		go func() {
-			for range 40_000_000 {
+			for range 30_000_000 {
 			}
 			busy.Store(false)
 		}()
