@@ -56,7 +56,7 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 	running, err := workload.New(ctx, service, &workload.Args{
 		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: workload.Service(cfg.Service),
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: cfg.Service,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err
