@@ -98,6 +98,7 @@ steps:
 		"beside another update":         {"concurrency: {limit: 1}\n", ""},
 		"a pull request may not deploy": {"[push], branch: [main]", "[pull_request]"},
 		"only of main":                  {", branch: [main]", ""},
+		"may not preview prod":          {"[make test]", "[make summary STACKS=prod]"},
 		"may not be dev":                {"[push], branch: [main]", "[pull_request]"},
 		"whatever image":                {"make deploy STACK=dev", "make -s image STACK=dev"},
 	} {
@@ -175,6 +176,10 @@ func (p dronePipeline) checkSteps() (mistakes []string) {
 		commands := strings.Join(step.Commands, "\n")
 		if step.Name == "" || commands == "" {
 			complain("a step has no name or no commands")
+		}
+		// Its state has secrets.
+		if slices.Contains(p.Trigger.Event, "pull_request") && strings.Contains(commands, "prod") {
+			complain("a pull request may not preview prod")
 		}
 		if strings.Contains(commands, "make -s image") && !strings.Contains(commands, "COMMIT=") {
 			complain("it takes whatever image runs by now, not its commit's")
