@@ -228,6 +228,8 @@ func TestMask(t *testing.T) {
 		"-----BEGIN PRIVATE KEY-----\nMIIE, cut":                               "MIIE",
 		"ghp_abcdefghijklmnopqrstuvwxyz0123456789":                             "abcdefghij",
 		"jwt eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end":            "c2lnbmF0dXJl",
+		`{"auths": {"registry.example.com": {"auth": "dXNlcjpodW50ZXIy"}}}`:    "dXNlcjpod",
+		`{\"auth\": \"dXNlcjpodW50ZXIy\"}`:                                     "dXNlcjpod",
 		"key AIzaSyA-abcdefghijklmnopqrstuvwxyz01234":                          "abcdefghij",
 	} {
 		if masked := mask(text); strings.Contains(masked, secret) || !strings.Contains(masked, hidden) {
