@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // hub is a GitHub of one repository, o/r, that remembers what was posted.
@@ -363,6 +365,25 @@ func TestVerify(t *testing.T) {
 	}
 	if _, _, err := r.run(t, "verify"); err == nil || !strings.Contains(err.Error(), "does not attest") {
 		t.Errorf("without an attestation: %v", err)
+	}
+}
+
+// The defaults of an app's version are those of Pulumi.yaml.
+func TestVersionDefaults(t *testing.T) {
+	var project struct {
+		Config map[string]any
+	}
+	text, err := os.ReadFile("../Pulumi.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(text, &project)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := func(key string) any { object, _ := project.Config[key].(map[string]any); return object["default"] }
+	unset, err := readVersion(nil)
+	if err != nil || unset.version != declared("imageVersion") || unset.immutable != declared("immutableTags") {
+		t.Errorf("without a config: %v, %v, and Pulumi.yaml has %v, %v", unset, err, declared("imageVersion"), declared("immutableTags"))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -89,6 +90,21 @@ func TestDependabot(t *testing.T) {
 	}
 	if !maps.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("Dependabot has %q, the repository %q", got, want)
+	}
+}
+
+// The job outlasts the tests' own limit, which names the test that hangs.
+func TestTimeouts(t *testing.T) {
+	const makefile, workflow = "../Makefile", "../.github/workflows/test.yml"
+	limit := regexp.MustCompile(`go test .*-timeout (\d+)m -short`).FindSubmatch(filesOf(t, 1, makefile)[makefile])
+	job := at(parse(filesOf(t, 1, workflow)[workflow]), "jobs", "test", "timeout-minutes")
+	if limit == nil || job == nil {
+		t.Fatalf("limits are %s and %v", limit, job)
+	}
+	tests, err := strconv.Atoi(string(limit[1]))
+	minutes, err2 := strconv.Atoi(job.Value)
+	if err != nil || err2 != nil || minutes < tests+20 { // to compile and for the unit tests
+		t.Errorf("the job ends after %s minutes, the tests after %s", job.Value, limit[1])
 	}
 }
 
