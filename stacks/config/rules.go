@@ -33,7 +33,7 @@ var (
 	isPath     = regexp.MustCompile(`^~?/[^[:cntrl:]]*[^[:cntrl:]/]$`).MatchString
 	isContext  = regexp.MustCompile(`^[^[:cntrl:]]+$`).MatchString
 	isRegistry = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)*$`).MatchString
-	isImage    = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`).MatchString
+	image      = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`)
 
 	// A repository of Artifact Registry, of which the nodes are granted to read.
 	googleImage = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/(` + projectID + `)/(` + resourceName + `)(?:` + pathPart + `)+` + digestHex + `$`)
@@ -62,6 +62,9 @@ var (
 	// No sign, no exponent, and no leading zero, which YAML takes for octal.
 	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
 )
+
+// IsImage reports whether a text is an image by its digest, NAME@sha256:HEX.
+func IsImage(text string) bool { return image.MatchString(text) }
 
 // optional accepts what ok does, and the empty text.
 func optional(ok func(string) bool) func(string) bool {
@@ -93,7 +96,7 @@ func (l *loader) checkGoogle() {
 	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
 		l.refuse("address", problem.Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
-	if !isImage(l.Image.Name) {
+	if !IsImage(l.Image.Name) {
 		return
 	}
 	from := googleImage.FindStringSubmatch(l.Image.Name)
