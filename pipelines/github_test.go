@@ -287,7 +287,7 @@ func TestSettings(t *testing.T) {
 	good := map[string]string{
 		"/codeowners/errors":                                     `{"errors": []}`,
 		"/environments/prod-approval":                            `{"protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
-		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
+		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "test"}, {"context": "lint"}, {"context": "vulnerabilities"}, {"context": "version"}]}}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
 		"/environments/dev/deployment-branch-policies":           `{"branch_policies": [{"name": "main", "type": "branch"}]}`,
 		"/environments/staging/deployment-branch-policies":       `{"branch_policies": [{"name": "main"}]}`,
 		"/environments/prod/deployment-branch-policies":          `{"branch_policies": [{"name": "main"}]}`,
@@ -301,6 +301,7 @@ func TestSettings(t *testing.T) {
 		"environment staging: GET":      {"/environments/staging/deployment-branch-policies", ""},
 		"no reviewer is required":       {"/environments/prod-approval", `{"protection_rules": [{"type": "required_reviewers", "reviewers": [{}]}]}`},
 		"there is no rule pull_request": {"/rules/branches/main", `[{"type": "pull_request"}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`},
+		"need not pass the check lint":  {"/rules/branches/main", strings.Replace(good["/rules/branches/main"], `{"context": "lint"}, `, "", 1)},
 		"rule required_status_checks":   {"/rules/branches/main", `[]`},
 	} {
 		h := newHub(t)

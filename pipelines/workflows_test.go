@@ -108,6 +108,21 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// Main requires every job that a pull request has, by its name.
+func TestRequiredChecks(t *testing.T) {
+	const workflow, document = "../.github/workflows/test.yml", "../docs/pipelines.md"
+	jobs := slices.Sorted(maps.Keys(jobsOf(parse(filesOf(t, 1, workflow)[workflow]))))
+	if want := slices.Sorted(slices.Values(requiredChecks)); !slices.Equal(jobs, want) {
+		t.Errorf("%s has the jobs %q, want %q", workflow, jobs, want)
+	}
+	text := string(filesOf(t, 1, document)[document])
+	for _, check := range requiredChecks {
+		if !strings.Contains(text, `{"context": "`+check+`"}`) {
+			t.Errorf("%s does not require %s", document, check)
+		}
+	}
+}
+
 // filesOf reads the files of some patterns, of which there must be at least so many.
 func filesOf(t *testing.T, least int, patterns ...string) map[string][]byte {
 	t.Helper()
