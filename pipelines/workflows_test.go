@@ -199,6 +199,7 @@ jobs:
 		"job deploy may be":                            {`"stack-${{ inputs.stack }}"`, "deploys"},
 		"job deploy may be cancelled while":            {", queue: max", ""},
 		"job approve waits":                            {"{name: prod-approval}", "{name: prod-approval}\n    concurrency: {group: stack-prod}"},
+		"each open an issue":                           {"make test", "make issue"},
 		"yaml:":                                        {"jobs:", "jobs"},
 	} {
 		bad := strings.Replace(good, edit[0], edit[1], 1)
@@ -376,6 +377,11 @@ func (c *checker) workflow(root, jobs *yaml.Node) {
 		c.complain(root, "there are no top-level permissions")
 	} else {
 		c.permissions(top, nil, "top-level permissions may only read")
+	}
+	for _, step := range steps(root) {
+		if run := at(step, "run"); run != nil && strings.Contains(run.Value, "make issue") && at(root, "concurrency", "group") == nil {
+			c.complain(run, "two runs at once would each open an issue: concurrency")
+		}
 	}
 	for i := 0; i < len(jobs.Content); i += 2 {
 		name, job := jobs.Content[i].Value, resolve(jobs.Content[i+1])
