@@ -139,7 +139,10 @@ func (p *pipeline) previewOf(ctx context.Context, name string, more ...optprevie
 		}
 		return nil
 	})
-	if err == nil && !r.plan.Failed {
+	switch {
+	case err == nil && r.plan.Failed: // whatever pulumi's exit status
+		err = errors.New(r.plan.Errors[0])
+	case err == nil:
 		err = p.checkBudget(ctx, s, &r.plan)
 	}
 	return r.plan, err
