@@ -2,8 +2,8 @@
 
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
-# `go doc ./emulator/setup` what the two of downloads are.
-TYPED = STACK STACKS FROM IMAGE IMAGES BACKEND APPROVED CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR
+# `go doc ./emulator/setup` what the two of downloads are; PARTS are those of make bench.
+TYPED = STACK STACKS FROM IMAGE IMAGES BACKEND APPROVED CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
@@ -24,7 +24,6 @@ export GOTMPDIR := $(shell mkdir -p bin/tmp && cd bin/tmp && pwd)
 endif
 
 SETUP = .emulator/bin/setup
-WITH_EMULATOR = eval "$$($(SETUP) env "$$STACK")" &&
 
 # Stacks named local… and e2e… are on this machine, where the emulator replaces
 # Google. All others are where the environment's own pulumi finds them.
@@ -62,7 +61,7 @@ up: build ## From source code to an answering URL, on this machine
 	@$(call local,deploy)
 	@$(SETUP) stack "$$STACK" "$$FROM"
 	@$(SETUP) metrics "$$STACK"
-	@$(WITH_EMULATOR) pulumi up --yes --skip-preview
+	@eval "$$($(SETUP) env "$$STACK")" && pulumi up --yes --skip-preview
 	@$(SETUP) answer "$$STACK"
 
 preview: ## What `make up` would change, or `make deploy` with its STACK and IMAGE
@@ -71,7 +70,7 @@ preview: ## What `make up` would change, or `make deploy` with its STACK and IMA
 down: setup ## Destroy the stack that `make up` created
 	@$(call local,destroy)
 	@# With its preview, which stops at a protected resource before anything is deleted.
-	@$(WITH_EMULATOR) pulumi destroy --yes
+	@eval "$$($(SETUP) env "$$STACK")" && pulumi destroy --yes
 	@$(SETUP) gone
 
 env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"
@@ -156,7 +155,7 @@ faults: build ## The long version of every fault under load, and another Docker 
 
 bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
-	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench $(PARTS)
+	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench "$$PARTS"
 
 pictures: build browser ## Make the documents' pictures, by following docs/tutorial.md
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 30m -v -run TestDocument ./e2e -pictures

@@ -213,7 +213,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestDrainTellsOfRequestsCutOff(t *testing.T) {
+func TestDrainReportsRequestsCutOff(t *testing.T) {
 	inMemory(t, func(t *testing.T, s *server, listener pipes) {
 		stuck := make(chan struct{})
 		s.handler.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck })

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +144,24 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// ofStack finds printed commands that act on the selected stack, unless they name one.
+var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(]*`)
+
+// The roles are the same wherever they are listed.
+func TestRoles(t *testing.T) {
+	for file, prefix := range map[string]string{"../README.md": "`", "../docs/pipelines.md": " "} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for role := range permissions {
+			if !strings.Contains(string(text), prefix+strings.TrimPrefix(role, "roles/")) {
+				t.Errorf("%s does not have %s", file, role)
+			}
+		}
+	}
+}
+
 // Each problem is in its line, with its fix, and the checks that need it are skipped.
 func TestFindings(t *testing.T) {
 	const (
@@ -240,6 +259,11 @@ func TestFindings(t *testing.T) {
 			lines, err := examined(t)
 			if (err != nil) != tt.failed {
 				t.Errorf("ended with %v", err)
+			}
+			for _, command := range ofStack.FindAllString(lines[tt.what], -1) {
+				if !strings.Contains(command, " --stack dev") {
+					t.Errorf("a command does not name the stack: %s", command)
+				}
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(lines[tt.what], want) {

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"hello-timber/stacks/location"
 )
 
 func main() {
@@ -103,11 +105,7 @@ type stack struct {
 
 func (p *stack) project() string { return p.config["gcp:project"] }
 
-// region is the region of the location, which may be a zone.
-func (p *stack) region() string {
-	parts := strings.Split(p.config["location"], "-")
-	return strings.Join(parts[:min(2, len(parts))], "-")
-}
+func (p *stack) region() string { return location.Region(p.config["location"]) }
 
 // examine runs the checks and prints what they find.
 func examine(ctx context.Context, name string, out io.Writer) error {

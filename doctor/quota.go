@@ -9,17 +9,15 @@ import (
 	"strconv"
 	"strings"
 
+	"hello-timber/stacks/location"
 	"hello-timber/stacks/machine"
 )
 
-// Sizes in GB and processors, as the node pool and GKE choose them.
+// GKE first creates a cluster with one node of its own in each zone, and the program
+// removes it.
 const (
-	nodeDisk = 30
-	// GKE first creates a cluster with one node of its own in each zone, and the
-	// program removes it.
-	firstNodeDisk  = 100
-	firstNodeCPUs  = 2 // e2-medium
-	zonesPerRegion = 3
+	firstNodeDisk = 100 // GB
+	firstNodeCPUs = 2   // e2-medium
 )
 
 // quotas is what gcloud lists of a region or a project.
@@ -54,8 +52,8 @@ func quota(ctx context.Context, s *stack) finding {
 		limit[q.Metric], left[q.Metric] = q.Limit, q.Limit-q.Usage
 	}
 	zone, zones := s.config["location"], 1
-	if zone == s.region() && len(region.Zones) > 0 {
-		zone, zones = path.Base(region.Zones[0]), zonesPerRegion
+	if !location.IsZone(zone) && len(region.Zones) > 0 {
+		zone, zones = path.Base(region.Zones[0]), location.ZonesPerRegion
 	}
 	nodes, err := strconv.Atoi(s.config["nodes"])
 	if err != nil {
@@ -75,7 +73,7 @@ func quota(ctx context.Context, s *stack) finding {
 		{processors, nodes * node.GuestCPUs},
 		{"CPUS", zones * firstNodeCPUs},
 		{"CPUS_ALL_REGIONS", nodes * node.GuestCPUs},
-		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * nodeDisk},
+		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * machine.DiskGB},
 		{"SSD_TOTAL_GB", zones * firstNodeDisk},
 		{"INSTANCES", nodes},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private

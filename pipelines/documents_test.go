@@ -39,6 +39,24 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// The set-up of the pipelines stops at the first command that fails, and switches them on
+// only after it has checked GitHub's rules.
+func TestSetUp(t *testing.T) {
+	const file = "../docs/pipelines.md"
+	text, from := string(filesOf(t, 1, file)[file]), 0
+	for _, command := range []string{
+		"set -euo pipefail\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project $IDENTITIES\n", "gcloud iam workload-identity-pools create",
+		" make settings\n", "gh variable set GOOGLE_PROVIDER ",
+	} {
+		at := strings.Index(text[from:], command)
+		if at < 0 || strings.Count(text, command) != 1 {
+			t.Errorf("%q is not once in %s, after the commands before it", command, file)
+			continue
+		}
+		from += at
+	}
+}
+
 // A checkout with core.autocrlf has the same line ends as any other: scripts and the
 // service's page, whose policy has the hash of its style, run in Linux containers.
 func TestLineEnds(t *testing.T) {

@@ -98,7 +98,9 @@ steps:
 		"beside another update":         {"concurrency: {limit: 1}\n", ""},
 		"a pull request may not deploy": {"[push], branch: [main]", "[pull_request]"},
 		"only of main":                  {", branch: [main]", ""},
+		"may not preview prod":          {"[make test]", "[make summary STACKS=prod]"},
 		"may not be dev":                {"[push], branch: [main]", "[pull_request]"},
+		"each open an issue":            {"[make test]", "[make issue]"},
 		"whatever image":                {"make deploy STACK=dev", "make -s image STACK=dev"},
 	} {
 		bad := strings.Replace(good, edit[0], edit[1], 1)
@@ -176,8 +178,15 @@ func (p dronePipeline) checkSteps() (mistakes []string) {
 		if step.Name == "" || commands == "" {
 			complain("a step has no name or no commands")
 		}
+		// Its state has secrets.
+		if slices.Contains(p.Trigger.Event, "pull_request") && strings.Contains(commands, "prod") {
+			complain("a pull request may not preview prod")
+		}
 		if strings.Contains(commands, "make -s image") && !strings.Contains(commands, "COMMIT=") {
 			complain("it takes whatever image runs by now, not its commit's")
+		}
+		if strings.Contains(commands, "make issue") && p.Concurrency.Limit != 1 {
+			complain("two runs at once would each open an issue")
 		}
 		if !strings.Contains(commands, "make deploy") {
 			continue

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // hub is a GitHub of one repository, o/r, that remembers what was posted.
@@ -285,7 +287,7 @@ func TestSettings(t *testing.T) {
 	good := map[string]string{
 		"/codeowners/errors":                                     `{"errors": []}`,
 		"/environments/prod-approval":                            `{"protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
-		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
+		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "test"}, {"context": "lint"}, {"context": "vulnerabilities"}, {"context": "version"}]}}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
 		"/environments/dev/deployment-branch-policies":           `{"branch_policies": [{"name": "main", "type": "branch"}]}`,
 		"/environments/staging/deployment-branch-policies":       `{"branch_policies": [{"name": "main"}]}`,
 		"/environments/prod/deployment-branch-policies":          `{"branch_policies": [{"name": "main"}]}`,
@@ -299,6 +301,7 @@ func TestSettings(t *testing.T) {
 		"environment staging: GET":      {"/environments/staging/deployment-branch-policies", ""},
 		"no reviewer is required":       {"/environments/prod-approval", `{"protection_rules": [{"type": "required_reviewers", "reviewers": [{}]}]}`},
 		"there is no rule pull_request": {"/rules/branches/main", `[{"type": "pull_request"}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`},
+		"need not pass the check lint":  {"/rules/branches/main", strings.Replace(good["/rules/branches/main"], `{"context": "lint"}, `, "", 1)},
 		"rule required_status_checks":   {"/rules/branches/main", `[]`},
 	} {
 		h := newHub(t)
@@ -363,6 +366,25 @@ func TestVerify(t *testing.T) {
 	}
 	if _, _, err := r.run(t, "verify"); err == nil || !strings.Contains(err.Error(), "does not attest") {
 		t.Errorf("without an attestation: %v", err)
+	}
+}
+
+// The defaults of an app's version are those of Pulumi.yaml.
+func TestVersionDefaults(t *testing.T) {
+	var project struct {
+		Config map[string]any
+	}
+	text, err := os.ReadFile("../Pulumi.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(text, &project)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := func(key string) any { object, _ := project.Config[key].(map[string]any); return object["default"] }
+	unset, err := readVersion(nil)
+	if err != nil || unset.version != declared("imageVersion") || unset.immutable != declared("immutableTags") {
+		t.Errorf("without a config: %v, %v, and Pulumi.yaml has %v, %v", unset, err, declared("imageVersion"), declared("immutableTags"))
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"hello-timber/stacks/config"
 )
 
 var (
@@ -22,7 +24,7 @@ var (
 // repository that dev pushes to. Both matter: a workflow on any branch can sign,
 // and anyone who may push to some registry can copy.
 func (p *pipeline) verify(ctx context.Context) error {
-	image, err := p.named("IMAGE", isImage, "an image by its digest", exampleImage)
+	image, err := p.named("IMAGE", config.IsImage, "an image by its digest", exampleImage)
 	if err != nil {
 		return err
 	}

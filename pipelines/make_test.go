@@ -4,16 +4,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
+// typed are the names of what people type, from the Makefile.
+func typed(t *testing.T) []string {
+	t.Helper()
+	const file = "../Makefile"
+	found := regexp.MustCompile(`(?m)^TYPED = (.+)$`).FindSubmatch(filesOf(t, 1, file)[file])
+	if found == nil {
+		t.Fatal("the Makefile has no list TYPED")
+	}
+	return strings.Fields(string(found[1]))
+}
+
 // makeIt runs make in the repository's folder with a go that prints its arguments
-// and the variables that the program reads.
+// and what people type.
 func makeIt(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	tools := t.TempDir()
-	script := "#!/bin/sh\necho \"go $*\"\nfor name in STACK STACKS IMAGE BACKEND CONFIRM TAG DOWNLOAD DOWNLOAD_MIRROR; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done\n"
+	script := "#!/bin/sh\necho \"go $*\"\nfor name in " + strings.Join(typed(t), " ") + "; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done\n"
 	if err := os.WriteFile(filepath.Join(tools, "go"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +47,7 @@ func TestMakeExpandsNothing(t *testing.T) {
 	} {
 		var variables []string
 		want := ""
-		for _, name := range []string{"STACK", "STACKS", "IMAGE", "BACKEND", "CONFIRM", "TAG", "DOWNLOAD", "DOWNLOAD_MIRROR"} {
+		for _, name := range typed(t) {
 			variables = append(variables, name+"="+attack)
 			want += name + "=[" + attack + "]\n"
 		}
@@ -47,13 +60,38 @@ func TestMakeExpandsNothing(t *testing.T) {
 		if out, err := makeIt(t, variables, "deploy"); err != nil || out != "go run ./pipelines deploy\n"+want {
 			t.Errorf("%q in the environment: %v\n%s", variables, err, out)
 		}
-		// The targets of this machine refuse it or pass it on.
-		for _, target := range []string{"up", "down", "env", "doctor"} {
-			_, _ = makeIt(t, nil, "-n", target, "STACK="+attack)
+		// The targets of this machine refuse it or pass it on: it is in no command.
+		for _, target := range []string{"up", "down", "env", "doctor", "bench"} {
+			if out, err := makeIt(t, nil, append([]string{"-n", target}, variables...)...); err == nil && strings.Contains(out, attack) {
+				t.Errorf("make %s %q: %s", target, variables, out)
+			}
 		}
 		if _, err := os.Stat(pwned); err == nil {
 			t.Fatalf("%s was executed", attack)
 		}
+	}
+}
+
+// Whatever this program reads from its environment is listed as typed, unless a CI
+// system sets it.
+func TestTypedNames(t *testing.T) {
+	names := typed(t)
+	read := regexp.MustCompile(`p\.(?:env|lookup|named|appendTo)\("([A-Z_]+)"`)
+	found := 0
+	for file, text := range filesOf(t, 10, "*.go") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, name := range read.FindAllStringSubmatch(string(text), -1) {
+			found++
+			byCI := strings.HasPrefix(name[1], "DRONE_") || strings.HasPrefix(name[1], "GITHUB_") && name[1] != "GITHUB_REPOSITORY"
+			if !byCI && !slices.Contains(names, name[1]) {
+				t.Errorf("%s reads %s, which is not in the Makefile's TYPED", file, name[1])
+			}
+		}
+	}
+	if found < len(names) {
+		t.Errorf("%d names are read, and %d are listed", found, len(names))
 	}
 }
 
@@ -63,10 +101,10 @@ func TestMakePassesEmptiness(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"deploy", "STACK=prod", "IMAGE="}, "STACK=[prod]\nIMAGE=[]\n"},
-		{[]string{"deploy", "STACK=prod"}, "STACK=[prod]\n"},
-		{[]string{"deploy"}, "STACK=[local]\n"},
-		{[]string{"summary", "STACKS=dev staging"}, "STACK=[local]\nSTACKS=[dev staging]\n"},
+		{[]string{"deploy", "STACK=prod", "IMAGE="}, "STACK=[prod]\nFROM=[dev]\nIMAGE=[]\n"},
+		{[]string{"deploy", "STACK=prod"}, "STACK=[prod]\nFROM=[dev]\n"},
+		{[]string{"deploy"}, "STACK=[local]\nFROM=[dev]\n"},
+		{[]string{"summary", "STACKS=dev staging"}, "STACK=[local]\nSTACKS=[dev staging]\nFROM=[dev]\n"},
 	} {
 		if out, err := makeIt(t, nil, tt.args...); err != nil || out != "go run ./pipelines "+tt.args[0]+"\n"+tt.want {
 			t.Errorf("make %q: %v\n%s", tt.args, err, out)

@@ -18,6 +18,7 @@ var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`\bpul-[0-9a-f]{32,}`),
 	regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?`),
 	regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`),
+	regexp.MustCompile(`\\?"auth\\?"\s*:\s*\\?"[\w.+/=-]+\\?"`), // a Docker config's login
 }
 
 var (

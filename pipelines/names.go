@@ -5,11 +5,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"hello-timber/stacks/config"
 )
 
 var (
 	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
-	isImage  = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)+@sha256:[0-9a-f]{64}$`).MatchString
 	isTag    = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`).MatchString
 	isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
 	isRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
@@ -74,7 +75,7 @@ func (p *pipeline) imageRequest() (string, error) {
 	if _, given := p.lookup("IMAGE"); !given {
 		return configured, nil
 	}
-	ok := func(value string) bool { return value == configured || value == deployed || isImage(value) }
+	ok := func(value string) bool { return value == configured || value == deployed || config.IsImage(value) }
 	return p.named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`, exampleImage)
 }
 

@@ -55,7 +55,7 @@ func (p *pipeline) driftPage() page {
 		marker: "<!-- hello-timber: drift -->",
 		title:  "Drift",
 		intro: "What differs in the cloud (`+`) from what was deployed (`-`). Nothing is changed automatically: write the difference into " +
-			"the program, or undo it with `pulumi up --refresh`. The issue closes when a later check finds none.",
+			"the program, or undo it with `pulumi up --refresh --stack STACK`. The issue closes when a later check finds none.",
 		same: "as deployed",
 		more: "make drift STACK=%s",
 	}

@@ -206,9 +206,18 @@ func TestFailures(t *testing.T) {
 			if err == nil || !strings.Contains(out, "❌ **failed**") || !strings.Contains(out, tt.want) || !strings.Contains(out, "/actions/runs/12345678901") {
 				t.Errorf("got %v and\n%s\nwant %q", err, out, tt.want)
 			}
+			for _, command := range []string{"preview", "deploy"} {
+				if _, _, err := r.run(t, command, "STACK=dev"); err == nil {
+					t.Errorf("%s succeeds", command)
+				}
+			}
 		})
 	}
 	r := newRunner(t, map[string]string{"STACKS": "dev"})
+	r.pulumi.stacks["dev"].events = `{"diagnosticEvent":{"severity":"error","message":"the pod is not ready yet","ephemeral":true}}` + "\n" + summary
+	if out, _, err := r.run(t, "summary"); err != nil || strings.Contains(out, "not ready yet") {
+		t.Errorf("a passing status: %v\n%s", err, out)
+	}
 	r.pulumi.stacks["dev"].events = `{"policyEvent":{"message":"use labels","policyName":"labels","enforcementLevel":"advisory"}}` + "\n" + summary
 	if out, _, err := r.run(t, "summary"); err != nil || !strings.Contains(out, "policy labels: use labels") || !strings.Contains(out, "| dev | no changes |") {
 		t.Errorf("an advisory policy: %v\n%s", err, out)
@@ -228,6 +237,8 @@ func TestMask(t *testing.T) {
 		"-----BEGIN PRIVATE KEY-----\nMIIE, cut":                               "MIIE",
 		"ghp_abcdefghijklmnopqrstuvwxyz0123456789":                             "abcdefghij",
 		"jwt eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end":            "c2lnbmF0dXJl",
+		`{"auths": {"registry.example.com": {"auth": "dXNlcjpodW50ZXIy"}}}`:    "dXNlcjpod",
+		`{\"auth\": \"dXNlcjpodW50ZXIy\"}`:                                     "dXNlcjpod",
 		"key AIzaSyA-abcdefghijklmnopqrstuvwxyz01234":                          "abcdefghij",
 	} {
 		if masked := mask(text); strings.Contains(masked, secret) || !strings.Contains(masked, hidden) {

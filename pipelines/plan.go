@@ -106,6 +106,7 @@ func (r *recorder) add(event apitype.EngineEvent) {
 				r.built = append(r.built, digest)
 			}
 		}
+	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Ephemeral: // replaced by what comes next
 	case event.DiagnosticEvent != nil:
 		r.message(event.DiagnosticEvent.Severity, event.DiagnosticEvent.Message)
 	case event.PolicyEvent != nil:

@@ -361,6 +361,11 @@ func TestImage(t *testing.T) {
 	if out, _, err := r.run(t, "image"); out != imageV1+"\n" || err != nil {
 		t.Errorf("got %q, %v", out, err)
 	}
+	elsewhere := "[2001:db8::5]:5000/team/timber-tutorial@sha256:" + hex64 // as the registry of an existing cluster
+	r.pulumi.stacks["odd"].outputs["image"] = elsewhere
+	if out, _, err := r.run(t, "image", "STACK=odd", "COMMIT=-"); out != elsewhere+"\n" || err != nil {
+		t.Errorf("got %q, %v", out, err)
+	}
 	for want, env := range map[string]string{"commit 9999999": "COMMIT=9999999", "runs no image": "STACK=fresh", "403 Forbidden": "STACK=forbidden"} {
 		commit := "COMMIT=-"
 		if strings.HasPrefix(env, "COMMIT") {

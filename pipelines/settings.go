@@ -14,6 +14,9 @@ var deployEnvironments = []string{"dev", "staging", "prod"}
 
 const approvalEnvironment = "prod-approval"
 
+// requiredChecks are the jobs of test.yml.
+var requiredChecks = []string{"test", "lint", "vulnerabilities", "version"}
+
 // settings checks what docs/pipelines.md has an administrator set on GitHub: where
 // GitHub refuses a rule because of the plan, the pipelines must not be switched on.
 func (p *pipeline) settings(ctx context.Context) error {
@@ -96,7 +99,8 @@ func (g github) mainRules(ctx context.Context) error {
 	type rule struct {
 		Type       string
 		Parameters struct {
-			Owners bool `json:"require_code_owner_review"`
+			Owners bool                       `json:"require_code_owner_review"`
+			Checks []struct{ Context string } `json:"required_status_checks"`
 		}
 	}
 	var rules []rule
@@ -108,6 +112,14 @@ func (g github) mainRules(ctx context.Context) error {
 		holds := func(r rule) bool { return r.Type == want && (want != "pull_request" || r.Parameters.Owners) }
 		if !slices.ContainsFunc(rules, holds) {
 			problems = append(problems, fmt.Errorf("main: there is no rule %s (pull_request: with a code owner's review). Fix: the ruleset in docs/pipelines.md", want))
+		}
+	}
+	for _, want := range requiredChecks {
+		requires := func(r rule) bool {
+			return slices.ContainsFunc(r.Parameters.Checks, func(check struct{ Context string }) bool { return check.Context == want })
+		}
+		if !slices.ContainsFunc(rules, requires) {
+			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s. Fix: the ruleset in docs/pipelines.md", want))
 		}
 	}
 	return errors.Join(problems...)

@@ -19,6 +19,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
+	"hello-timber/stacks/config"
 )
 
 // record runs an operation and collects its events and the end of its standard error.
@@ -109,7 +111,7 @@ func runningImage(ctx context.Context, s *auto.Stack) (string, error) {
 		return "", nil
 	}
 	image, _ := outputs["image"].Value.(string)
-	if !isImage(image) {
+	if !config.IsImage(image) {
 		return "", fmt.Errorf("stack %s: its output image is %q, not an image by its digest. Fix: make deploy STACK=%s IMAGE=configured",
 			s.Name(), image, s.Name())
 	}
@@ -124,12 +126,12 @@ func (p *pipeline) previewOf(ctx context.Context, name string, more ...optprevie
 		if s, err = p.open(ctx, name); err != nil {
 			return err
 		}
-		config, err := p.configFile(ctx, s)
+		file, err := p.configFile(ctx, s)
 		if err != nil {
 			return err
 		}
 		options := []optpreview.Option{
-			optpreview.ConfigFile(config), optpreview.EventStreams(channel), optpreview.Color("never"),
+			optpreview.ConfigFile(file), optpreview.EventStreams(channel), optpreview.Color("never"),
 			optpreview.ErrorProgressStreams(p.log, complaints), optpreview.SuppressOutputs(), optpreview.SuppressProgress(),
 		}
 		if _, err = s.Preview(ctx, append(options, more...)...); err != nil {
@@ -137,7 +139,10 @@ func (p *pipeline) previewOf(ctx context.Context, name string, more ...optprevie
 		}
 		return nil
 	})
-	if err == nil && !r.plan.Failed {
+	switch {
+	case err == nil && r.plan.Failed: // whatever pulumi's exit status
+		err = errors.New(r.plan.Errors[0])
+	case err == nil:
 		err = p.checkBudget(ctx, s, &r.plan)
 	}
 	return r.plan, err
@@ -162,14 +167,14 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err := p.approved(ctx, s); err != nil {
 		return err
 	}
-	config, err := p.configFile(ctx, s)
+	file, err := p.configFile(ctx, s)
 	if err != nil {
 		return err
 	}
 	r := &recorder{plan: plan{Stack: s.Name()}}
 	var result auto.UpResult
 	err = record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
-		result, err = s.Up(ctx, optup.ConfigFile(config), optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
+		result, err = s.Up(ctx, optup.ConfigFile(file), optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
 			optup.ProgressStreams(p.out), optup.ErrorProgressStreams(p.log, complaints))
 		return err
 	})
@@ -189,7 +194,7 @@ func (p *pipeline) deploy(ctx context.Context) error {
 func (p *pipeline) reportDeployment(outputs auto.OutputMap, built []string) error {
 	image, _ := outputs["image"].Value.(string)
 	url, _ := outputs["url"].Value.(string)
-	if !isImage(image) {
+	if !config.IsImage(image) {
 		return fmt.Errorf("the output image is %q, not an image by its digest", image)
 	}
 	repository, digest, _ := strings.Cut(image, "@")

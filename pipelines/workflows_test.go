@@ -3,10 +3,13 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -46,6 +49,80 @@ func TestStackLists(t *testing.T) {
 	}
 }
 
+// Dependabot looks at every module, and at every image that is built from others.
+func TestDependabot(t *testing.T) {
+	want := map[string][]string{}
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		ecosystem := map[string]string{"go.mod": "gomod", "Dockerfile": "docker"}[entry.Name()]
+		folder := strings.TrimPrefix(filepath.Dir(path), "..")
+		switch {
+		case entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin" || entry.Name() == "testdata"):
+			return fs.SkipDir
+		case ecosystem != "":
+			want[ecosystem] = append(want[ecosystem], cmp.Or(folder, "/"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Updates []struct {
+			Ecosystem   string `yaml:"package-ecosystem"`
+			Directories []string
+		}
+	}
+	const file = "../.github/dependabot.yml"
+	if err := yaml.Unmarshal(filesOf(t, 1, file)[file], &config); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, update := range config.Updates {
+		if update.Ecosystem != "github-actions" {
+			got[update.Ecosystem] = slices.Sorted(slices.Values(update.Directories))
+		}
+	}
+	for _, folders := range want {
+		slices.Sort(folders)
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("Dependabot has %q, the repository %q", got, want)
+	}
+}
+
+// The job outlasts the tests' own limit, which names the test that hangs.
+func TestTimeouts(t *testing.T) {
+	const makefile, workflow = "../Makefile", "../.github/workflows/test.yml"
+	limit := regexp.MustCompile(`go test .*-timeout (\d+)m -short`).FindSubmatch(filesOf(t, 1, makefile)[makefile])
+	job := at(parse(filesOf(t, 1, workflow)[workflow]), "jobs", "test", "timeout-minutes")
+	if limit == nil || job == nil {
+		t.Fatalf("limits are %s and %v", limit, job)
+	}
+	tests, err := strconv.Atoi(string(limit[1]))
+	minutes, err2 := strconv.Atoi(job.Value)
+	if err != nil || err2 != nil || minutes < tests+20 { // to compile and for the unit tests
+		t.Errorf("the job ends after %s minutes, the tests after %s", job.Value, limit[1])
+	}
+}
+
+// Main requires every job that a pull request has, by its name.
+func TestRequiredChecks(t *testing.T) {
+	const workflow, document = "../.github/workflows/test.yml", "../docs/pipelines.md"
+	jobs := slices.Sorted(maps.Keys(jobsOf(parse(filesOf(t, 1, workflow)[workflow]))))
+	if want := slices.Sorted(slices.Values(requiredChecks)); !slices.Equal(jobs, want) {
+		t.Errorf("%s has the jobs %q, want %q", workflow, jobs, want)
+	}
+	text := string(filesOf(t, 1, document)[document])
+	for _, check := range requiredChecks {
+		if !strings.Contains(text, `{"context": "`+check+`"}`) {
+			t.Errorf("%s does not require %s", document, check)
+		}
+	}
+}
+
 // filesOf reads the files of some patterns, of which there must be at least so many.
 func filesOf(t *testing.T, least int, patterns ...string) map[string][]byte {
 	t.Helper()
@@ -77,6 +154,7 @@ jobs:
     timeout-minutes: 5
     permissions: {contents: read, id-token: write}
     container: "golang@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    services: {cache: {image: "redis@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}}
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with: {persist-credentials: false}
@@ -107,19 +185,21 @@ jobs:
 		"no top-level permissions":                     {"permissions: {contents: read}\n", "\n"},
 		"line 7: contents: write":                      {"{contents: read, id", "{contents: write, id"},
 		"line 8: container":                            {"golang@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "golang:1.26"},
-		"line 10: actions/checkout@v7":                 {"checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@v7"},
-		"line 10: actions/checkout@3d3c42e":            {"checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@3d3c42e"},
+		"line 9: container redis:8":                    {"redis@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "redis:8"},
+		"line 11: actions/checkout@v7":                 {"checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@v7"},
+		"line 11: actions/checkout@3d3c42e":            {"checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@3d3c42e"},
 		"no comment with its version":                  {" # v7.0.1\n        with: {p", "\n        with: {p"},
-		"line 11: a checkout must not leave its token": {"persist-credentials: false", "fetch-depth: 0"},
-		"line 11: credentials_json":                    {"persist-credentials: false", "persist-credentials: false, credentials_json: x"},
-		"line 12: an expression inside run":            {"make test", `echo "${{ github.event.pull_request.title }}"`},
-		"line 15: an expression inside script":         {"process.env.TITLE", "'${{ github.head_ref }}'"},
+		"line 12: a checkout must not leave its token": {"persist-credentials: false", "fetch-depth: 0"},
+		"line 12: credentials_json":                    {"persist-credentials: false", "persist-credentials: false, credentials_json: x"},
+		"line 13: an expression inside run":            {"make test", `echo "${{ github.event.pull_request.title }}"`},
+		"line 16: an expression inside script":         {"process.env.TITLE", "'${{ github.head_ref }}'"},
 		"secrets: inherit":                             {"    steps: []", "    steps: []\n    secrets: inherit"},
 		"line 6: job test has no timeout-minutes":      {"    timeout-minutes: 5\n    permissions", "    permissions"},
 		"job deploy may be cancelled":                  {"cancel-in-progress: false", "cancel-in-progress: true"},
 		"job deploy may be":                            {`"stack-${{ inputs.stack }}"`, "deploys"},
 		"job deploy may be cancelled while":            {", queue: max", ""},
 		"job approve waits":                            {"{name: prod-approval}", "{name: prod-approval}\n    concurrency: {group: stack-prod}"},
+		"each open an issue":                           {"make test", "make issue"},
 		"yaml:":                                        {"jobs:", "jobs"},
 	} {
 		bad := strings.Replace(good, edit[0], edit[1], 1)
@@ -298,6 +378,11 @@ func (c *checker) workflow(root, jobs *yaml.Node) {
 	} else {
 		c.permissions(top, nil, "top-level permissions may only read")
 	}
+	for _, step := range steps(root) {
+		if run := at(step, "run"); run != nil && strings.Contains(run.Value, "make issue") && at(root, "concurrency", "group") == nil {
+			c.complain(run, "two runs at once would each open an issue: concurrency")
+		}
+	}
 	for i := 0; i < len(jobs.Content); i += 2 {
 		name, job := jobs.Content[i].Value, resolve(jobs.Content[i+1])
 		if p := at(job, "permissions"); p != nil {
@@ -364,12 +449,10 @@ func (c *checker) anywhere(key string, value *yaml.Node) {
 			c.complain(value, "%s has no comment with its version", value.Value)
 		}
 	case "container":
-		image := value
-		if inner := at(value, "image"); inner != nil {
-			image = inner
-		}
-		if !digests.MatchString(image.Value) {
-			c.complain(image, "container %s is not pinned by its digest", image.Value)
+		c.container(value)
+	case "services":
+		for i := 1; i < len(value.Content); i += 2 {
+			c.container(resolve(value.Content[i]))
 		}
 	case "run", "script":
 		if strings.Contains(value.Value, "${{") {
@@ -381,6 +464,16 @@ func (c *checker) anywhere(key string, value *yaml.Node) {
 		}
 	case "allow-unsafe-pr-checkout", "credentials_json":
 		c.complain(value, "%s is never needed", key)
+	}
+}
+
+// container checks a job's container or one of its services.
+func (c *checker) container(n *yaml.Node) {
+	if image := at(n, "image"); image != nil {
+		n = image
+	}
+	if !digests.MatchString(n.Value) {
+		c.complain(n, "container %s is not pinned by its digest", n.Value)
 	}
 }
 

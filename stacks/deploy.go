@@ -21,8 +21,8 @@ import (
 // Logical names, from the tutorial. They are part of every resource's URN: another
 // name replaces the resource, unless the old one is given as an alias.
 const (
-	platform = "hello-timber"
-	app      = "timber-tutorial"
+	application = "hello-timber"
+	service     = "timber-tutorial"
 )
 
 // Deploy is the program. It registers nothing unless the whole configuration is
@@ -42,26 +42,26 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	img, err := image.New(ctx, app, &image.Args{
-		Registry: where.Registry, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Existing: cfg.Image.Name,
+	img, err := image.New(ctx, service, &image.Args{
+		Registry: where.Registry, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Digest: cfg.Image.Name,
 	})
 	if err != nil {
 		return err
 	}
-	cluster, err := workload.NewProvider(ctx, platform, &workload.ProviderArgs{
+	cluster, err := workload.NewProvider(ctx, application, &workload.ProviderArgs{
 		Kubeconfig: where.Kubeconfig, Context: where.Context, ClusterID: where.ClusterID, Nodes: where.Nodes,
 	})
 	if err != nil {
 		return err
 	}
-	service, err := workload.New(ctx, app, &workload.Args{
-		Namespace: cfg.Name, PartOf: platform, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: workload.Service(cfg.Service),
+	running, err := workload.New(ctx, service, &workload.Args{
+		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: cfg.Service,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err
 	}
-	ctx.Export("url", service.URL)
+	ctx.Export("url", running.URL)
 	ctx.Export("image", img.Digest)
 	ctx.Export("cluster", where.Cluster)
 	ctx.Export("kubectl", where.Kubectl)
@@ -85,5 +85,5 @@ func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
 	if cfg.Existing != nil {
 		return existing.Find(ctx, cfg, run)
 	}
-	return google.New(ctx, platform, cfg)
+	return google.New(ctx, application, cfg)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"hello-timber/stacks/location"
 )
 
 // Cost is what a stack costs a month. The zero Cost is that of an empty stack.
@@ -30,8 +32,8 @@ type Cost struct {
 func (c *Cost) Add(typ string, inputs map[string]any) {
 	switch typ {
 	case "gcp:container/cluster:Cluster":
-		location, _ := inputs["location"].(string)
-		c.cluster(location)
+		where, _ := inputs["location"].(string)
+		c.cluster(where)
 	case "gcp:container/nodePool:NodePool":
 		c.nodes(inputs)
 	case "kubernetes:core/v1:Service":
@@ -46,15 +48,12 @@ func (c *Cost) item(what string, monthly float64) {
 	c.Priced = append(slices.Clip(c.Priced), fmt.Sprintf("%s $%.2f", what, monthly))
 }
 
-// zone is such as europe-west1-d, in the region europe-west1.
-var zone = regexp.MustCompile(`^([a-z]+-[a-z]+[0-9]+)-[a-z]$`)
-
-func (c *Cost) cluster(location string) {
+func (c *Cost) cluster(where string) {
 	c.Google = true
 	switch {
-	case zone.MatchString(location):
+	case location.IsZone(where):
 		c.Priced = append(c.Priced, "zonal control plane free for one cluster of the billing account (others $73.00)")
-	case location == "":
+	case where == "":
 		c.Unpriced = append(c.Unpriced, "control plane")
 	default:
 		c.item("regional control plane", controlPlane*hours)
@@ -62,7 +61,7 @@ func (c *Cost) cluster(location string) {
 }
 
 // nodes adds a node pool, with as many nodes as its autoscaling may create. In a
-// region, counts are per zone, of which there are three.
+// region, counts are per zone.
 func (c *Cost) nodes(inputs map[string]any) {
 	var pool struct {
 		Location      string
@@ -83,11 +82,9 @@ func (c *Cost) nodes(inputs map[string]any) {
 	if pool.Autoscaling.MaxNodeCount > 0 {
 		perZone, upTo = pool.Autoscaling.MaxNodeCount, "up to "
 	}
-	region, count := pool.Location, perZone
-	if found := zone.FindStringSubmatch(pool.Location); found != nil {
-		region = found[1]
-	} else {
-		count *= 3
+	region, count := location.Region(pool.Location), perZone
+	if !location.IsZone(pool.Location) {
+		count *= location.ZonesPerRegion
 	}
 	if len(pool.NodeLocations) > 0 {
 		count = perZone * float64(len(pool.NodeLocations))

@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"hello-timber/stacks/problem"
+	"hello-timber/stacks/service"
 )
 
 // template is the project whose environments come with the repository.
@@ -34,7 +35,7 @@ type Config struct {
 	Existing *Existing
 
 	Image   Image
-	Service Service
+	Service service.Service
 }
 
 // Google is what to create on Google Cloud.
@@ -99,32 +100,6 @@ type Image struct {
 
 // Repository is a repository of Artifact Registry.
 type Repository struct{ Location, Project, ID string }
-
-// Service is the service in app/ and its pods.
-type Service struct {
-	// Replicas is the number of pods, or the minimum if there is a MaxReplicas.
-	Replicas int
-	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
-	MaxReplicas int
-	// Port is where the service listens.
-	Port int
-	// LivenessPath and ReadinessPath answer with success while the service is alive,
-	// and while it can take requests.
-	LivenessPath, ReadinessPath string
-	// StartupSeconds is how long a pod may take to answer LivenessPath for the first time.
-	StartupSeconds int
-	// Memory is the limit of a pod, in MiB.
-	Memory int
-	// Environment is the service's environment variables; all of them are secret if one is.
-	Environment       map[string]string
-	EnvironmentSecret bool
-	// Egress lets pods open connections.
-	Egress bool
-	// AllowedNetworks are the networks that may call the service, sorted; none means everyone.
-	AllowedNetworks []string
-	// Address is the reserved address of the load balancer; empty to have the cloud choose one.
-	Address string
-}
 
 // Load reads the configuration of ctx's stack. Its error lists every mistake with
 // the command that fixes it. It shows no value that is secret.

@@ -79,7 +79,7 @@ func (c *Config) keys() []key {
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
 		{"maxReplicas", everywhere, orNone(number(&s.MaxReplicas, maxReplicas)), "10"},
 		{"imageVersion", everywhere, text(&i.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
-		{"image", everywhere, text(&i.Name, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(isImage)), `""`},
+		{"image", everywhere, text(&i.Name, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(IsImage)), `""`},
 		{"port", everywhere, number(&s.Port, 65535), "8080"},
 		{"livenessPath", everywhere, text(&s.LivenessPath, "the path of a URL, such as /healthz", isURLPath), "/livez"},
 		{"readinessPath", everywhere, text(&s.ReadinessPath, "the path of a URL, such as /healthz", isURLPath), "/readyz"},

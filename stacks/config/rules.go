@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"hello-timber/stacks/location"
 	"hello-timber/stacks/problem"
 )
 
@@ -32,7 +33,7 @@ var (
 	isPath     = regexp.MustCompile(`^~?/[^[:cntrl:]]*[^[:cntrl:]/]$`).MatchString
 	isContext  = regexp.MustCompile(`^[^[:cntrl:]]+$`).MatchString
 	isRegistry = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)*$`).MatchString
-	isImage    = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`).MatchString
+	image      = regexp.MustCompile(`^` + hostName + `(` + pathPart + `)+` + digestHex + `$`)
 
 	// A repository of Artifact Registry, of which the nodes are granted to read.
 	googleImage = regexp.MustCompile(`^([a-z][a-z0-9-]*)-docker\.pkg\.dev/(` + projectID + `)/(` + resourceName + `)(?:` + pathPart + `)+` + digestHex + `$`)
@@ -46,7 +47,6 @@ var (
 
 	isLocation = regexp.MustCompile(`^(africa|asia|australia|europe|me|northamerica|southamerica|us)-` +
 		`(central|north|south|(north|south)?(east|west))[1-9][0-9]?(-[a-f])?$`).MatchString
-	zoneSuffix = regexp.MustCompile(`-[a-f]$`)
 
 	isMachine    = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*(-[a-z0-9]+)+$`).MatchString
 	isArmMachine = regexp.MustCompile(`^(a4x|c4a|n4a|t2a)-`).MatchString
@@ -63,6 +63,9 @@ var (
 	isWholeNumber = regexp.MustCompile(`^[1-9][0-9]*$`).MatchString
 )
 
+// IsImage reports whether a text is an image by its digest, NAME@sha256:HEX.
+func IsImage(text string) bool { return image.MatchString(text) }
+
 // optional accepts what ok does, and the empty text.
 func optional(ok func(string) bool) func(string) bool {
 	return func(s string) bool { return s == "" || ok(s) }
@@ -77,16 +80,14 @@ func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
 // isVersion accepts what is both the tag of an image and the value of a label, which has up to 63 characters.
 func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
 
-// zonesPerRegion is how many zones of a region GKE uses by default.
-const zonesPerRegion = 3
-
 // checkGoogle derives what GKE and IAM need, and checks what one key alone does not show.
 func (l *loader) checkGoogle() {
 	g := l.Google
-	if zone := zoneSuffix.FindString(g.Location); zone != "" {
-		g.Region, g.NodesPerZone, g.MaxNodesPerZone = strings.TrimSuffix(g.Location, zone), g.Nodes, g.MaxNodes
+	g.Region = location.Region(g.Location)
+	if location.IsZone(g.Location) {
+		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes, g.MaxNodes
 	} else {
-		g.Region, g.NodesPerZone, g.MaxNodesPerZone = g.Location, g.Nodes/zonesPerRegion, g.MaxNodes/zonesPerRegion
+		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes/location.ZonesPerRegion, g.MaxNodes/location.ZonesPerRegion
 		l.checkZones("nodes", g.Nodes)
 		l.checkZones("maxNodes", g.MaxNodes)
 	}
@@ -95,7 +96,7 @@ func (l *loader) checkGoogle() {
 	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
 		l.refuse("address", problem.Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
-	if !isImage(l.Image.Name) {
+	if !IsImage(l.Image.Name) {
 		return
 	}
 	from := googleImage.FindStringSubmatch(l.Image.Name)
@@ -108,7 +109,7 @@ func (l *loader) checkGoogle() {
 
 // checkZones refuses a number of nodes that a region cannot divide among its zones.
 func (l *loader) checkZones(key string, number int) {
-	if more := zonesPerRegion - number%zonesPerRegion; more < zonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
+	if more := location.ZonesPerRegion - number%location.ZonesPerRegion; more < location.ZonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
 		l.refuse(key, strconv.Itoa(number), "is not a multiple of 3: each of a region's three zones gets as many nodes", strconv.Itoa(number+more))
 	}
 }

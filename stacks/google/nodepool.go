@@ -61,7 +61,7 @@ func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
 		MachineType:    pulumi.String(args.MachineType),
 		Spot:           pulumi.Bool(args.Spot),
 		DiskType:       pulumi.String(machine.DiskType(args.MachineType)),
-		DiskSizeGb:     pulumi.Int(30),
+		DiskSizeGb:     pulumi.Int(machine.DiskGB),
 		ImageType:      pulumi.String("COS_CONTAINERD"), // CIS 5.5.1
 		ServiceAccount: args.account.Email,
 		// The account's roles limit what nodes may do. Scopes are the legacy way.

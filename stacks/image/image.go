@@ -18,7 +18,7 @@ type Args struct {
 	TokenHost pulumi.StringPtrInput // the host, if it takes Google's tokens; nil to push with Docker's own login
 	Platform  string                // of the nodes, such as linux/amd64
 	Version   string                // tag of the image, and build argument VERSION
-	Existing  string                // existing image to use instead of building one, by its digest; or empty
+	Digest    string                // image to use instead of building one, NAME@sha256:HEX; or empty
 }
 
 // Image is the image that pods run.
@@ -31,13 +31,13 @@ type Image struct {
 	Version string
 }
 
-// New registers the image REGISTRY/NAME:VERSION, built from app/, unless there is an
-// existing one.
+// New registers the image REGISTRY/NAME:VERSION, built from app/, unless Digest names
+// another one.
 func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
-	if args.Existing != "" {
-		_, digest, _ := strings.Cut(args.Existing, "@")
+	if args.Digest != "" {
+		_, digest, _ := strings.Cut(args.Digest, "@")
 		return &Image{
-			Digest:  pulumi.String(args.Existing).ToStringOutput(),
+			Digest:  pulumi.String(args.Digest).ToStringOutput(),
 			Version: strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12],
 		}, nil
 	}

@@ -18,6 +18,9 @@ func Family(machineType string) string {
 	return family
 }
 
+// DiskGB is the size of a node's boot disk: the system, images and the pods' own files.
+const DiskGB = 30
+
 // DiskType returns the boot disk for nodes of a machine type. GKE's default, 100 GB of
 // pd-balanced, costs eight times as much as 30 GB of pd-standard. It also counts against
 // the small quota for SSDs of a new project.

@@ -1,6 +1,10 @@
 package workload
 
-import "time"
+import (
+	"time"
+
+	"hello-timber/stacks/service"
+)
 
 const (
 	// surge is how many more pods than wanted there may be in a rollout. A quarter
@@ -38,13 +42,13 @@ const (
 
 // progressSeconds is how long Kubernetes waits for the next pod to get ready before it
 // gives up and says why.
-func progressSeconds(s Service) int { return placeSeconds + s.StartupSeconds }
+func progressSeconds(s service.Service) int { return placeSeconds + s.StartupSeconds }
 
 // rolloutTimeout is how long Pulumi waits for all pods. It is longer than
 // progressSeconds, so that the error has Kubernetes' reason, and it allows every step
 // of the rollout its startup. With the defaults, a bad image is reported after four
 // minutes instead of Pulumi's ten.
-func rolloutTimeout(s Service) time.Duration {
+func rolloutTimeout(s service.Service) time.Duration {
 	pods := max(s.Replicas, s.MaxReplicas)
 	step := (pods + surgeDivisor - 1) / surgeDivisor
 	steps := (pods + step - 1) / step

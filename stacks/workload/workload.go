@@ -10,6 +10,8 @@ import (
 
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/service"
 )
 
 // Args are the arguments of New.
@@ -26,33 +28,7 @@ type Args struct {
 	PullSecret string          // a Docker config with a login to pull with; may be empty
 	Protect    bool            // refuse to delete or replace what serves
 
-	Service Service
-}
-
-// Service is what the program has to know about the service in app/.
-type Service struct {
-	// Replicas is the number of pods, or the minimum if there is a MaxReplicas.
-	Replicas int
-	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
-	MaxReplicas int
-	// Port is where the service listens. It is passed to it as PORT.
-	Port int
-	// LivenessPath and ReadinessPath answer with success while the service is alive,
-	// and while it can take requests.
-	LivenessPath, ReadinessPath string
-	// StartupSeconds is how long a pod may take to answer LivenessPath for the first time.
-	StartupSeconds int
-	// Memory is the limit of a pod, in MiB. Half of it is reserved.
-	Memory int
-	// Environment is the service's environment variables. They are in a Secret if EnvironmentSecret.
-	Environment       map[string]string
-	EnvironmentSecret bool
-	// Egress lets pods open connections.
-	Egress bool
-	// AllowedNetworks are the networks that may call the service; none means everyone.
-	AllowedNetworks []string
-	// Address is the reserved address of the load balancer; empty to have the cloud choose one.
-	Address string
+	Service service.Service
 }
 
 // Workload is a service on a cluster, with its namespace and policies.
@@ -84,11 +60,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := r.deployment(policy); err != nil {
 		return nil, err
 	}
-	service, err := r.service()
+	balancer, err := r.service()
 	if err != nil {
 		return nil, err
 	}
-	w.URL = service.Status.ApplyT(url).(pulumi.StringOutput)
+	w.URL = balancer.Status.ApplyT(url).(pulumi.StringOutput)
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"url": w.URL})
 }
 

@@ -1,0 +1,17 @@
+// Package location knows what follows from where a cluster is on Google Cloud: in a zone,
+// such as europe-west1-d, or in a whole region, such as europe-west1. The program,
+// doctor/ and pipelines/ share it, so it needs nothing of Google's SDK.
+package location
+
+import "regexp"
+
+// ZonesPerRegion is how many zones of a region GKE uses by default.
+const ZonesPerRegion = 3
+
+var zoneSuffix = regexp.MustCompile(`-[a-z]$`)
+
+// IsZone reports whether a location is a zone.
+func IsZone(location string) bool { return zoneSuffix.MatchString(location) }
+
+// Region returns the region of a zone, and a region as it is.
+func Region(location string) string { return zoneSuffix.ReplaceAllString(location, "") }
