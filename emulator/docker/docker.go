@@ -78,7 +78,7 @@ func (p *dockerProvider) Configure(ctx context.Context, req plugin.ConfigureRequ
 		case key == "host" && value.IsString():
 			options = append(options, client.WithHost(value.StringValue()))
 		case key != "version":
-			return done, fmt.Errorf("the emulator's docker provider has no setting docker:%s; remove it: pulumi config rm docker:%s", key, key)
+			return done, fmt.Errorf("the emulator's docker provider has no setting docker:%s. Fix: pulumi config rm docker:%[1]s --stack %s", key, req.URN.Stack())
 		}
 	}
 	if p.engine, err = client.NewClientWithOpts(options...); err != nil {

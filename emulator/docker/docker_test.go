@@ -241,10 +241,11 @@ func TestDiffComparesWithTheState(t *testing.T) {
 
 func TestConfigureRefuses(t *testing.T) {
 	for want, config := range map[string]map[string]any{
-		"docker:registryAuth; remove it: pulumi config rm docker:registryAuth":                    {"registryAuth": []any{}},
+		"docker:registryAuth. Fix: pulumi config rm docker:registryAuth --stack dev":              {"registryAuth": []any{}},
 		"no Docker engine answers at unix:///missing.sock; start it (sudo systemctl start docker": {"host": "unix:///missing.sock"},
 	} {
-		_, err := New(nil).Configure(t.Context(), plugin.ConfigureRequest{Inputs: properties(config)})
+		urn := resource.URN("urn:pulumi:dev::hello-timber::pulumi:providers:docker::default")
+		_, err := New(nil).Configure(t.Context(), plugin.ConfigureRequest{URN: &urn, Inputs: properties(config)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", config, err, want)
 		}

@@ -95,7 +95,7 @@ func (g *google) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (
 		if !slices.Contains([]string{"project", "region", "zone", "version"}, string(key)) {
 			// Without the property: the engine would show its value.
 			response.Failures = append(response.Failures, plugin.CheckFailure{Reason: fmt.Sprintf(
-				"the emulator's provider knows gcp:project, gcp:region and gcp:zone, not gcp:%s. Fix: pulumi config rm gcp:%[1]s", key)})
+				"the emulator's provider knows gcp:project, gcp:region and gcp:zone, not gcp:%s. Fix: pulumi config rm gcp:%[1]s --stack %s", key, req.URN.Stack())})
 		}
 	}
 	return response, nil
@@ -177,13 +177,13 @@ func (g *google) Check(_ context.Context, req plugin.CheckRequest) (plugin.Check
 
 // complete returns inputs with the provider's project where they name none, as
 // Terraform's provider does in every plan.
-func (g *google) complete(inputs resource.PropertyMap) (resource.PropertyMap, error) {
+func (g *google) complete(urn resource.URN, inputs resource.PropertyMap) (resource.PropertyMap, error) {
 	if !inputs["project"].IsNull() {
 		return inputs, nil
 	}
 	if g.project == "" {
-		return nil, errors.New("Failed to retrieve project, pid: , err: project: required field is not set. " + //nolint:staticcheck // Terraform's words
-			"Fix: pulumi config set gcp:project PROJECT_ID")
+		return nil, fmt.Errorf("Failed to retrieve project, pid: , err: project: required field is not set. "+ //nolint:staticcheck // Terraform's words
+			"Fix: pulumi config set gcp:project PROJECT_ID --stack %s", urn.Stack())
 	}
 	inputs = inputs.Copy()
 	inputs["project"] = resource.NewProperty(g.project)
@@ -192,7 +192,7 @@ func (g *google) complete(inputs resource.PropertyMap) (resource.PropertyMap, er
 
 func (g *google) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
 	s := types[string(req.Type)].schema()
-	inputs, err := g.complete(req.NewInputs)
+	inputs, err := g.complete(req.URN, req.NewInputs)
 	if err != nil {
 		return plugin.DiffResponse{}, err
 	}
@@ -221,7 +221,7 @@ func object(properties map[string]any, name string) map[string]any {
 func (g *google) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	t := types[string(req.Type)]
 	s := t.schema()
-	inputs, err := g.complete(req.Properties)
+	inputs, err := g.complete(req.URN, req.Properties)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
@@ -284,7 +284,7 @@ func (g *google) find(ctx context.Context, t resourceType, id string) (records.R
 func (g *google) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
 	t := types[string(req.Type)]
 	s := t.schema()
-	inputs, err := g.complete(req.NewInputs)
+	inputs, err := g.complete(req.URN, req.NewInputs)
 	if err != nil {
 		return plugin.UpdateResponse{}, err
 	}

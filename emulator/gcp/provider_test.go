@@ -212,11 +212,11 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	e.project = ""
-	if err := e.try(accountType, "x", account); err == nil || !strings.Contains(err.Error(), "pulumi config set gcp:project") {
+	if err := e.try(accountType, "x", account); err == nil || !strings.Contains(err.Error(), "pulumi config set gcp:project PROJECT_ID --stack ") {
 		t.Errorf("without a project: %v", err)
 	}
-	response, err := e.CheckConfig(t.Context(), plugin.CheckConfigRequest{News: values(props{"project": "p", "credentials": "x"})})
-	if err != nil || len(response.Failures) != 1 || !strings.Contains(response.Failures[0].Reason, "pulumi config rm gcp:credentials") {
+	response, err := e.CheckConfig(t.Context(), plugin.CheckConfigRequest{URN: "urn:pulumi:dev::hello-timber::pulumi:providers:gcp::default", News: values(props{"project": "p", "credentials": "x"})})
+	if err != nil || len(response.Failures) != 1 || !strings.Contains(response.Failures[0].Reason, "pulumi config rm gcp:credentials --stack dev") {
 		t.Errorf("configuration: %v, %v", response.Failures, err)
 	}
 }
