@@ -520,7 +520,7 @@ func TestNodePool(t *testing.T) {
 		changes props
 		want    string
 	}{
-		"no-account": {props{"nodeConfig.serviceAccount": "nobody@timber-project.iam.gserviceaccount.com"}, "Service account nobody@timber-project.iam.gserviceaccount.com does not exist"},
+		"no-account": {props{"nodeConfig.serviceAccount": "stranger@timber-project.iam.gserviceaccount.com"}, "Service account stranger@timber-project.iam.gserviceaccount.com does not exist"},
 		"no-cluster": {props{"cluster": "other"}, "Not found: projects/timber-project/locations/europe-west1-d/clusters/other"},
 	} {
 		if err := e.try(nodePoolType, name, with(pool, test.changes)); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -579,8 +579,8 @@ func TestGrants(t *testing.T) {
 	}
 	e.up(iamMemberType, "role", props{"project": "timber-project", "role": "roles/viewer", "member": "user:someone@example.com"})
 	for want, inputs := range map[string]props{
-		"Service account nobody@timber-project.iam.gserviceaccount.com does not exist": with(reader, props{"member": "serviceAccount:nobody@timber-project.iam.gserviceaccount.com"}),
-		"Not found: projects/timber-project/locations/europe-west1/repositories/other": with(reader, props{"repository": "other"}),
+		"Service account stranger@timber-project.iam.gserviceaccount.com does not exist": with(reader, props{"member": "serviceAccount:stranger@timber-project.iam.gserviceaccount.com"}),
+		"Not found: projects/timber-project/locations/europe-west1/repositories/other":   with(reader, props{"repository": "other"}),
 	} {
 		if err := e.try(repositoryIAMType, want, inputs); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

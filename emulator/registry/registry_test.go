@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	owner  = "oauth2accesstoken"
-	reader = "reader@p.iam.gserviceaccount.com"
-	nobody = "nobody@p.iam.gserviceaccount.com"
-	token  = "ya29.secret"
+	owner    = "oauth2accesstoken"
+	reader   = "reader@p.iam.gserviceaccount.com"
+	stranger = "stranger@p.iam.gserviceaccount.com"
+	token    = "ya29.secret"
 )
 
 // google is a project with two repositories, "r" and "fixed" (immutable), and a
@@ -139,7 +139,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"node pulls a layer", "GET", "/v2/p/r/i/blobs/" + digest.FromString("one").String(), reader, token, 200, "one"},
 		{"a node that is not Google's pulls", "GET", "/v2/p/r/i/manifests/" + sum + "?ns=127.0.0.1:5000", owner, token, 200, "schemaVersion"},
 		{"node asks another region", "GET", "/v2/p/r/i/manifests/v1?ns=us-east1-docker.pkg.dev", reader, token, 404, `Repository \"r\" not found`},
-		{"node without a grant pulls", "GET", "/v2/p/r/i/manifests/v1", nobody, token, 403, words("download", "r")},
+		{"node without a grant pulls", "GET", "/v2/p/r/i/manifests/v1", stranger, token, 403, words("download", "r")},
 		{"node pulls elsewhere", "GET", "/v2/p/fixed/i/manifests/v1", reader, token, 403, words("download", "fixed")},
 		{"node pushes", "POST", "/v2/p/r/i/blobs/uploads/", reader, token, 403, words("upload", "r")},
 		{"node deletes", "DELETE", "/v2/p/r/i/manifests/" + sum, reader, token, 403, words("upload", "r")},
