@@ -59,11 +59,14 @@ func TestAutoscaling(t *testing.T) {
 	t.Logf("%d pods at most", most)
 	l.isAsDeployed(t, program)
 
-	t.Log("a fixed number again")
-	program.pulumi(t, "config", "rm", "maxReplicas")
-	program.set(t, "replicas", "2")
+	t.Log("a fixed number again, in README's two steps")
+	program.pulumi(t, "config", "set-all", "--plaintext", "replicas=2", "--plaintext", "maxReplicas=2")
+	twoPods := func() bool { return pods() == 2 }
 	program.up(t)
-	eventually(t, "two pods", func() bool { return pods() == 2 })
+	eventually(t, "two pods", twoPods)
+	program.pulumi(t, "config", "rm", "maxReplicas")
+	program.up(t)
+	eventually(t, "two pods without the autoscaler", twoPods)
 	if left := l.kubectl(t, "get", "horizontalpodautoscalers", l.namespace(), "--output=name"); left != "" {
 		t.Errorf("%s is left", left)
 	}

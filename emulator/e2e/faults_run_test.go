@@ -241,9 +241,11 @@ func cutShort(t *testing.T, l *lab, operation, resource string, signal os.Signal
 func (l *lab) converges(t *testing.T, update func()) {
 	t.Helper()
 	update()
-	l.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 	l.opened(t)
+	// Of a rollout that goes on, a refresh would find that. After an interrupt, Pulumi's
+	// Kubernetes provider may take the rollout before for this one, and not wait.
 	l.full(t)
+	l.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 	// Also of a cluster that the state does not have, because it was made twice.
 	machines := slices.DeleteFunc(l.machines(t), func(thing string) bool { return !strings.HasPrefix(thing, "ps ") })
 	if len(machines) != 4 {
