@@ -144,9 +144,6 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// ofStack finds printed commands that act on the selected stack, unless they name one.
-var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(]*`)
-
 // The roles are the same wherever they are listed.
 func TestRoles(t *testing.T) {
 	for file, prefix := range map[string]string{"../README.md": "`", "../docs/pipelines.md": " "} {
@@ -161,6 +158,9 @@ func TestRoles(t *testing.T) {
 		}
 	}
 }
+
+// ofStack finds printed commands that act on the selected stack, unless they name one.
+var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(]*`)
 
 // Each problem is in its line, with its fix, and the checks that need it are skipped.
 func TestFindings(t *testing.T) {

@@ -374,11 +374,8 @@ func TestVersionDefaults(t *testing.T) {
 	var project struct {
 		Config map[string]any
 	}
-	text, err := os.ReadFile("../Pulumi.yaml")
-	if err == nil {
-		err = yaml.Unmarshal(text, &project)
-	}
-	if err != nil {
+	const file = "../Pulumi.yaml"
+	if err := yaml.Unmarshal(filesOf(t, 1, file)[file], &project); err != nil {
 		t.Fatal(err)
 	}
 	declared := func(key string) any { object, _ := project.Config[key].(map[string]any); return object["default"] }

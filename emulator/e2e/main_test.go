@@ -18,29 +18,16 @@ type outcome struct {
 	failed bool
 }
 
-var outcomes struct {
-	sync.Mutex
-	all   []outcome
-	known map[string]bool
-}
+// outcomes are those of the tests, by their names.
+var outcomes sync.Map
 
 // clocked notes how a test ends, and how long after its first call.
 func clocked(t *testing.T) {
-	outcomes.Lock()
-	defer outcomes.Unlock()
-	if outcomes.known[t.Name()] {
+	if _, known := outcomes.LoadOrStore(t.Name(), outcome{name: t.Name()}); known {
 		return
 	}
-	if outcomes.known == nil {
-		outcomes.known = map[string]bool{}
-	}
-	outcomes.known[t.Name()] = true
 	began := time.Now()
-	t.Cleanup(func() {
-		outcomes.Lock()
-		defer outcomes.Unlock()
-		outcomes.all = append(outcomes.all, outcome{t.Name(), time.Since(began), t.Failed()})
-	})
+	t.Cleanup(func() { outcomes.Store(t.Name(), outcome{t.Name(), time.Since(began), t.Failed()}) })
 }
 
 // TestMain checks that all tests together leave nothing of the emulator on this
@@ -58,8 +45,13 @@ func TestMain(m *testing.M) {
 	began := time.Now()
 	code := m.Run()
 	fmt.Println("where the time went:")
-	slices.SortFunc(outcomes.all, func(a, b outcome) int { return cmp.Compare(b.took, a.took) })
-	for _, o := range outcomes.all {
+	var all []outcome
+	outcomes.Range(func(_, o any) bool {
+		all = append(all, o.(outcome))
+		return true
+	})
+	slices.SortFunc(all, func(a, b outcome) int { return cmp.Compare(b.took, a.took) })
+	for _, o := range all {
 		note := ""
 		if o.failed {
 			note = "  failed"
