@@ -13,9 +13,13 @@ export STACK FROM
 # Nothing here needs a C compiler, and with the same settings all modules share what is
 # compiled. Pulumi compiles and links the program after each edit: without debug
 # information that takes a third less time and space, and without the commit in it a
-# commit is no edit.
+# commit is no edit. With few cores the compiler's own threads cost more than they
+# bring, and with Go's default of 100 it collects garbage in processes that live for a
+# second: the two cost a quarter of all CPU time.
+CORES := $(shell nproc)
 export CGO_ENABLED = 0
-export GOFLAGS ?= -buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s
+export GOFLAGS ?= -buildvcs=false -trimpath '-gcflags=all=-dwarf=false$(if $(filter 1 2 3 4,$(CORES)), -c=1)' -ldflags=-s
+export GOGC ?= 400
 # A go.work in a folder above is about other modules.
 export GOWORK = off
 # go run and go test start what they compile in /tmp, which may be mounted noexec.

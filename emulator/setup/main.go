@@ -9,7 +9,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,10 +125,10 @@ func (c checkout) env(ctx context.Context) map[string]string {
 		// Pulumi reports a missing plugin at once and does not look for it on the internet.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"KUBECONFIG": c.home("kubeconfig"),
-		// As in the Makefile, which says why.
-		"CGO_ENABLED": "0",
-		"GOWORK":      "off",
-		"GOFLAGS":     cmp.Or(os.Getenv("GOFLAGS"), "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s"),
+	}
+	// From the Makefile, which says why.
+	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
+		variables[name] = os.Getenv(name)
 	}
 	if os.Getenv("GOTMPDIR") == "" && !startsPrograms(os.TempDir()) {
 		variables["GOTMPDIR"] = filepath.Join(c.root, "bin", "tmp")

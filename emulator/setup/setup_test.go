@@ -339,14 +339,11 @@ func captured(t *testing.T, print func() error) string {
 	return string(text)
 }
 
-// A go.work above the checkout, and a /tmp where nothing may be started, are no problem.
+// A /tmp where nothing may be started is no problem.
 func TestGoEnvironment(t *testing.T) {
 	c := newCheckout(t)
 	t.Setenv("GOTMPDIR", "")
 	variables := c.env(t.Context())
-	if variables["GOWORK"] != "off" {
-		t.Errorf("GOWORK is %q, want off", variables["GOWORK"])
-	}
 	if _, set := variables["GOTMPDIR"]; set == startsPrograms(os.TempDir()) {
 		t.Errorf("GOTMPDIR is %q, and programs in %s can be started: %v", variables["GOTMPDIR"], os.TempDir(), !set)
 	}
@@ -442,12 +439,36 @@ func TestPodsCommand(t *testing.T) {
 	}
 }
 
-// The user's own flags for go build go before the emulator's.
+// Make decides how everything is compiled, and the emulator's environment passes that on:
+// with other flags, what make compiled would be compiled again in the first update. A
+// user's own flags go before.
 func TestFlags(t *testing.T) {
-	for own, want := range map[string]string{"": "-buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags=-s", "-race": "-race"} {
-		t.Setenv("GOFLAGS", own)
-		if got := newCheckout(t).env(t.Context())["GOFLAGS"]; got != want {
-			t.Errorf("GOFLAGS %q becomes %q, want %q", own, got, want)
+	const few, many = "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false -c=1' -ldflags=-s", "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false' -ldflags=-s"
+	for name, tt := range map[string]struct{ cores, flags, gogc, want string }{
+		"two cores":   {"2", "", "", few + " 400 off"},
+		"four cores":  {"4", "", "", few + " 400 off"},
+		"eight cores": {"8", "", "", many + " 400 off"},
+		"own":         {"2", "-race", "50", "-race 50 off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := t.TempDir()
+			if err := os.WriteFile(filepath.Join(fake, "nproc"), []byte("#!/bin/sh\necho "+tt.cores), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("make", "--silent", "--no-print-directory", "-C", "../..", "--eval", `flags: ; echo "$$GOFLAGS $$GOGC $$GOWORK"`, "flags")
+			cmd.Env = []string{"PATH=" + fake + ":" + os.Getenv("PATH")}
+			if tt.flags != "" {
+				cmd.Env = append(cmd.Env, "GOFLAGS="+tt.flags, "GOGC="+tt.gogc)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != tt.want+"\n" {
+				t.Errorf("make compiles with %q, %v, want %q", out, err, tt.want)
+			}
+		})
+	}
+	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
+		t.Setenv(name, "as make has it")
+		if got := newCheckout(t).env(t.Context())[name]; got != "as make has it" {
+			t.Errorf("%s is %q after make set it", name, got)
 		}
 	}
 }
