@@ -9,12 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"gopkg.in/yaml.v3"
 )
 
 // hub is a GitHub of one repository, o/r, that remembers what was posted.
@@ -369,23 +368,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// The defaults of an app's version are those of Pulumi.yaml.
-func TestVersionDefaults(t *testing.T) {
-	var project struct {
-		Config map[string]any
-	}
-	const file = "../Pulumi.yaml"
-	if err := yaml.Unmarshal(filesOf(t, 1, file)[file], &project); err != nil {
-		t.Fatal(err)
-	}
-	declared := func(key string) any { object, _ := project.Config[key].(map[string]any); return object["default"] }
-	unset, err := readVersion(nil)
-	if err != nil || unset.version != declared("imageVersion") || unset.immutable != declared("immutableTags") {
-		t.Errorf("without a config: %v, %v, and Pulumi.yaml has %v, %v", unset, err, declared("imageVersion"), declared("immutableTags"))
-	}
-}
-
-// A change of app/ needs a new imageVersion, if tags are immutable.
+// A change of app/ needs a new imageVersion, if tags are immutable, whatever the project's name.
 func TestVersion(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -407,17 +390,21 @@ func TestVersion(t *testing.T) {
 		}
 	}
 	git("init", "--quiet", "--initial-branch=main")
+	const pulumi = "../Pulumi.yaml"
+	write("Pulumi.yaml", regexp.MustCompile(`(?m)^name: .*`).ReplaceAllString(string(filesOf(t, 1, pulumi)[pulumi]), "name: shop"))
 	for _, step := range []struct{ app, config, base, want string }{
-		{"one", "immutableTags: true\n  hello-timber:imageVersion: v1", "HEAD", ""},
-		{"one", "immutableTags: true\n  hello-timber:imageVersion: v1\n  hello-timber:replicas: 2", "HEAD~1", ""},
-		{"two", "immutableTags: true\n  hello-timber:imageVersion: v1", "HEAD~1", "imageVersion is still v1"},
-		{"three", "immutableTags: true\n  hello-timber:imageVersion: v2", "HEAD~1", ""},
-		{"four", "immutableTags: false\n  hello-timber:imageVersion: v2", "HEAD~1", ""},
+		{"one", "immutableTags: true\n  shop:imageVersion: v1", "HEAD", ""},
+		{"one", "immutableTags: true\n  shop:imageVersion: v1\n  shop:replicas: 2", "HEAD~1", ""},
+		{"two", "immutableTags: true\n  shop:imageVersion: v1", "HEAD~1", "imageVersion is still v1"},
+		{"three", "immutableTags: true\n  shop:imageVersion: v2", "HEAD~1", ""},
+		{"four", "immutableTags: false\n  shop:imageVersion: v2", "HEAD~1", ""},
 		{"five", "imageVersion: v2", "HEAD~1", "imageVersion is still v2"},
+		{"default", "replicas: 1", "HEAD~1", ""},
+		{"default again", "replicas: 1", "HEAD~1", "imageVersion is still v1"},
 		{"six", "imageVersion: v3", "none", "compare app/ with none"},
 	} {
 		write("app/main.go", step.app)
-		write(devConfig, "config:\n  hello-timber:"+step.config+"\n")
+		write(devConfig, "config:\n  shop:"+step.config+"\n")
 		git("add", ".")
 		git("commit", "--quiet", "--message", "step")
 		r := &runner{folder: folder, env: map[string]string{"BASE": step.base}}

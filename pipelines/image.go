@@ -72,11 +72,8 @@ func (p *pipeline) version(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(filepath.Join(p.folder, devConfig))
-	if err != nil {
-		return err
-	}
-	now, err := readVersion(text)
+	read := func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(p.folder, name)) }
+	now, err := readVersion(read)
 	if err != nil {
 		return err
 	}
@@ -93,13 +90,13 @@ func (p *pipeline) version(ctx context.Context) error {
 	case !errors.As(err, &exit) || exit.ExitCode() != 1:
 		return fmt.Errorf("compare app/ with %s: %w", base, err)
 	}
-	var before strings.Builder
-	if err := p.git(ctx, &before, "show", base+":"+devConfig); err != nil {
-		return fmt.Errorf("read %s of %s: %w", devConfig, base, err)
-	}
-	old, err := readVersion([]byte(before.String()))
+	old, err := readVersion(func(name string) ([]byte, error) {
+		var text strings.Builder
+		err := p.git(ctx, &text, "show", base+":"+name)
+		return []byte(text.String()), err
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("of %s: %w", base, err)
 	}
 	if old.version == now.version {
 		return fmt.Errorf("%s: app/ differs from %s, imageVersion is still %s, and a tag cannot be pushed twice. Fix: pulumi config set imageVersion NEW --stack dev",
@@ -123,23 +120,28 @@ type appVersion struct {
 	immutable bool
 }
 
-// readVersion reads a stack's config; the defaults are those of Pulumi.yaml.
-func readVersion(text []byte) (appVersion, error) {
-	file := struct {
-		Config struct {
-			Version   string `yaml:"hello-timber:imageVersion"`
-			Immutable *bool  `yaml:"hello-timber:immutableTags"`
+// readVersion reads dev's config. The project's name, which keys begin with, and the
+// defaults are those of Pulumi.yaml.
+func readVersion(read func(name string) ([]byte, error)) (appVersion, error) {
+	var project, stack struct {
+		Name   string
+		Config map[string]any
+	}
+	for name, into := range map[string]any{"Pulumi.yaml": &project, devConfig: &stack} {
+		text, err := read(name)
+		if err == nil {
+			err = yaml.Unmarshal(text, into)
 		}
-	}{}
-	if err := yaml.Unmarshal(text, &file); err != nil {
-		return appVersion{}, fmt.Errorf("%s: %w", devConfig, err)
+		if err != nil {
+			return appVersion{}, fmt.Errorf("read %s: %w", name, err)
+		}
 	}
-	v := appVersion{version: file.Config.Version, immutable: true}
-	if v.version == "" {
-		v.version = "v1"
+	value := func(key string) string {
+		if set, ok := stack.Config[project.Name+":"+key]; ok {
+			return fmt.Sprint(set)
+		}
+		declared, _ := project.Config[key].(map[string]any)
+		return fmt.Sprint(declared["default"])
 	}
-	if file.Config.Immutable != nil {
-		v.immutable = *file.Config.Immutable
-	}
-	return v, nil
+	return appVersion{version: value("imageVersion"), immutable: value("immutableTags") != "false"}, nil
 }

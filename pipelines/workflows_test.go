@@ -82,7 +82,10 @@ func TestDependabot(t *testing.T) {
 	got := map[string][]string{}
 	for _, update := range config.Updates {
 		if update.Ecosystem != "github-actions" {
-			got[update.Ecosystem] = slices.Sorted(slices.Values(update.Directories))
+			// Your own service in app/ may have no Go module. Dependabot skips the folder then.
+			got[update.Ecosystem] = slices.DeleteFunc(slices.Sorted(slices.Values(update.Directories)), func(folder string) bool {
+				return folder == "/app" && !slices.Contains(want[update.Ecosystem], folder)
+			})
 		}
 	}
 	for _, folders := range want {

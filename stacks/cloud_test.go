@@ -169,6 +169,9 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 	}
 	values["hello-timber:authorizedNetworks"] = "203.0.113.0/24"
 	for key, value := range file.Config {
+		if namespace, own, _ := strings.Cut(key, ":"); namespace != "gcp" {
+			key = "hello-timber:" + own // also in a copy with another name
+		}
 		values[key] = fmt.Sprint(value)
 	}
 	return values

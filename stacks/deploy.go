@@ -18,12 +18,10 @@ import (
 	"hello-timber/stacks/workload"
 )
 
-// Logical names, from the tutorial. They are part of every resource's URN: another
-// name replaces the resource, unless the old one is given as an alias.
-const (
-	application = "hello-timber"
-	service     = "timber-tutorial"
-)
+// application is the logical name of what is not the service's own. It is part of these
+// resources' URNs: another name replaces them, unless the old one is given as an alias.
+// A project of your own keeps it: your service's name is the key service.
+const application = "hello-timber"
 
 // Deploy is the program. It registers nothing unless the whole configuration is
 // correct, this machine has the tools, and the image's source can be read. It exports:
@@ -42,8 +40,9 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	service := cfg.Service.Name
 	img, err := image.New(ctx, service, &image.Args{
-		Registry: where.Registry, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Digest: cfg.Image.Name,
+		Name: where.ImageName, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Digest: cfg.Image.Name,
 	})
 	if err != nil {
 		return err

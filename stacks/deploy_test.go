@@ -80,7 +80,7 @@ func TestEnvironments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(text), "hello-timber:authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
+		if strings.Contains(string(text), ":authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
 			t.Errorf("Pulumi.%s.yaml has authorizedNetworks", stack)
 		}
 	}

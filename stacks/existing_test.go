@@ -186,7 +186,7 @@ func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
 			}
 			want(t, c.inputs(t, typeProvider), "context", context)
 			want(t, c.inputs(t, typeProvider), "kubeconfig", config["hello-timber:kubeconfig"])
-			want(t, c.inputs(t, typeImage), "imageName", config["hello-timber:registry"]+"/timber-tutorial:v1")
+			want(t, c.inputs(t, typeImage), "imageName", config["hello-timber:registry"]+"/hello-timber-dev:v1")
 			printed := map[string]string{
 				"Prod (EU West)": "'Prod (EU West)'", "it's": `'it'\''s'`, "$(id)": "'$(id)'", "~/my files/kübeconfig": "~/'my files/kübeconfig'", "~/a#b%c": "~/'a#b%c'",
 			}[value]

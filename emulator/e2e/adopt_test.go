@@ -25,7 +25,7 @@ func TestAdopt(t *testing.T) {
 	s.env = append(s.env, "DOCKER_CONFIG="+docker)
 	t.Cleanup(func() {
 		// The engine keeps what it built, and make clean knows Google's names only.
-		if _, err := s.start(context.Background(), s.folder, "sh", "-c", "docker image ls --quiet --filter=reference="+registry+"/timber-tutorial | sort -u | xargs --no-run-if-empty docker image rm --force"); err != nil {
+		if _, err := s.start(context.Background(), s.folder, "sh", "-c", "docker image ls --quiet --filter=reference="+registry+"/hello-timber-"+s.name+" | sort -u | xargs --no-run-if-empty docker image rm --force"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -61,7 +61,7 @@ func TestAdopt(t *testing.T) {
 	}
 
 	t.Log("a registry that refuses")
-	refused("image "+registry+"/timber-tutorial:v1: push: no basic auth credentials", "docker login")
+	refused("image "+registry+"/hello-timber-"+s.name+":v1: push: no basic auth credentials", "docker login")
 	token, err := os.ReadFile(filepath.Join(s.home, "google", "token"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("it made %s", made)
 		}
 	}
-	if image := s.pulumi(t, "stack", "output", "image"); !strings.HasPrefix(image, registry+"/timber-tutorial@sha256:") {
+	if image := s.pulumi(t, "stack", "output", "image"); !strings.HasPrefix(image, registry+"/hello-timber-"+s.name+"@sha256:") {
 		t.Errorf("the image is %s, want one of %s", image, registry)
 	}
 	s.stateHoldsNoSecret(t)

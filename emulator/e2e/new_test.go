@@ -71,8 +71,7 @@ func TestNew(t *testing.T) {
 	s.python(t)
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
 	s.write(t, "app/Dockerfile", readmeBlock(t, filepath.Join(repository, "README.md"), "dockerfile"))
-	s.run(t, "perl", "-pi", "-e", `s/"timber-tutorial"/"greeter"/`, "stacks/deploy.go")
-	for key, value := range map[string]string{"port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1",
+	for key, value := range map[string]string{"service": "greeter", "port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1",
 		"network": "my-network", "subnetwork": "my-subnet", "secondaryRanges": "pods,services", "controlPlaneRange": "10.9.0.16/28"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
@@ -107,11 +106,10 @@ func TestNew(t *testing.T) {
 
 	t.Log("a third service: slow to start, on a port below 1024, with a database outside of the cluster")
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
-	s.run(t, "perl", "-pi", "-e", `s/"greeter"/"visits"/`, "stacks/deploy.go")
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
 	// Under another name it is another Service, created before the old one is deleted.
 	s.pulumi(t, "config", "rm", "address")
-	for key, value := range map[string]string{"port": "80", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
+	for key, value := range map[string]string{"service": "visits", "port": "80", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
 		s.pulumi(t, "config", "set", key, value)
 	}
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))

@@ -53,6 +53,9 @@ var (
 
 	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
 
+	// Part of an image's name, and of names in Kubernetes, to which Pulumi adds a suffix.
+	isServiceName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
+
 	isURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
 	isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString
 

@@ -30,7 +30,9 @@ func Find(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*place.
 		return nil, problem.All("stack "+ctx.Stack()+" has no cluster", *wrong)
 	}
 	return &place.Place{
-		Registry:   pulumi.String(e.Registry),
+		// Registries such as Docker Hub allow one level below the team, so the service's
+		// name is not another one.
+		ImageName:  pulumi.String(e.Registry + "/" + cfg.Name),
 		PullSecret: e.PullSecret,
 		Platform:   "linux/" + cluster.architecture,
 		Kubeconfig: pulumi.String(e.Kubeconfig),

@@ -41,7 +41,7 @@ func New(ctx *pulumi.Context, name string, cfg *config.Config) (*place.Place, er
 		return nil, err
 	}
 	return &place.Place{
-		Registry: registry.url, TokenHost: registry.host, PullGrant: registry.readerGrant,
+		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: registry.host, PullGrant: registry.readerGrant,
 		Platform:   "linux/amd64", // config refuses other machine types
 		Kubeconfig: pulumi.Sprintf(kubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
 		ClusterID:  cluster.gke.ID(),

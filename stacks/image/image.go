@@ -14,7 +14,7 @@ import (
 
 // Args are the arguments of New.
 type Args struct {
-	Registry  pulumi.StringInput    // what the image's name starts with, HOST or HOST/PATH
+	Name      pulumi.StringInput    // where the image is pushed, without a tag
 	TokenHost pulumi.StringPtrInput // the host, if it takes Google's tokens; nil to push with Docker's own login
 	Platform  string                // of the nodes, such as linux/amd64
 	Version   string                // tag of the image, and build argument VERSION
@@ -31,7 +31,7 @@ type Image struct {
 	Version string
 }
 
-// New registers the image REGISTRY/NAME:VERSION, built from app/, unless Digest names
+// New registers the image NAME:VERSION, built from app/, unless Digest names
 // another one.
 func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
 	if args.Digest != "" {
@@ -53,7 +53,7 @@ func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
 		}
 	}
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
-		ImageName: pulumi.Sprintf("%s/%s:%s", args.Registry, name, args.Version),
+		ImageName: pulumi.Sprintf("%s:%s", args.Name, args.Version),
 		Build: docker.DockerBuildArgs{
 			// Relative paths to the service alone: the provider hashes every file and
 			// compares the paths as text, so every checkout must have the same.

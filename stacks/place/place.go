@@ -6,8 +6,8 @@ import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 // Place is a cluster and a registry.
 type Place struct {
-	// Registry is what image names start with: HOST or HOST/PATH.
-	Registry pulumi.StringInput
+	// ImageName is where the image is pushed, without a tag. No other stack's image has it.
+	ImageName pulumi.StringInput
 	// TokenHost is the registry's host if it takes Google's access tokens; nil to
 	// push with Docker's own login.
 	TokenHost pulumi.StringPtrInput

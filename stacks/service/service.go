@@ -5,6 +5,8 @@ package service
 
 // Service is what the program has to know about the service in app/.
 type Service struct {
+	// Name is the logical name of the service's objects and, on Google Cloud, its image's name.
+	Name string
 	// Replicas is the number of pods, or the minimum if there is a MaxReplicas.
 	Replicas int
 	// MaxReplicas is how many pods an autoscaler may run; 0 for no autoscaler.
