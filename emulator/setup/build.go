@@ -137,7 +137,7 @@ func (c checkout) programs(ctx context.Context) ([]*program, error) {
 	}
 	if c.installedPlugin("kubernetes", provider) == "" {
 		programs = append(programs, &program{name: "provider", version: provider, folder: "emulator/kubernetes", pkg: ".", output: c.home("bin", providerBinary),
-			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go"},
+			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go", "emulator/kubernetes/sdk"},
 			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + strings.TrimPrefix(provider, "v"),
 			prepare: func(ctx context.Context) error { return c.copySchema(ctx, strings.TrimPrefix(provider, "v")) }})
 	}
