@@ -130,7 +130,7 @@ func (c checkout) programs(ctx context.Context) ([]*program, error) {
 	}
 	if c.installed("pulumi") == "" {
 		programs = append(programs, &program{name: "pulumi", version: pulumi, folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.home("bin", "pulumi"),
-			sources: []string{"emulator/go.mod", "emulator/go.sum"},
+			sources: []string{"emulator/go.mod", "emulator/go.sum", "emulator/openapi"},
 			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
 	} else if err := os.Remove(c.home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
