@@ -139,7 +139,7 @@ func static(t *testing.T, source, path string) {
 	file := filepath.Join(t.TempDir(), "main.go")
 	write(t, file, source, 0o644)
 	build := exec.Command("go", "build", "-o", path, file)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

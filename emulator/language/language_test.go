@@ -76,7 +76,8 @@ func TestGetProgramDependencies(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	t.Setenv("GOFLAGS", "-mod=mod")
+	// What is compiled is shared with everything else; how it is linked is the host's.
+	t.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -mod=mod -trimpath=false -ldflags=")
 	for name, test := range map[string]struct {
 		main    string
 		options map[string]any
