@@ -38,7 +38,7 @@ local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are nam
 PIPELINES = go run ./pipelines
 
 # The modules with packages of their own. The large ones, which import Kubernetes or act,
-# are vetted by `make lint` and tested by `make test` only: to compile that takes minutes.
+# are tested by `make test` only: to compile that takes minutes.
 # All of this is looked up where it is used, not in each make.
 FOLDERS = $(patsubst ./%,%,$(patsubst %/go.mod,%,$(shell find . -path './.*' -prune -o -path ./bin -prune -o -name go.mod -print)))
 MODULES = $(sort $(foreach module,$(FOLDERS),$(if $(wildcard $(module)/*.go),$(module))))
@@ -46,6 +46,9 @@ LARGE = $(filter emulator/% tools/workflows,$(MODULES))
 QUICK = $(filter-out emulator/% tools/workflows,$(MODULES))
 # go test compiles packages without tests too, which `make up` may have downloaded.
 TESTED = $(foreach module,$(LARGE),$(if $(shell find $(module) -name '*_test.go'),$(module)))
+# go vet reads the source of all that a package imports, two thousand packages, which
+# takes longer than the tests. It is a part of golangci-lint.
+TESTS = go test -vet=off ./...
 # A command in each of some modules: $(call each,MODULES,COMMAND)
 each = @for module in $(1); do echo "$$module:" '$(2)' >&2; (cd "$$module" && $(2)) || exit 1; done
 
@@ -56,7 +59,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor vet lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser metrics
+.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -125,16 +128,9 @@ issue: ## Publish the last drift of STACKS as the one open issue; close it if th
 doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud
 	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" $(if $(BACKEND),PULUMI_BACKEND_URL="$$BACKEND$$STACK") go run ./doctor)
 
-vet: ## Check formatting, vet the modules, check the workflows
-	@unformatted=$$(find . -path './.*' -prune -o -path ./bin -prune -o -name '*.go' -exec gofmt -l {} +); \
-	if [ -n "$$unformatted" ]; then echo "these files are not formatted. Fix: gofmt -w" $$unformatted; exit 1; fi
-	$(call each,$(QUICK),go vet ./...)
+lint: words ## Workflows, words, and golangci-lint with go vet: some minutes when nothing is cached
 	@# Version 1.7.12 does not know that jobs can queue: https://github.com/rhysd/actionlint/issues/657
 	$(TOOL) actionlint -shellcheck= -pyflakes= -ignore 'unexpected key "queue" for "concurrency"' .github/workflows/*.yml
-	go test ./pipelines -run 'TestWorkflows|TestDrone'
-
-lint: vet words ## The checks of vet for all modules, words, and golangci-lint: some minutes when nothing is cached
-	$(call each,$(LARGE),go vet ./...)
 	$(call each,$(MODULES),$(GOLANGCI))
 
 words: ## Find words that the project does not use, tools/words.csv, in all texts
@@ -144,14 +140,16 @@ words: ## Find words that the project does not use, tools/words.csv, in all text
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
 	$(call each,$(MODULES),$(TOOL) govulncheck ./...)
 
-unit: vet ## Checks and unit tests of all modules but the large ones
-	$(call each,$(QUICK),go test ./...)
+unit: ## Check formatting, and run the unit tests of all modules but the large ones
+	@unformatted=$$(find . -path './.*' -prune -o -path ./bin -prune -o -name '*.go' -exec gofmt -l {} +); \
+	if [ -n "$$unformatted" ]; then echo "these files are not formatted. Fix: gofmt -w" $$unformatted; exit 1; fi
+	$(call each,$(QUICK),$(TESTS))
 
 workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins for GitHub and the stacks
 	cd tools/workflows && go test -count 1 .
 
 test: build browser metrics unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
-	$(call each,$(TESTED),go test ./...)
+	$(call each,$(TESTED),$(TESTS))
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
 faults: build ## The long version of every fault under load, and another Docker engine: more than an hour. Restarts Docker

@@ -17,7 +17,7 @@ import (
 )
 
 // The repository's own workflows and actions keep the rules below, which
-// actionlint (make vet) does not have.
+// actionlint (make lint) does not have.
 func TestWorkflows(t *testing.T) {
 	for file, text := range filesOf(t, 2, "../.github/workflows/*", "../.github/actions/*/*") {
 		for _, mistake := range append(checkWorkflow(text), checkTargets(t, string(text))...) {
