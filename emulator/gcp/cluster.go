@@ -3,7 +3,9 @@ package gcp
 import (
 	"context"
 	"errors"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -267,6 +269,10 @@ func (clusterResource) apply(ctx context.Context, g *google, c *change) error {
 		object(c.new, "masterAuth")["clusterCaCertificate"] = endpoint.CACertificate
 	}
 	fillCluster(c)
+	// In the emulator's environment, kubectl uses the stack's cluster without another command.
+	if filepath.Dir(os.Getenv("KUBECONFIG")) == filepath.Dir(g.records.Dir) {
+		return writeKubeconfig(c.new)
+	}
 	return nil
 }
 

@@ -212,19 +212,27 @@ func getCredentials(book records.Book, args []string, errOut io.Writer) error {
 	if len(fitting) != 1 {
 		return fmt.Errorf("%d clusters match %s. Fix: gcloud container clusters list", len(fitting), strings.Join(args, " "))
 	}
-	properties := fitting[0].Properties
+	fmt.Fprintln(errOut, "Fetching cluster endpoint and auth data.")
+	if err := writeKubeconfig(fitting[0].Properties); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(errOut, "kubeconfig entry generated for %s.\n", clusterOf(fitting[0].Properties).Name)
+	return err
+}
+
+// writeKubeconfig adds a cluster to the kubeconfig, and makes it the current one.
+func writeKubeconfig(properties map[string]any) error {
+	cluster := clusterOf(properties)
 	auth, _ := properties["masterAuth"].(map[string]any)
 	ca, err := base64.StdEncoding.DecodeString(str(auth, "clusterCaCertificate"))
 	if err != nil || len(ca) == 0 {
-		return errors.Join(err, fmt.Errorf("%s is still being created", fitting[0].ID))
+		return errors.Join(err, fmt.Errorf("the cluster %s is still being created", cluster.Name))
 	}
-	fmt.Fprintln(errOut, "Fetching cluster endpoint and auth data.")
 	options := clientcmd.NewDefaultPathOptions()
 	config, err := options.GetStartingConfig()
 	if err != nil {
 		return err
 	}
-	cluster := clusterOf(properties)
 	context := "gke_" + cluster.Project + "_" + cluster.Location + "_" + cluster.Name
 	config.Clusters[context] = &api.Cluster{Server: "https://" + str(properties, "endpoint"), CertificateAuthorityData: ca}
 	config.AuthInfos[context] = &api.AuthInfo{Exec: &api.ExecConfig{
@@ -236,9 +244,5 @@ func getCredentials(book records.Book, args []string, errOut io.Writer) error {
 	}}
 	config.Contexts[context] = &api.Context{Cluster: context, AuthInfo: context}
 	config.CurrentContext = context
-	if err := clientcmd.ModifyConfig(options, *config, true); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(errOut, "kubeconfig entry generated for %s.\n", cluster.Name)
-	return err
+	return clientcmd.ModifyConfig(options, *config, true)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"hello-timber/emulator/records"
 )
@@ -372,8 +374,13 @@ func TestServerSetNodeConfig(t *testing.T) {
 
 func TestClusterLife(t *testing.T) {
 	e := start(t, nil)
+	t.Setenv("KUBECONFIG", filepath.Join(filepath.Dir(e.records.Dir), "kubeconfig-local"))
 	protected := with(cluster, props{"deletionProtection": nil, "name": "timber"})
 	outputs := e.up(clusterType, "c", protected)
+	const context = "gke_timber-project_europe-west1-d_timber"
+	if config, err := clientcmd.LoadFromFile(os.Getenv("KUBECONFIG")); err != nil || config.CurrentContext != context || config.Clusters[context].Server != "https://172.30.0.2" {
+		t.Errorf("kubectl would use %+v, %v", config, err)
+	}
 	if outputs["endpoint"] != "172.30.0.2" || outputs["masterAuth"].(props)["clusterCaCertificate"] != "Q0E=" || outputs["project"] != "timber-project" || outputs[maker] != nil {
 		t.Errorf("outputs %v", outputs)
 	}

@@ -124,7 +124,8 @@ func (c checkout) env(ctx context.Context) map[string]string {
 		"PULUMI_SKIP_UPDATE_CHECK":      "true",
 		// Pulumi reports a missing plugin at once and does not look for it on the internet.
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		"KUBECONFIG": c.home("kubeconfig"),
+		// The emulator's Google Cloud provider writes it when it creates the stack's cluster.
+		"KUBECONFIG": c.home("kubeconfig-" + c.stack),
 	}
 	// From the Makefile, which says why.
 	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
