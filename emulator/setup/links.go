@@ -57,7 +57,15 @@ func (c checkout) link(ctx context.Context, programs []*program) error {
 				target = filepath.Join("../../../bin", folder, "pulumi-resource-kubernetes")
 			}
 		}
-		links[c.home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])] = target
+		plugin := c.home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])
+		if m[1] == "kubernetes" {
+			links[plugin+".real"] = target
+			if err := cmp.Or(os.MkdirAll(filepath.Dir(plugin), 0o755), replace(plugin, kubernetesPlugin, 0o755)); err != nil {
+				return err
+			}
+			continue
+		}
+		links[plugin] = target
 	}
 	host := c.home("bin", "pulumi-language-go")
 	if links[host], err = c.languageHost(downloaded["pulumi"]); err != nil {
@@ -76,6 +84,15 @@ func (c checkout) link(ctx context.Context, programs []*program) error {
 	}
 	return nil
 }
+
+// kubernetesPlugin starts Pulumi's Kubernetes provider, which leaves a kubeconfig with a
+// login in the temporary folder each time (4.25.0, provider/pkg/provider/util.go). Each
+// process gets a folder, and the next one removes those of processes that have ended.
+const kubernetesPlugin = `#!/bin/sh
+folders="${0%/*}"/../../../provider
+for folder in "$folders"/*; do kill -0 "${folder##*/}" 2> /dev/null || rm -rf "$folder"; done
+mkdir -p "$folders/$$" && TMPDIR="$folders/$$" exec "$0.real" "$@"
+`
 
 // languageHost is the target of the language host's link, or empty if the user's own is
 // used. Pulumi's own comes with its CLI. Without one, the emulator's is used.

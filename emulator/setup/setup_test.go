@@ -268,7 +268,7 @@ func TestLink(t *testing.T) {
 		if err := c.link(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin)); err != nil || got != want {
+		if got, err := os.Readlink(c.home("pulumi", "plugins", plugin+".real")); err != nil || got != want {
 			t.Errorf("the Kubernetes plugin is %q (%v), want %q", got, err, want)
 		}
 	}
@@ -281,7 +281,18 @@ func TestLink(t *testing.T) {
 	os.Remove(partial)
 	leadsTo(own)
 
-	// So is the language host of the user's own CLI.
+	// The files that it leaves are gone when it has ended and is started again.
+	write(t, own, "#!/bin/sh\nmktemp \"$TMPDIR/kubeconfigXXX\"\n")
+	for range 3 {
+		if out, err := exec.Command(c.home("pulumi", "plugins", plugin)).CombinedOutput(); err != nil || !exists(strings.TrimSpace(string(out))) {
+			t.Errorf("the provider printed %s, %v", out, err)
+		}
+	}
+	if left, err := filepath.Glob(c.home("provider", "*", "*")); err != nil || len(left) != 1 {
+		t.Errorf("files of the provider: %q, %v; want the last one's", left, err)
+	}
+
+	// The language host of the user's own CLI is used, too.
 	installed := t.TempDir()
 	for _, name := range []string{"pulumi", "pulumi-language-go"} {
 		write(t, filepath.Join(installed, "real", name), "")
