@@ -59,7 +59,7 @@ func TestArchiveOfAnotherVersion(t *testing.T) {
 	if d.find("pulumi", "v3.250.0") == nil || d.find("pulumi", "v3.251.0") != nil {
 		t.Error("an archive is downloaded for another version than the sum's, or not for its own")
 	}
-	printed := captured(t, func() error { d.explain(&program{name: "pulumi", version: "v3.251.0"}); return nil })
+	printed := captured(t, &os.Stdout, func() error { d.explain(&program{name: "pulumi", version: "v3.251.0"}); return nil })
 	if !strings.Contains(printed, "pulumi") || !strings.Contains(printed, "v3.251.0 is compiled") || strings.Count(printed, "\n") != 1 {
 		t.Errorf("printed %q", printed)
 	}
@@ -499,7 +499,7 @@ func TestLinksWorkInNodes(t *testing.T) {
 func TestCompileWhatCannotBeDownloaded(t *testing.T) {
 	compiled := pretendCompiler(t)
 	c, asked := newClone(t, "provider", "kubernetes")
-	printed := captured(t, func() error { buildPrograms(t, c); return nil })
+	printed := captured(t, &os.Stdout, func() error { buildPrograms(t, c); return nil })
 	if got, want := compiled(), []string{"emulator", "hello-timber", "hyperkube", "kubernetes-provider", "network"}; !slices.Equal(got, want) {
 		t.Errorf("compiled %q, want %q", got, want)
 	}

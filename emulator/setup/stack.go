@@ -38,7 +38,7 @@ func makeStack(ctx context.Context, c checkout) error {
 		}
 		// A config file that is older than .emulator has the salt of a lost passphrase.
 		if text, err := os.ReadFile(config); err == nil {
-			if err := replace(config, keyLines.ReplaceAllString(string(text), ""), 0o644); err != nil {
+			if err := c.writeConfig(config, string(text)); err != nil {
 				return err
 			}
 		}
@@ -48,7 +48,7 @@ func makeStack(ctx context.Context, c checkout) error {
 		if err != nil {
 			return err
 		}
-		if err := replace(config, localConfig(string(text), c.stack), 0o644); err != nil {
+		if err := c.writeConfig(config, localConfig(string(text), c.stack)); err != nil {
 			return err
 		}
 	}
@@ -61,12 +61,76 @@ func makeStack(ctx context.Context, c checkout) error {
 
 // localConfig turns another stack's config into that of a stack on this machine.
 func localConfig(text, stack string) string {
-	text = keyLines.ReplaceAllString(text, "")
 	project := "gcp:project: hello-timber-" + stack
 	if projectLine.MatchString(text) {
 		return projectLine.ReplaceAllString(text, "${1}"+project)
 	}
 	return strings.Replace(text, "config:\n", "config:\n  "+project+"\n", 1)
+}
+
+// writeConfig writes a config file without the secrets that another key encrypts, and
+// prints how to set them.
+func (c checkout) writeConfig(path, text string) error {
+	text, secrets := withoutSecrets(keyLines.ReplaceAllString(text, ""))
+	if len(secrets) > 0 {
+		var set strings.Builder
+		for _, name := range secrets {
+			fmt.Fprintf(&set, " && pulumi config set --secret --path %s --stack %s", quote(name), c.stack)
+		}
+		finding{what: "secrets", optional: true, says: "left out of " + filepath.Base(path) + ", because this stack has another key: " + strings.Join(secrets, ", "),
+			fix: fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)"%s`, quote(c.root), c.stack, &set)}.print(os.Stderr)
+	}
+	return replace(path, text, 0o644)
+}
+
+var configLine = regexp.MustCompile(`^( *)(- +)?['"]?([^#'"\s].*?)['"]?:(?:\s.*)?$`)
+
+// withoutSecrets takes the encrypted values out of a config file that pulumi wrote, and
+// returns their paths. A list or an object of nothing else goes with them.
+func withoutSecrets(text string) (rest string, paths []string) {
+	type key struct {
+		name                         string
+		indent, start, kept, dropped int
+	}
+	var lines []string
+	var open []key // from the file's first level to the line before
+	leave := func(indent int) {
+		for len(open) > 0 && open[len(open)-1].indent >= indent {
+			k := open[len(open)-1]
+			open = open[:len(open)-1]
+			switch {
+			case len(open) == 0: // config: itself
+			case k.dropped > 0 && k.kept == 0:
+				lines = lines[:k.start]
+				open[len(open)-1].dropped++
+			default:
+				open[len(open)-1].kept++
+			}
+		}
+	}
+	for line := range strings.Lines(text) {
+		m := configLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if m != nil {
+			leave(len(m[1] + m[2]))
+			if m[3] == "secure" && len(open) > 1 {
+				path := open[1].name
+				for _, k := range open[2:] {
+					path += map[bool]string{true: `["` + k.name + `"]`, false: "." + k.name}[strings.Contains(k.name, ".")]
+				}
+				paths = append(paths, path)
+				open[len(open)-1].dropped++
+				continue
+			}
+			open = append(open, key{name: m[3], indent: len(m[1] + m[2]), start: len(lines)})
+		} else if text := strings.TrimSpace(line); strings.HasPrefix(text, "#") {
+			leave(strings.Index(line, "#"))
+		} else if len(open) > 0 && text != "" {
+			open[len(open)-1].kept++
+		}
+		lines = append(lines, line)
+	}
+	leave(0)
+	return strings.Join(lines, ""), paths
 }
 
 // answer gets the tutorial's page from the stack's URL and prints it.
