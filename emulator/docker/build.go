@@ -17,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/tonistiigi/fsutil"
 
+	"hello-timber/emulator/proxy"
 	"hello-timber/emulator/wire"
 )
 
@@ -60,6 +61,11 @@ func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string
 		return "", err
 	}
 	attributes := map[string]string{"filename": filepath.Base(in.Build.Dockerfile), "platform": in.Build.Platform, "target": in.Build.Target}
+	// The official provider does not pass them on. As arguments of the program they
+	// would be a change on each machine with another proxy.
+	for name, value := range proxy.Build(os.Getenv) {
+		attributes["build-arg:"+name] = value
+	}
 	for name, value := range in.Build.Args {
 		if value != nil {
 			attributes["build-arg:"+name] = *value

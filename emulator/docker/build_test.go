@@ -3,6 +3,7 @@ package docker
 import (
 	"archive/tar"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -326,6 +327,33 @@ func TestPushIsRefused(t *testing.T) {
 		} else {
 			t.Log(err)
 		}
+	}
+}
+
+// Proxies of this machine, in either spelling, are the build's, and not the image's.
+func TestBuildGetsProxies(t *testing.T) {
+	p, _ := start(t)
+	google(t)
+	t.Setenv("http_proxy", "http://small.example:1")
+	t.Setenv("HTTPS_PROXY", "http://capital.example:2")
+	program(t, map[string]string{"app/Dockerfile": "FROM scratch\nCOPY print /\nRUN [\"/print\", \"and fail\"]\n"})
+	static(t, `package main
+		import ("fmt"; "os")
+		func main() { for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} { fmt.Println(name, os.Getenv(name)) }; os.Exit(len(os.Args) - 1) }`, "app/print")
+	_, err := p.create(t, checked(t, "europe-west1-docker.pkg.dev/p/r/i:v1", "secret", nil))
+	for _, want := range []string{"HTTP_PROXY http://small.example:1", "http_proxy http://small.example:1", "HTTPS_PROXY http://capital.example:2", "https_proxy http://capital.example:2"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in the build's output: %v", want, err)
+		}
+	}
+	write(t, "app/Dockerfile", "FROM scratch\nCOPY print /\nRUN [\"/print\"]\n", 0o644)
+	inputs := checked(t, "europe-west1-docker.pkg.dev/p/r/i:v1", "secret", nil)
+	if _, err := p.create(t, inputs); err != nil {
+		t.Fatal(err)
+	}
+	built, err := p.engine.ImageHistory(t.Context(), inputs["imageName"].StringValue())
+	if text := fmt.Sprint(built); err != nil || strings.Contains(text, ".example") {
+		t.Errorf("the image has the proxy: %s, %v", text, err)
 	}
 }
 

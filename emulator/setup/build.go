@@ -160,7 +160,7 @@ const (
 // emulatorSources are what the emulator's binary is made of. TestEmulatorSources
 // compares them with what the compiler reads.
 var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/credentials", "emulator/docker", "emulator/gcp", "emulator/gke",
-	"emulator/home", "emulator/language", "emulator/records", "emulator/registry", "emulator/wire"}
+	"emulator/home", "emulator/language", "emulator/proxy", "emulator/records", "emulator/registry", "emulator/wire"}
 
 // copySchema copies the provider's schema from its module to where the compiler
 // embeds it, with the version that the module leaves out.

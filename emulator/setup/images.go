@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"hello-timber/emulator/proxy"
 )
 
 const (
@@ -135,6 +137,9 @@ func (c checkout) nodeImage(ctx context.Context, p *progress) error {
 		p.say("building " + name)
 		docker := c.command(ctx, "emulator/node", "docker", "build", "--network", "host", "--label", imageLabel+"=node", "--tag", name, ".")
 		docker.Env = append(os.Environ(), "BUILDX_BUILDER=default")
+		for name, value := range proxy.Build(os.Getenv) { // in the environment, because any user can read arguments
+			docker.Args, docker.Env = append(docker.Args, "--build-arg="+name), append(docker.Env, name+"="+value)
+		}
 		if err := p.run(docker, func(line string) { p.say("building: " + line) }); err != nil {
 			return err
 		}

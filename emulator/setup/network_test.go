@@ -4,6 +4,8 @@ package main
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -90,5 +92,36 @@ func TestProxyEnvironment(t *testing.T) {
 	variables := c.env(t.Context())
 	if got := variables["NO_PROXY"]; !strings.HasPrefix(got, "own.example,") || got != variables["no_proxy"] {
 		t.Errorf("NO_PROXY is %q and no_proxy %q", got, variables["no_proxy"])
+	}
+}
+
+// The node image's build gets the proxies, which no other user can read among the
+// arguments of a process.
+func TestNodeImageGetsProxies(t *testing.T) {
+	c := newCheckout(t)
+	fake := filepath.Join(c.root, "fake")
+	write(t, filepath.Join(c.root, "emulator", "node", "Dockerfile"), "")
+	write(t, filepath.Join(fake, "docker"), "#!/bin/sh\n[ \"$1\" = build ] || exit 1\n{ echo \"$*\"; env; } > \"$0.was\"\n")
+	if err := os.Chmod(filepath.Join(fake, "docker"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	t.Setenv("HTTP_PROXY", "http://me:hush@proxy.example:3128")
+	t.Setenv("no_proxy", "own.example")
+	if err := runSteps(t.Context(), c, []step{{name: "node", run: c.nodeImage}}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(fake, "docker.was"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	arguments, environment, _ := strings.Cut(string(text), "\n")
+	for name, value := range map[string]string{"HTTP_PROXY": "http://me:hush@proxy.example:3128", "http_proxy": "http://me:hush@proxy.example:3128", "NO_PROXY": "own.example", "no_proxy": "own.example"} {
+		if !strings.Contains(arguments, " --build-arg="+name) || !strings.Contains("\n"+environment, "\n"+name+"="+value+"\n") {
+			t.Errorf("the build does not get %s: docker %s", name, arguments)
+		}
+	}
+	if strings.Contains(arguments, "hush") {
+		t.Errorf("arguments with the password: docker %s", arguments)
 	}
 }
