@@ -19,13 +19,15 @@ import (
 // answer that starts with ! is a complaint, and the command fails.
 type commands map[string]string
 
+const engineVersion = "docker --host unix:///var/run/docker.sock version --format {{.Server.Version}}"
+
 // healthy is a machine and a project that lack nothing, as the commands show it
 // (Google Cloud SDK 528).
 var healthy = commands{
 	"pulumi version":                                             "v3.250.0\n",
 	"pulumi config --json --stack dev":                           `{"gcp:project": {"value": "acme-timber", "secret": false}, "hello-timber:location": {"value": "europe-west1-d"}, "hello-timber:nodes": {"value": "3"}, "hello-timber:machineType": {"value": "n1-standard-1"}, "hello-timber:spot": {"value": "false"}}`,
 	"pulumi stack output --json --stack dev":                     `{}`,
-	"docker version --format {{.Server.Version}}":                "28.3.1\n",
+	engineVersion:                                                "28.3.1\n",
 	"gcloud version --format=json":                               `{"Google Cloud SDK": "528.0.0", "core": "2025.06.20"}`,
 	"gke-gcloud-auth-plugin --version":                           "",
 	"gcloud auth list --filter=status:ACTIVE --format=json":      `[{"account": "me@example.com", "status": "ACTIVE"}]`,
@@ -64,6 +66,7 @@ func (c commands) install(t *testing.T) {
 	t.Helper()
 	folder := t.TempDir()
 	t.Setenv("PATH", folder)
+	t.Setenv("DOCKER_HOST", "")
 	for line, answer := range c {
 		name, _, _ := strings.Cut(line, " ")
 		script := "#!/bin/sh\ncase \"" + name + " $*\" in\n"
@@ -220,10 +223,12 @@ func TestFindings(t *testing.T) {
 			region: `{"quotas": [{"metric": "CPUS", "limit": 24, "usage": 0}, {"metric": "C3_CPUS", "limit": 24, "usage": 0}, {"metric": "SSD_TOTAL_GB", "limit": 100, "usage": 20}]}`,
 			"gcloud compute machine-types describe c3-standard-4 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 4}`}, nil, "quota",
 			[]string{"MISSING", "SSD_TOTAL_GB 90 of 80 free"}, "", true},
-		"no backend":        {commands{pulumiConfig: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "stack", []string{"MISSING", "pulumi login"}, "project", true},
-		"no project":        {commands{pulumiConfig: `{"hello-timber:nodes": {"value": "3"}}`}, nil, "stack", []string{"MISSING", "pulumi config set gcp:project PROJECT_ID --stack dev"}, "project", true},
-		"no docker":         {commands{"docker version --format {{.Server.Version}}": "!Cannot connect to the Docker daemon"}, nil, "docker", []string{"MISSING", "Cannot connect", "https://docs.docker.com/engine/install"}, "", true},
-		"old docker":        {commands{"docker version --format {{.Server.Version}}": "27.5.1"}, nil, "docker", []string{"MISSING", "27.5.1", "28 or newer"}, "", true},
+		"no backend": {commands{pulumiConfig: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "stack", []string{"MISSING", "pulumi login"}, "project", true},
+		"no project": {commands{pulumiConfig: `{"hello-timber:nodes": {"value": "3"}}`}, nil, "stack", []string{"MISSING", "pulumi config set gcp:project PROJECT_ID --stack dev"}, "project", true},
+		"no docker":  {commands{engineVersion: "!Cannot connect to the Docker daemon"}, nil, "docker", []string{"MISSING", "Cannot connect", "https://docs.docker.com/engine/install"}, "", true},
+		"docker, in a context only": {commands{engineVersion: "!Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "docker version --format {{.Server.Version}}": "28.3.1"}, nil,
+			"docker", []string{"MISSING", "Cannot connect", "docker context inspect"}, "", true},
+		"old docker":        {commands{engineVersion: "27.5.1"}, nil, "docker", []string{"MISSING", "27.5.1", "28 or newer"}, "", true},
 		"no gcloud":         {commands{"gcloud version --format=json": "!gcloud: not found"}, nil, "gcloud", []string{"MISSING", "https://cloud.google.com/sdk"}, "login", true},
 		"no account":        {commands{"gcloud auth list --filter=status:ACTIVE --format=json": "[]"}, nil, "account", []string{"MISSING", "gcloud auth login"}, "project", true},
 		"no plugin":         {commands{"gke-gcloud-auth-plugin --version": "gone"}, nil, "plugin", []string{"MISSING", "gcloud components install gke-gcloud-auth-plugin"}, "", true},
@@ -291,7 +296,7 @@ func TestStacks(t *testing.T) {
 	}{
 		"up": {with(commands{"pulumi stack output --json --stack dev": `{"cluster": "c"}`}), "quota", "ok       quota    in use by the stack"},
 		"an image, no docker": {with(commands{"pulumi config --json --stack dev": `{"gcp:project": {"value": "acme-timber"}, "hello-timber:image": {"value": "x"}}`,
-			"docker version --format {{.Server.Version}}": "!no"}), "docker", "ok       docker   not needed"},
+			engineVersion: "!no"}), "docker", "ok       docker   not needed"},
 		"a region": {with(commands{"pulumi config --json --stack dev": strings.Replace(healthy["pulumi config --json --stack dev"], "europe-west1-d", "europe-west1", 1),
 			"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
 			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 2}`}), "quota", "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free, SSD_TOTAL_GB 300 of 250 free"},

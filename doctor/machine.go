@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"hello-timber/stacks/image"
 )
 
 // goVersion does not compare with go.mod: the go command has just done so. It looks for
@@ -148,9 +150,10 @@ func dockerEngine(ctx context.Context, s *stack) finding {
 		return ok("not needed: the stack runs an existing image")
 	}
 	const install = "https://docs.docker.com/engine/install"
-	out, err := run(ctx, "docker", "version", "--format", "{{.Server.Version}}")
+	engine := image.Engine(s.config["host"])
+	out, err := run(ctx, "docker", "--host", engine, "version", "--format", "{{.Server.Version}}")
 	if err != nil {
-		return missing("install Docker Engine, "+install+", and start it: docker version must answer", "%v", err)
+		return missing("start Docker Engine ("+install+"), or use the engine of your Docker context: "+image.EngineFix, "%v", err)
 	}
 	var major int
 	version := strings.TrimSpace(string(out))

@@ -8,6 +8,7 @@ package stacks
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"hello-timber/stacks/command"
 	"hello-timber/stacks/config"
@@ -73,7 +74,7 @@ func Deploy(ctx *pulumi.Context) error {
 // findPlace returns the cluster and the registry, new ones on Google Cloud or existing ones.
 func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
 	run := command.New(func(line string) { _ = ctx.Log.Info(line, nil) }) // for the user, who may wait for it
-	if err := checkTools(ctx.Context(), cfg, run); err != nil {
+	if err := checkTools(ctx.Context(), cfg, settings.Get(ctx, "docker:host"), run); err != nil {
 		return nil, err
 	}
 	if cfg.Image.Name == "" { // else nothing is built

@@ -200,6 +200,7 @@ func existingMessages(t *testing.T) []string {
 // together, before anything is registered.
 func toolMessages(t *testing.T) []string {
 	t.Helper()
+	t.Setenv("DOCKER_HOST", "")
 	const plugin, engine = "gke-gcloud-auth-plugin is not in PATH", "The Docker engine does not answer"
 	var messages []string
 	for _, test := range []struct {
@@ -210,7 +211,9 @@ func toolMessages(t *testing.T) []string {
 		{map[string]string{"docker": "true"}, []string{plugin}},
 		{map[string]string{"gke-gcloud-auth-plugin": "true"}, []string{engine, "executable file not found"}},
 		{map[string]string{"gke-gcloud-auth-plugin": "true", "docker": "echo Client: 28; echo Cannot connect to the Docker daemon >&2; exit 1"},
-			[]string{engine + ", but builds the image: Cannot connect to the Docker daemon"}},
+			[]string{engine + " at unix:///var/run/docker.sock, where the provider builds the image: Cannot connect to the Docker daemon"}},
+		// What answers in a context of the docker command's does not count.
+		{map[string]string{"gke-gcloud-auth-plugin": "true", "docker": `[ "$1" != --host ] || { echo "nothing answers at $2" >&2; exit 1; }`}, []string{"nothing answers at unix:///var/run/docker.sock"}},
 	} {
 		onlyTools(t, test.tools)
 		found := refused(t, stackConfig(t, "dev"), test.misses...)

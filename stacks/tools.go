@@ -6,13 +6,14 @@ import (
 
 	"hello-timber/stacks/command"
 	"hello-timber/stacks/config"
+	"hello-timber/stacks/image"
 	"hello-timber/stacks/problem"
 )
 
 // checkTools returns an error that lists every tool that this machine lacks for
-// deploying cfg. The providers need them only once the cluster or the repository
-// is there, which is minutes later.
-func checkTools(ctx context.Context, cfg *config.Config, run *command.Runner) error {
+// deploying cfg, where host is the setting docker:host. The providers need them only
+// once the cluster or the repository is there, which is minutes later.
+func checkTools(ctx context.Context, cfg *config.Config, host string, run *command.Runner) error {
 	var missing []problem.Problem
 	access, fix := "gke-gcloud-auth-plugin", "gcloud components install gke-gcloud-auth-plugin"
 	if cfg.Existing != nil {
@@ -22,10 +23,10 @@ func checkTools(ctx context.Context, cfg *config.Config, run *command.Runner) er
 		missing = append(missing, problem.Problem{What: access, Rule: "is not in PATH, but gives access to the cluster", Fix: fix})
 	}
 	if cfg.Image.Name == "" { // else nothing is built
-		// The command knows Docker's contexts, which say where the engine is.
-		if _, err := run.Run(ctx, "docker", "version", "--format", "{{.Server.Version}}"); err != nil {
-			missing = append(missing, problem.Problem{What: "The Docker engine", Rule: "does not answer, but builds the image: " + err.Error(),
-				Fix: "start Docker until this succeeds: docker version"})
+		engine := image.Engine(host)
+		if _, err := run.Run(ctx, "docker", "--host", engine, "version", "--format", "{{.Server.Version}}"); err != nil {
+			missing = append(missing, problem.Problem{What: "The Docker engine", Rule: "does not answer at " + engine + ", where the provider builds the image: " + err.Error(),
+				Fix: "start Docker until this succeeds: docker --host " + problem.Quote(engine) + " version; or use the engine of your Docker context: " + image.EngineFix})
 		}
 	}
 	return problem.All("this machine lacks tools to deploy", missing...)
