@@ -27,7 +27,7 @@ func (c *cloud) container(t *testing.T) resource.PropertyMap {
 func TestAnotherService(t *testing.T) {
 	c, _ := deployDev(t, map[string]string{
 		"hello-timber:port": "3000", "hello-timber:livenessPath": "/alive", "hello-timber:readinessPath": "/ready", "hello-timber:startupSeconds": "120",
-		"hello-timber:memory": "256", "hello-timber:environment": `{"GREETING": "hello", "COLOUR": "oak"}`,
+		"hello-timber:memory": "512", "hello-timber:environment": `{"GREETING": "hello", "COLOUR": "oak"}`,
 		"hello-timber:allowedNetworks": "203.0.113.0/24,198.51.100.0/24",
 	})
 	container := c.container(t)
@@ -36,9 +36,9 @@ func TestAnotherService(t *testing.T) {
 	want(t, container, "startupProbe.httpGet.path", "/alive")
 	want(t, container, "startupProbe.failureThreshold", 120)
 	want(t, container, "readinessProbe.httpGet.path", "/ready")
-	want(t, container, "resources.limits.memory", "256Mi")
-	want(t, container, "resources.requests.memory", "128Mi")
-	want(t, container, "env", "[map[name:GOMEMLIMIT value:160MiB] map[name:PORT value:3000] map[name:COLOUR value:oak] map[name:GREETING value:hello]]")
+	want(t, container, "resources.limits.memory", "512Mi")
+	want(t, container, "resources.requests.memory", "256Mi")
+	want(t, container, "env", "[map[name:GOMEMLIMIT value:320MiB] map[name:PORT value:3000] map[name:COLOUR value:oak] map[name:GREETING value:hello]]")
 	want(t, c.inputs(t, typeDeployment), "spec.progressDeadlineSeconds", 210)
 	want(t, c.inputs(t, typePolicy, "timber-tutorial"), "spec.ingress[0].ports[0].port", 3000)
 	want(t, c.inputs(t, typeService), "spec.loadBalancerSourceRanges", "[198.51.100.0/24 203.0.113.0/24]")
@@ -158,6 +158,23 @@ func TestRolloutTimes(t *testing.T) {
 			if timeouts.GetCreate() != timeout || timeouts.GetUpdate() != timeout {
 				t.Errorf("%s replicas, %s s to start: %s has the timeouts %v, want %s", test.replicas, test.startup, typ, timeouts, timeout)
 			}
+		}
+	}
+}
+
+// TestProbes: as long as strangers can fill a pod, it is neither restarted nor taken out of
+// the Service. The service's own tests attack it with the same patience (app/attacks_test.go).
+func TestProbes(t *testing.T) {
+	c, _ := deployDev(t, nil)
+	container := c.container(t)
+	for probe, want := range map[string][3]float64{"startupProbe": {1, 1, 30}, "readinessProbe": {2, 10, 2}, "livenessProbe": {10, 10, 3}} {
+		p := container[resource.PropertyKey(probe)].ObjectValue()
+		timeout := 1.0 // Kubernetes' default
+		if p["timeoutSeconds"].IsNumber() {
+			timeout = p["timeoutSeconds"].NumberValue()
+		}
+		if got := [3]float64{p["periodSeconds"].NumberValue(), timeout, p["failureThreshold"].NumberValue()}; got != want {
+			t.Errorf("%s has period, timeout and failures %v, want %v", probe, got, want)
 		}
 	}
 }

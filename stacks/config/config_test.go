@@ -164,7 +164,7 @@ func TestLoad(t *testing.T) {
 				MachineType: "e2-medium", AuthorizedNetworks: []string{"203.0.113.0/24"}, ImmutableTags: true,
 			},
 			Image:   Image{Version: "v1"},
-			Service: service.Service{Name: "timber-tutorial", Replicas: 3, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 64},
+			Service: service.Service{Name: "timber-tutorial", Replicas: 3, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
 		}
 	}
 	for _, test := range []struct {

@@ -85,7 +85,7 @@ func (c *Config) keys() []key {
 		{"livenessPath", everywhere, text(&s.LivenessPath, "the path of a URL, such as /healthz", isURLPath), "/livez"},
 		{"readinessPath", everywhere, text(&s.ReadinessPath, "the path of a URL, such as /healthz", isURLPath), "/readyz"},
 		{"startupSeconds", everywhere, number(&s.StartupSeconds, maxStartupSeconds), "30"},
-		{"memory", everywhere, number(&s.Memory, maxMemory), "64"},
+		{"memory", everywhere, number(&s.Memory, maxMemory), "256"},
 		{"environment", everywhere, variables(&s.Environment), ""},
 		{"egress", everywhere, boolean(&s.Egress), "false"},
 		{"allowedNetworks", everywhere, list(&s.AllowedNetworks, "networks separated by commas, or empty", isNetwork, ""), "203.0.113.0/24,2001:db8::/32"},

@@ -25,6 +25,12 @@ const (
 	temporary     = "tmp"
 	temporarySize = "64Mi" // with the logs, less than the limit of the storage
 
+	// fullHouse is how many seconds a probe waits in a queue with strangers. With the
+	// queue full, which is 4096 connections in Linux, and the slowest clients in front, the
+	// service in app/ answers after six (TestAttacks). With Kubernetes' default of one
+	// second, strangers would have pods restarted by connecting to them.
+	fullHouse = 10
+
 	// unprivilegedPorts is the first port that the kernel lets every user listen on.
 	unprivilegedPorts = 1024
 )
@@ -102,11 +108,13 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		// Pulumi's error shows a crashed container's termination message, but not its log.
 		TerminationMessagePolicy: pulumi.String("FallbackToLogsOnError"),
 		// The other two probes begin after this one has succeeded.
-		StartupProbe: probe(s.LivenessPath, 1, s.StartupSeconds),
-		// Out of the Service after two failures, within seconds.
-		ReadinessProbe: probe(s.ReadinessPath, 2, 2),
+		// No client can reach the pod before, so it waits Kubernetes' default of one second.
+		StartupProbe: probe(s.LivenessPath, 1, 1, s.StartupSeconds),
+		// Out of the Service after two failures: within seconds if it refuses, and after
+		// twenty if it does not answer.
+		ReadinessProbe: probe(s.ReadinessPath, 2, fullHouse, 2),
 		// Restarted after half a minute without an answer. Sooner would kill pods that are only busy.
-		LivenessProbe: probe(s.LivenessPath, 10, 3),
+		LivenessProbe: probe(s.LivenessPath, 10, fullHouse, 3),
 		// The kubelet sleeps, not a shell: the image has none.
 		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
 			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
@@ -181,14 +189,16 @@ func resources(s service.Service) *corev1.ResourceRequirementsArgs {
 	}
 }
 
-// probe requests path every period seconds. It fails after so many failures in a row.
-func probe(path string, period, failures int) *corev1.ProbeArgs {
+// probe requests path every period seconds, and waits timeout seconds for an answer. It
+// fails after so many failures in a row.
+func probe(path string, period, timeout, failures int) *corev1.ProbeArgs {
 	return &corev1.ProbeArgs{
 		HttpGet: &corev1.HTTPGetActionArgs{
 			Path: pulumi.String(path),
 			Port: pulumi.String(portName),
 		},
 		PeriodSeconds:    pulumi.Int(period),
+		TimeoutSeconds:   pulumi.Int(timeout),
 		FailureThreshold: pulumi.Int(failures),
 	}
 }

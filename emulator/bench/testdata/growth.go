@@ -32,7 +32,7 @@ func main() {
 			}
 			if _, err := workload.New(ctx, name, &workload.Args{
 				Namespace: name, PartOf: name, Image: pulumi.String(c.Require("image")), Version: "v1", Platform: "linux/" + runtime.GOARCH,
-				Service: service.Service{Replicas: 1, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 64},
+				Service: service.Service{Replicas: 1, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
 			}, pulumi.Provider(provider), pulumi.Parent(parent)); err != nil {
 				return err
 			}
