@@ -22,8 +22,8 @@ type handler struct {
 	requests     atomic.Uint64 // rest of the last one
 	// draining makes /readyz fail and every answer the last of its connection.
 	draining atomic.Bool
-	// crowded makes every answer the last of its connection, as others wait for room.
-	crowded *atomic.Bool
+	// crowded makes every answer the last of its connection, because others wait for room.
+	crowded func() bool
 }
 
 func newHandler(version, pod string, log *slog.Logger) *handler {
@@ -32,7 +32,7 @@ func newHandler(version, pod string, log *slog.Logger) *handler {
 		pod:     []string{pod},
 		version: []string{version},
 		ids:     rand.Text()[:13] + "-", // 65 random bits: no two processes have the same
-		crowded: new(atomic.Bool),
+		crowded: func() bool { return false },
 	}
 	routes := http.NewServeMux()
 	routes.HandleFunc("GET /{$}", page(version, pod))
@@ -90,9 +90,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Pod"] = h.pod
 	header["X-Version"] = h.version
 	header["X-Request-Id"] = []string{id}
-	// Nothing here reads a body: close instead of waiting for the end of one.
-	if h.draining.Load() || h.crowded.Load() || r.ContentLength != 0 {
+	if h.draining.Load() || h.crowded() || r.ContentLength != 0 {
 		header["Connection"] = closes
+	}
+	if r.ContentLength != 0 {
+		// Nothing here reads a body, and net/http would wait for its end.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // fails in tests without a connection
 	}
 	defer func() {
 		switch reason := recover(); reason {

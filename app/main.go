@@ -5,8 +5,8 @@
 //
 //	PORT        TCP port to listen on; 0 takes a free one and logs it (default 8080)
 //	LOG_LEVEL   debug, info, warn or error; debug logs every request (default info)
-//	GOMEMLIMIT  memory for Go, such as 40MiB (the default), about 5/8 of the container's;
-//	            the number of connections follows from it
+//	GOMEMLIMIT  memory for Go, five eighths of the container's (default 160MiB); the number
+//	            of connections follows from it
 package main
 
 import (
@@ -56,7 +56,7 @@ func run() error {
 	s := newServer(version, pod, log)
 	failed := make(chan error, 1)
 	go func() { failed <- s.serve(listener) }()
-	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod, "connections", s.connections.limits.open)
+	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod, "connections", cap(s.open))
 
 	var received os.Signal
 	select {

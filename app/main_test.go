@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -185,6 +186,39 @@ func TestBinary(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("loses none of 200 clients at SIGTERM", func(t *testing.T) {
+		t.Parallel()
+		p := start(t, v1Binary)
+		var opened, running sync.WaitGroup
+		for range 200 {
+			opened.Add(1)
+			running.Go(func() {
+				first := sync.OnceFunc(opened.Done)
+				defer first()
+				conn, err := net.Dial("tcp", p.address)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				answers := bufio.NewReader(conn)
+				for closes := false; !closes; first() {
+					if closes, err = ask(conn, answers, "/index", v1); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		opened.Wait()
+		p.Process.Signal(syscall.SIGTERM)
+		running.Wait()
+		p.line(t, "draining")
+		p.line(t, "drained")
+		if code := p.exit(t); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
 
 	t.Run("a second signal stops it at once", func(t *testing.T) {
 		p := start(t, v1Binary)

@@ -12,33 +12,30 @@ import (
 )
 
 const (
-	// A request's header is one or two packets. Five seconds allow for two lost ones
-	// on a bad line, and cut off a client that sends its header slowly (slowloris).
-	readHeaderTimeout = 5 * time.Second
-	// Nothing here reads a body. This ends one that does not end by itself.
-	readBodyTimeout = 500 * time.Millisecond
+	// A request's header is one or two packets. Two seconds allow for a lost one on a bad
+	// line, and cut off a client that sends its header slowly (slowloris).
+	readTimeout = 2 * time.Second
 	// The largest answer, the page, is a few kilobytes.
-	writeTimeout = 10 * time.Second
+	writeTimeout = 5 * time.Second
 	// Longer than a reader's pause between two clicks. The load balancer passes
 	// connections through. Behind Google's HTTP load balancer, which keeps its own
 	// open for 600 s, this would have to be longer than those.
 	idleTimeout = 60 * time.Second
 	// Go allows 4 KiB more: 8 KiB in all, as nginx and Apache do for a line.
 	maxHeaderBytes = 4 << 10
-	headerLimit    = maxHeaderBytes + 4<<10
-	// Unless GOMEMLIMIT is set. The rest of the tutorial's 64 MiB is for the kernel,
-	// which needs a few KiB for each connection too.
-	defaultMemoryLimit = 40 << 20
+	// defaultMemoryLimit applies unless GOMEMLIMIT is set. It is five eighths of 256 MiB,
+	// the pod's memory. The rest is for the kernel, which needs some for each connection.
+	defaultMemoryLimit = 160 << 20
 
 	// lingerTimeout is how long clients with an open connection have, once the
 	// server drains, to get an answer that is the connection's last. Not less than
-	// readHeaderTimeout: Shutdown closes connections without a whole header.
+	// readTimeout: Shutdown closes connections without a whole header.
 	lingerTimeout = 5 * time.Second
 	// quietTime without any connection ends the lingering early. None at one moment
 	// proves nothing, because the kernel may hold some that are not yet accepted.
 	quietTime = time.Second
 	// shutdownTimeout is how long the requests then in flight have. Both together
-	// outlast the longest request (readHeaderTimeout + writeTimeout). The
+	// outlast the longest request (readTimeout + writeTimeout). The
 	// Deployment's terminationGracePeriodSeconds must be longer than its preStop
 	// sleep and these two.
 	shutdownTimeout = 10 * time.Second
@@ -46,9 +43,9 @@ const (
 
 // server is the HTTP server with what it needs to drain.
 type server struct {
-	http        *http.Server
-	handler     *handler
-	connections *connections
+	http    *http.Server
+	handler *handler
+	open    chan struct{} // one element for each open connection
 }
 
 // memoryLimit returns the runtime's memory limit, and sets it if the environment does not.
@@ -61,29 +58,44 @@ func memoryLimit() int64 {
 	return limit
 }
 
+// connectionsWithin returns how many connections a process may have open whose Go
+// memory is limited to so many bytes.
+func connectionsWithin(goMemory int64) int {
+	const (
+		process = 40 << 20
+		// A header of 8 KiB in the smallest possible lines, parsed, with what the garbage
+		// collector has not yet found (make test).
+		connection = 100 << 10
+	)
+	return int(max(10, (goMemory*8/5-process)/connection))
+}
+
 func newServer(version, pod string, log *slog.Logger) *server {
-	h := newHandler(version, pod, log)
-	c := newConnections(limitsWithin(memoryLimit()), log)
-	h.crowded = &c.crowded
-	return &server{
-		handler:     h,
-		connections: c,
-		http: &http.Server{
-			Handler:                      h,
-			DisableGeneralOptionsHandler: true,            // "OPTIONS *" is refused like other methods
-			ReadTimeout:                  readBodyTimeout, // connections has the others
-			WriteTimeout:                 writeTimeout,
-			MaxHeaderBytes:               maxHeaderBytes,
-			ConnState:                    c.track,
-			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		},
+	s := &server{
+		handler: newHandler(version, pod, log),
+		open:    make(chan struct{}, connectionsWithin(memoryLimit())),
 	}
+	s.handler.crowded = func() bool { return len(s.open) > cap(s.open)/2 }
+	s.http = &http.Server{
+		Handler:                      s.handler,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is refused like other methods
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				<-s.open
+			}
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return s
 }
 
 // serve answers clients until the listener is closed.
 func (s *server) serve(listener net.Listener) error {
-	s.connections.listen(listener)
-	return s.http.Serve(s.connections)
+	return s.http.Serve(&limitedListener{Listener: listener, open: s.open, closed: make(chan struct{})})
 }
 
 // drain stops the server without losing a request. New connections should not
@@ -96,14 +108,14 @@ func (s *server) drain(signal string) error {
 	s.handler.log.Info("draining", "signal", signal)
 	begin := time.Now()
 	for busy := begin; time.Since(begin) < lingerTimeout && time.Since(busy) < quietTime; time.Sleep(10 * time.Millisecond) {
-		if s.connections.open.Load() > 0 {
+		if len(s.open) > 0 {
 			busy = time.Now()
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		return fmt.Errorf("cut off %d connections still busy %s after the signal: %w", s.connections.open.Load(), lingerTimeout+shutdownTimeout, err)
+		return fmt.Errorf("cut off %d connections still busy %s after the signal: %w", len(s.open), lingerTimeout+shutdownTimeout, err)
 	}
 	return nil
 }

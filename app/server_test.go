@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,10 +77,10 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 		every string // sent each second
 		after time.Duration
 	}{
-		{"silent", "", "", readHeaderTimeout},
-		{"half a header", "GET /index HT", "", readHeaderTimeout},
-		{"slowloris", "GET /index HTTP/1.1\r\nHost: timber\r\n", "X-A: b\r\n", readHeaderTimeout},
-		{"idle after an answer", get, "", patience + idleTimeout},
+		{"silent", "", "", readTimeout},
+		{"half a header", "GET /index HT", "", readTimeout},
+		{"slowloris", "GET /index HTTP/1.1\r\nHost: timber\r\n", "X-A: b\r\n", readTimeout},
+		{"idle after an answer", get, "", idleTimeout},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inMemory(t, func(t *testing.T, s *server, listener pipes) {
@@ -99,7 +100,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				}
 				<-sent
 				synctest.Wait()
-				if open := s.connections.open.Load(); open != 0 {
+				if open := len(s.open); open != 0 {
 					t.Errorf("%d connections counted as open", open)
 				}
 			})
@@ -142,13 +143,107 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+func TestRequestsInOnePieceOrMany(t *testing.T) {
+	long := "GET /index HTTP/1.1\r\nHost: timber\r\nCookie: " + strings.Repeat("a", 5000) + "\r\n\r\n"
+	for name, pieces := range map[string][]string{
+		"together":                 {get + get + get},
+		"byte by byte":             strings.Split(get+get+get, ""),
+		"cut inside the second":    {get + get[:30], get[30:] + get},
+		"long headers together":    {long + long + long},
+		"long headers in pieces":   {long[:700], long[700:] + long[:3000], long[3000:], long},
+		"lines without \\r":        {strings.ReplaceAll(get+get+get, "\r", "")},
+		"both kinds of line ends":  {"GET /index HTTP/1.1\nHost: timber\n\r\n" + get + "GET /index HTTP/1.1\r\nHost: timber\r\n\n"},
+		"a blank line in between":  {"GET /index HTTP/1.1\r\nHost: timber\r\n\n" + get, get},
+		"one after another answer": {get, get, get},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, s *server, listener pipes) {
+				conn := listener.dial()
+				var sent sync.WaitGroup
+				defer sent.Wait()
+				sent.Go(func() {
+					for _, piece := range pieces {
+						io.WriteString(conn, piece)
+						time.Sleep(10 * time.Millisecond)
+					}
+				})
+				answers := bufio.NewReader(conn)
+				for i := range 3 {
+					response, err := http.ReadResponse(answers, nil)
+					if err != nil {
+						t.Fatalf("answer %d: %v", i, err)
+					}
+					body, err := io.ReadAll(response.Body)
+					if err != nil || response.StatusCode != 200 || string(body) != v1 || response.Close {
+						t.Errorf("answer %d: %s %q, %v, closes: %t", i, response.Status, body, err, response.Close)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestConnectionsFollowMemory(t *testing.T) {
+	for mebibytes, want := range map[int64]int{1: 10, 40: 245, 160: 2211, 2560: 41533} {
+		if got := connectionsWithin(mebibytes << 20); got != want {
+			t.Errorf("%d MiB for Go: %d connections, want %d", mebibytes, got, want)
+		}
+	}
+}
+
+// A connection above the limit waits until another ends, also while the server stops.
+func TestFullHouse(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *server, listener pipes) {
+		s.handler.crowded = func() bool { return false }
+		for range cap(s.open) {
+			if status, closes := send(t, listener.dial(), get); status != 200 || closes {
+				t.Fatalf("%d, closes: %t", status, closes)
+			}
+		}
+		start := time.Now()
+		if status, _ := send(t, listener.dial(), get); status != 200 {
+			t.Errorf("the next client gets %d", status)
+		}
+		if took := time.Since(start); took != idleTimeout {
+			t.Errorf("it waited %s, want %s", took, idleTimeout)
+		}
+	})
+	inMemory(t, func(t *testing.T, s *server, listener pipes) {
+		s.handler.crowded = func() bool { return false }
+		for range cap(s.open) {
+			send(t, listener.dial(), get)
+		}
+		waiting := listener.dial()
+		synctest.Wait()
+		s.http.Close()
+		if _, err := waiting.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the connection that waits ends with %v", err)
+		}
+	})
+}
+
+// Where more than half of the connections are open, each ends with an answer.
+func TestCrowd(t *testing.T) {
+	inMemory(t, func(t *testing.T, s *server, listener pipes) {
+		kept := 0
+		for range cap(s.open) {
+			if _, closes := send(t, listener.dial(), get); !closes {
+				kept++
+			}
+		}
+		if kept != cap(s.open)/2 {
+			t.Errorf("%d of %d connections are kept", kept, cap(s.open))
+		}
+	})
+}
+
 // drainMidHeader drains while a request's header is on its way; the request is
 // answered all the same, and its connection closed.
 func drainMidHeader(t *testing.T, conn net.Conn, drain func()) {
 	t.Helper()
 	io.WriteString(conn, get[:20])
 	drain()
-	time.Sleep(3 * time.Second)
+	time.Sleep(time.Second)
 	if status, closes := send(t, conn, get[20:]); status != 200 || !closes {
 		t.Errorf("%d, closes: %t", status, closes)
 	}
@@ -165,14 +260,14 @@ func TestDrain(t *testing.T) {
 		{"client in the middle of a header", func(t *testing.T, listener pipes, drain func()) {
 			conn := listener.dial()
 			drainMidHeader(t, conn, drain)
-		}, 3*time.Second + quietTime},
+		}, time.Second + quietTime},
 		{"client in the middle of its second header", func(t *testing.T, listener pipes, drain func()) {
 			conn := listener.dial()
 			if status, closes := send(t, conn, get); status != 200 || closes {
 				t.Errorf("%d, closes: %t", status, closes)
 			}
 			drainMidHeader(t, conn, drain)
-		}, 3*time.Second + quietTime},
+		}, time.Second + quietTime},
 		{"client that comes back", func(t *testing.T, listener pipes, drain func()) {
 			conn := listener.dial()
 			send(t, conn, get)

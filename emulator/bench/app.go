@@ -64,6 +64,7 @@ const (
 	rounds    = 5  // of which the median counts
 	clients   = 32 // connections that ask again as soon as they are answered
 	container = "hello-timber-bench-app"
+	podMemory = "256m"
 )
 
 // server is one of those that are compared.
@@ -80,7 +81,7 @@ func (s *server) median() service {
 }
 
 // app measures the service in a container with the limits of its pod, against
-// gunicorn with the same answer and with more memory, because it needs more.
+// gunicorn with the same answer and the same limits.
 func app(b *bench) (err error) {
 	if err := b.ensureUp(); err != nil {
 		return err
@@ -97,9 +98,9 @@ func app(b *bench) (err error) {
 	if err != nil {
 		return err
 	}
-	ours := &server{image: name + ":" + version, memory: "64m"}
-	bare := &server{image: container + "-net-http", memory: "64m", files: netHTTP}
-	theirs := &server{image: container + "-gunicorn", memory: "256m", files: gunicorn}
+	ours := &server{image: name + ":" + version, memory: podMemory}
+	bare := &server{image: container + "-net-http", memory: podMemory, files: netHTTP}
+	theirs := &server{image: container + "-gunicorn", memory: podMemory, files: gunicorn}
 	servers := []*server{ours, bare, theirs}
 	for _, s := range servers[1:] {
 		if err := b.buildImage(s.image, s.files); err != nil {
@@ -128,7 +129,7 @@ func app(b *bench) (err error) {
 		return err
 	}
 	for i, kept := range []int{100, 1000, 5000} {
-		b.note(fmt.Sprintf("`/index` of the service, %d connections", kept), many[i].String(), fmt.Sprintf("100 connections: %.0f %% of the requests", 100*many[i].rate/many[0].rate))
+		b.note(fmt.Sprintf("`/index` of the service, %d clients", kept), many[i].String(), fmt.Sprintf("100 clients: %.0f %% of the requests", 100*many[i].rate/many[0].rate))
 	}
 	return nil
 }
