@@ -41,8 +41,6 @@ const (
 	driftLabel = "drift"
 	// runPrefix begins the hidden line with the run that wrote a text.
 	runPrefix = "<!-- run: "
-	// actionsLogin is who writes with the token of GitHub Actions.
-	actionsLogin = "github-actions[bot]"
 )
 
 func (p *pipeline) github() (github, error) {
@@ -145,16 +143,21 @@ func (g github) own(ctx context.Context, list, text string) ([]post, error) {
 	}
 }
 
-// login is who this token writes as. The token of GitHub Actions may not ask.
+// login is who this token writes as. GET /user refuses the tokens of GitHub Apps, and
+// GitHub Actions is one.
 func (g github) login(ctx context.Context) (string, error) {
-	var user struct {
-		Login string `json:"login"`
+	var answer struct {
+		Data struct {
+			Viewer struct{ Login string }
+		}
+		Errors []struct{ Message string }
 	}
-	err := g.request(ctx, http.MethodGet, g.api+"/user", nil, &user)
-	if isStatus(err, http.StatusForbidden) {
-		return actionsLogin, nil
+	// GitHub Enterprise Server has /api/v3 and /api/graphql.
+	err := g.request(ctx, http.MethodPost, strings.TrimSuffix(g.api, "/v3")+"/graphql", map[string]string{"query": "{ viewer { login } }"}, &answer)
+	if err == nil && answer.Data.Viewer.Login == "" {
+		err = fmt.Errorf("GITHUB_TOKEN: GitHub does not say whose it is: %v", answer.Errors)
 	}
-	return user.Login, err
+	return answer.Data.Viewer.Login, err
 }
 
 // runOf is the number of the run that wrote a text, or 0.

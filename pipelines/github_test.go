@@ -23,19 +23,15 @@ type hub struct {
 	calls            []string
 	// fail answers a call instead, if it returns true.
 	fail func(w http.ResponseWriter, r *http.Request) bool
-	// login is what GET /user answers; empty forbids it, as for the token of GitHub Actions.
+	// login is who the token writes as.
 	login string
 }
 
 func newHub(t *testing.T) *hub {
-	h := &hub{}
+	h := &hub{login: "github-actions[bot]"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /user", func(w http.ResponseWriter, _ *http.Request) {
-		if h.login == "" {
-			http.Error(w, `{"message":"Resource not accessible by integration"}`, http.StatusForbidden)
-			return
-		}
-		json.NewEncoder(w).Encode(map[string]any{"login": h.login})
+		http.Error(w, `{"message":"Resource not accessible by integration"}`, http.StatusForbidden)
 	})
 	mux.HandleFunc("GET /repos/o/r/issues/7/comments", h.list(&h.comments))
 	mux.HandleFunc("POST /repos/o/r/issues/7/comments", h.write(t, &h.comments, "id"))
@@ -59,11 +55,15 @@ func newHub(t *testing.T) *hub {
 	mux.HandleFunc("POST /repos/o/r/issues", h.write(t, &h.issues, "number"))
 	mux.HandleFunc("PATCH /repos/o/r/issues/{id}", h.write(t, &h.issues, "number"))
 	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet {
+		if r.Method != http.MethodGet && r.URL.Path != "/graphql" {
 			h.calls = append(h.calls, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/repos/o/r"))
 		}
 		if r.Header.Get("Authorization") != "Bearer secret-token" {
 			http.Error(w, `{"message":"Bad credentials"}`, http.StatusUnauthorized)
+			return
+		}
+		if r.URL.Path == "/graphql" {
+			json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"viewer": h.user()}})
 			return
 		}
 		if h.fail == nil || !h.fail(w, r) {
@@ -111,12 +111,7 @@ func (h *hub) write(t *testing.T, posts *[]map[string]any, key string) http.Hand
 	}
 }
 
-func (h *hub) user() map[string]any {
-	if h.login == "" {
-		return map[string]any{"login": actionsLogin}
-	}
-	return map[string]any{"login": h.login}
-}
+func (h *hub) user() map[string]any { return map[string]any{"login": h.login} }
 
 // client is a caller of the hub that does not really wait.
 func (h *hub) client() github {
@@ -138,7 +133,7 @@ func text(run, body string) string { return marker + "\n" + runPrefix + run + " 
 
 // One comment of this token's own, found among many, with the newest run's text.
 func TestComment(t *testing.T) {
-	for _, login := range []string{"", "timber-bot"} {
+	for _, login := range []string{"github-actions[bot]", "acme-timber[bot]", "timber-bot"} {
 		h := newHub(t)
 		h.login = login
 		for i := range 2 * perPage {
@@ -271,8 +266,12 @@ func TestGitHubMistakes(t *testing.T) {
 	for want, env := range map[string][]string{
 		"GITHUB_TOKEN is not set": {"GITHUB_TOKEN="},
 		"Bad credentials":         {"GITHUB_TOKEN=wrong"},
+		"does not say whose":      {"GITHUB_TOKEN=secret-token"},
 		"404":                     {"PULL_REQUEST=8"},
 	} {
+		if h.login = "timber-bot"; want == "does not say whose" {
+			h.login = ""
+		}
 		r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7"})
 		_, _, err := r.run(t, "comment", env...)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret-token") {

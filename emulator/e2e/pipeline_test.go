@@ -162,8 +162,8 @@ func newGitHub(t *testing.T) *gitHub {
 	user := map[string]any{"login": "timber-bot"}
 	var open []map[string]any
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/user" {
-			json.NewEncoder(w).Encode(user)
+		if r.URL.Path == "/graphql" {
+			json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"viewer": user}})
 			return
 		}
 		if r.Method == http.MethodGet {

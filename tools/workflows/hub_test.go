@@ -23,6 +23,8 @@ func newHub(t *testing.T, state string, unmerged bool) string {
 		path := strings.TrimPrefix(r.URL.Path, "/repos/"+repository)
 		var answer any = []any{}
 		switch {
+		case path == "/graphql":
+			answer = map[string]any{"data": map[string]any{"viewer": map[string]string{"login": "github-actions[bot]"}}}
 		case r.Method != http.MethodGet:
 			if err := note(filepath.Join(state, "written"), r, path); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -31,8 +33,6 @@ func newHub(t *testing.T, state string, unmerged bool) string {
 			answer = map[string]any{"id": 1, "html_url": "https://github.com" + path}
 		case strings.HasPrefix(path, "/compare/"):
 			answer = map[string]string{"status": map[bool]string{false: "behind", true: "ahead"}[unmerged]}
-		case path == "/user":
-			answer = map[string]string{"login": "github-actions[bot]"}
 		case strings.HasPrefix(path, "/releases/"):
 			w.WriteHeader(http.StatusNotFound)
 		}
