@@ -15,6 +15,9 @@ var (
 	isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
 	isRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
 	isNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString
+
+	// qualified is a stack's name on Pulumi Cloud, with its organization.
+	qualified = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_-]*)/(?:[A-Za-z0-9._-]+/)?([^/]+)$`)
 )
 
 const (
@@ -35,9 +38,23 @@ func (p *pipeline) named(variable string, ok func(string) bool, rule, example st
 
 const stackRule = "a stack's name (1 to 40 lowercase letters, digits and inner hyphens)"
 
+// checkStack refuses a text that is no stack's name. Names of files have the stack's name,
+// too, so that its organization is a setting of the CLI.
+func checkStack(variable, name, example string) error {
+	if isStack(name) {
+		return nil
+	}
+	fix := "export " + variable + "=" + example
+	if parts := qualified.FindStringSubmatch(name); parts != nil && isStack(parts[2]) {
+		fix = fmt.Sprintf("pulumi org set-default %s. The stack is then %s", parts[1], parts[2])
+	}
+	return fmt.Errorf("%s: %q is not %s. Fix: %s", variable, name, stackRule, fix)
+}
+
 // stack is the one stack of a command.
 func (p *pipeline) stack() (string, error) {
-	return p.named("STACK", isStack, stackRule, "dev")
+	name := p.env("STACK")
+	return name, checkStack("STACK", name, "dev")
 }
 
 // stacks are the stacks of a command that takes several: STACKS, or STACK.
@@ -53,8 +70,8 @@ func (p *pipeline) stacks() ([]string, error) {
 	}
 	local := 0
 	for i, name := range names {
-		if !isStack(name) {
-			return nil, fmt.Errorf(`STACKS: %q is not %s. Fix: export STACKS="dev staging"`, name, stackRule)
+		if err := checkStack("STACKS", name, `"dev staging"`); err != nil {
+			return nil, err
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("STACKS: %q is there twice. Fix: name each stack once", name)
