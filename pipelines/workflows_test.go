@@ -42,8 +42,12 @@ func TestStackLists(t *testing.T) {
 			for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(filesOf(t, 1, file)[file]), -1) {
 				stacks = append(stacks, strings.Fields(strings.ReplaceAll(found[1], ",", " "))...)
 			}
-			if !slices.Equal(stacks, deployEnvironments) {
-				t.Errorf("%s: %s finds %q, want %q", file, pattern, stacks, deployEnvironments)
+			want := deployEnvironments
+			if file == "../.drone.yml" { // where every writer reaches every stack
+				want = slices.DeleteFunc(slices.Clone(want), func(stack string) bool { return stack == "prod" })
+			}
+			if !slices.Equal(stacks, want) {
+				t.Errorf("%s: %s finds %q, want %q", file, pattern, stacks, want)
 			}
 		}
 	}
