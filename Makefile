@@ -3,7 +3,7 @@
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
 # `go doc ./emulator/setup` what the two of downloads are; PARTS are those of make bench.
-TYPED = STACK STACKS FROM IMAGE IMAGES BACKEND APPROVED CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS
+TYPED = STACK STACKS FROM IMAGE APPROVED CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
@@ -126,7 +126,7 @@ issue: ## Publish the last drift of STACKS as the one open issue; close it if th
 	@$(PIPELINES) issue
 
 doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud
-	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" $(if $(BACKEND),PULUMI_BACKEND_URL="$$BACKEND$$STACK") go run ./doctor)
+	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" go run ./doctor)
 
 lint: words ## Workflows, words, and golangci-lint with go vet: some minutes when nothing is cached
 	@# Version 1.7.12 does not know that jobs can queue: https://github.com/rhysd/actionlint/issues/657

@@ -46,7 +46,7 @@ func TestSetUp(t *testing.T) {
 	text, from := string(filesOf(t, 1, file)[file]), 0
 	for _, command := range []string{
 		"set -euo pipefail\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project $IDENTITIES\n", "gcloud iam workload-identity-pools create",
-		" make settings\n", "gh variable set GOOGLE_PROVIDER ",
+		"cat > pipelines/google.env <<", " make settings\n", "gh variable set PIPELINES --body on",
 	} {
 		at := strings.Index(text[from:], command)
 		if at < 0 || strings.Count(text, command) != 1 {

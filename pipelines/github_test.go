@@ -301,6 +301,7 @@ func TestSettings(t *testing.T) {
 		"there is no rule pull_request": {"/rules/branches/main", `[{"type": "pull_request"}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`},
 		"need not pass the check lint":  {"/rules/branches/main", strings.Replace(good["/rules/branches/main"], `{"context": "lint"}, `, "", 1)},
 		"rule required_status_checks":   {"/rules/branches/main", `[]`},
+		"PROVIDER is empty":             {},
 	} {
 		h := newHub(t)
 		h.fail = func(w http.ResponseWriter, r *http.Request) bool {
@@ -317,6 +318,11 @@ func TestSettings(t *testing.T) {
 			return true
 		}
 		r := newRunner(t, map[string]string{"GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token"})
+		places := "BACKEND=b\nIMAGES=i\nPROVIDER=p\nIDENTITIES=i\n"
+		if strings.HasPrefix(want, "PROVIDER") {
+			places = strings.Replace(places, "=p", "=", 1)
+		}
+		writeFile(t, filepath.Join(r.folder, googleFile), places)
 		_, _, err := r.run(t, "settings")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -346,24 +352,27 @@ func TestVerify(t *testing.T) {
 		}
 	}
 	repository, _, _ := strings.Cut(imageV1, "@")
-	r := newRunner(t, map[string]string{"IMAGE": imageV1, "IMAGES": repository})
+	r := newRunner(t, map[string]string{"IMAGE": imageV1})
+	writeFile(t, filepath.Join(r.folder, googleFile), "IMAGES="+repository+"\n")
 	if _, log, err := r.run(t, "verify"); err != nil {
 		t.Fatal(err, log)
 	}
 	if calls, err := os.ReadFile(tools + "/calls"); err != nil || !strings.Contains(string(calls), "gh "+args) {
 		t.Errorf("ran %q, %v", calls, err)
 	}
-	if _, _, err := r.run(t, "verify", "IMAGES=europe-west1-docker.pkg.dev/evil/hello-timber-dev/timber-tutorial"); err == nil || !strings.Contains(err.Error(), "where dev pushes") {
-		t.Errorf("an image of another repository: %v", err)
-	}
-	if _, _, err := r.run(t, "verify", "IMAGES="); err == nil || !strings.Contains(err.Error(), `IMAGES: ""`) {
-		t.Errorf("without a repository: %v", err)
-	}
 	if err := os.WriteFile(tools+"/refuse", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := r.run(t, "verify"); err == nil || !strings.Contains(err.Error(), "does not attest") {
 		t.Errorf("without an attestation: %v", err)
+	}
+	for file, want := range map[string]string{
+		"IMAGES=europe-west1-docker.pkg.dev/evil/hello-timber-dev/timber-tutorial\n": "where dev pushes", "IMAGES=\n": `IMAGES="" is not a repository`,
+	} {
+		writeFile(t, filepath.Join(r.folder, googleFile), file)
+		if _, _, err := r.run(t, "verify", "IMAGES="+repository); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with %q: %v", file, err)
+		}
 	}
 }
 

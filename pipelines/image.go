@@ -32,10 +32,13 @@ func (p *pipeline) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	images, err := p.named("IMAGES", isRepository, "a repository of images",
-		"REGION-docker.pkg.dev/PROJECT/hello-timber-dev/timber-tutorial")
+	images, err := p.google("IMAGES")
 	if err != nil {
 		return err
+	}
+	if !isRepository(images) {
+		return fmt.Errorf("%s: IMAGES=%q is not a repository of images. Fix: IMAGES=REGION-docker.pkg.dev/PROJECT/hello-timber-dev/timber-tutorial",
+			googleFile, images)
 	}
 	from, _, _ := strings.Cut(image, "@")
 	if from != images {

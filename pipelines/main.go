@@ -11,8 +11,6 @@
 //	FROM           for a new stack on this machine, the stack whose config it copies
 //	IMAGE          the image to run: by digest, deployed (what the stack runs now)
 //	               or configured (what the stack's config says; the default)
-//	BACKEND        where states are stored: BACKEND and the stack's name
-//	IMAGES         the repository that promoted images must come from
 //	APPROVED       the plan that was approved, as summary printed it
 //	CONFIRM        the name of the stack to destroy, once more
 //	TAG            the version to release, such as v1.2.0
@@ -21,8 +19,9 @@
 //	               and comment and issue require it of what they publish
 //	PULL_REQUEST   the number of the pull request that comment writes to
 //
-// On GitHub Actions it also reads the GITHUB_ variables, and writes outputs and
-// the job's summary. Each command is documented where it is declared.
+// Where states and images are is in pipelines/google.env. On GitHub Actions it also reads
+// the GITHUB_ variables, and writes outputs and the job's summary. Each command is
+// documented where it is declared.
 package main
 
 import (

@@ -57,8 +57,14 @@ func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 		}
 		p.prepared[name] = true
 	}
-	if backend := p.env("BACKEND"); backend != "" && !isLocal(name) {
-		options = append(options, auto.EnvVars(map[string]string{"PULUMI_BACKEND_URL": backend + name}))
+	if slices.Contains(deployEnvironments, name) {
+		backend, err := p.google("BACKEND")
+		if err != nil {
+			return nil, err
+		}
+		if backend != "" {
+			options = append(options, auto.EnvVars(map[string]string{"PULUMI_BACKEND_URL": backend + name}))
+		}
 	}
 	command := p.pulumi
 	if command == nil {

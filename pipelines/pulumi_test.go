@@ -26,6 +26,8 @@ type fakePulumi struct {
 	// stacks are those that exist.
 	stacks map[string]*fakeStack
 	calls  []string
+	// backends are where the calls find their states; empty is where the user is logged in.
+	backends []string
 }
 
 type fakeStack struct {
@@ -40,8 +42,15 @@ type fakeStack struct {
 	noOutputs string
 }
 
-func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []io.Writer, _ []string, args ...string) (string, string, int, error) {
+func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []io.Writer, env []string, args ...string) (string, string, int, error) {
 	f.calls = append(f.calls, strings.Join(args, " "))
+	backend := ""
+	for _, variable := range env {
+		if value, ok := strings.CutPrefix(variable, "PULUMI_BACKEND_URL="); ok {
+			backend = value
+		}
+	}
+	f.backends = append(f.backends, backend)
 	fail := func(complaint string) (string, string, int, error) {
 		for _, w := range errOut {
 			io.WriteString(w, complaint)
@@ -160,7 +169,16 @@ func everyStack(t *testing.T) (*fakePulumi, string) {
 	if err := os.WriteFile(filepath.Join(folder, "Pulumi.yaml"), []byte("name: hello-timber\nruntime: go\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	writeFile(t, filepath.Join(folder, googleFile), "BACKEND=\nIMAGES=\n")
 	return f, folder
+}
+
+// writeFile writes a file and makes its folder.
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // runner runs commands with these variables. A value of "-" unsets one.
@@ -192,6 +210,29 @@ func (r *runner) run(t *testing.T, command string, env ...string) (out, log stri
 		lookup: func(name string) (string, bool) { value, ok := all[name]; return value, ok }}
 	err = p.run(t.Context(), []string{command})
 	return stdout.String(), stderr.String(), err
+}
+
+// Only the committed file says where the state of a pipelines' stack is. Other stacks are
+// where the user is logged in.
+func TestBackend(t *testing.T) {
+	for _, tt := range []struct{ stack, file, want, complaint string }{
+		{"dev", "BACKEND=gs://acme-timber-\n", "gs://acme-timber-dev", ""},
+		{"prod", "# BACKEND=gs://no\nIMAGES=\nBACKEND=gs://acme-timber-", "gs://acme-timber-prod", ""},
+		{"dev", "BACKEND=\n", "", ""},
+		{"fresh", "BACKEND=gs://acme-timber-\n", "", ""},
+		{"dev", "IMAGES=\n", "", "pipelines/google.env has no line BACKEND="},
+	} {
+		r := newRunner(t, map[string]string{"STACK": tt.stack, "BACKEND": "gs://evil-"})
+		writeFile(t, filepath.Join(r.folder, googleFile), tt.file)
+		_, _, err := r.run(t, "preview")
+		if tt.complaint != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.complaint) || len(r.pulumi.calls) > 0 {
+				t.Errorf("%q: got %v after %q, want %q", tt.file, err, r.pulumi.calls, tt.complaint)
+			}
+		} else if places := slices.Compact(r.pulumi.backends); err != nil || !slices.Equal(places, []string{tt.want}) {
+			t.Errorf("%s with %q: %v at %q, want %q", tt.stack, tt.file, err, places, tt.want)
+		}
+	}
 }
 
 // What a person or a workflow passes is checked before anything is started.

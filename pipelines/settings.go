@@ -24,7 +24,7 @@ func (p *pipeline) settings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var problems []error
+	problems := []error{p.places()}
 	for _, check := range []func(context.Context) error{hub.onlyMain, hub.approval, hub.owners, hub.mainRules} {
 		problems = append(problems, check(ctx))
 	}

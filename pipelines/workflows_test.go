@@ -130,6 +130,55 @@ func TestRequiredChecks(t *testing.T) {
 	}
 }
 
+// What decides where states, images, identities and runners are has code owners.
+func TestCodeOwners(t *testing.T) {
+	const file = "../.github/CODEOWNERS"
+	for _, path := range []string{"/.drone.yml", "/.github/", "/Makefile", "/pipelines/"} {
+		if !regexp.MustCompile(`(?m)^` + path + ` +@\S`).Match(filesOf(t, 1, file)[file]) {
+			t.Errorf("%s has no line for %s", file, path)
+		}
+	}
+}
+
+// No machine of one's own runs a pull request's code and main's: the first could leave
+// something behind for the second. GitHub's runners are new machines.
+func TestRunners(t *testing.T) {
+	texts := filesOf(t, 2, "../.github/workflows/*.yml")
+	if shared := sharedRunners(texts); len(shared) > 0 {
+		t.Errorf("pull requests and main share the runners %q", shared)
+	}
+	for file, text := range texts {
+		texts[file] = []byte(strings.ReplaceAll(string(text), "runs-on: ubuntu-24.04", "runs-on: [self-hosted, timber]"))
+	}
+	if shared := sharedRunners(texts); len(shared) != 1 {
+		t.Errorf("of machines for everything only %q are found", shared)
+	}
+}
+
+// sharedRunners are the labels of machines that run a pull request's code and main's.
+func sharedRunners(texts map[string][]byte) (shared []string) {
+	used := map[bool][]string{}
+	for _, text := range texts {
+		workflow := parse(text)
+		pulls := at(workflow, "on", "pull_request") != nil
+		for _, job := range jobsOf(workflow) {
+			if on := at(job, "runs-on"); on != nil && !strings.HasPrefix(on.Value, "ubuntu-") {
+				labels := on.Value
+				for _, label := range on.Content {
+					labels += label.Value + " "
+				}
+				used[pulls] = append(used[pulls], labels)
+			}
+		}
+	}
+	for _, labels := range used[true] {
+		if slices.Contains(used[false], labels) && !slices.Contains(shared, labels) {
+			shared = append(shared, labels)
+		}
+	}
+	return shared
+}
+
 // filesOf reads the files of some patterns, of which there must be at least so many.
 func filesOf(t *testing.T, least int, patterns ...string) map[string][]byte {
 	t.Helper()
@@ -200,6 +249,10 @@ jobs:
 		"line 12: credentials_json":                    {"persist-credentials: false", "persist-credentials: false, credentials_json: x"},
 		"line 13: an expression inside run":            {"make test", `echo "${{ github.event.pull_request.title }}"`},
 		"line 16: an expression inside script":         {"process.env.TITLE", "'${{ github.head_ref }}'"},
+		"line 4: vars: every writer":                   {"{contents: read}\njobs", "{contents: read}\nenv: {BACKEND: \"${{ vars.BACKEND }}\"}\njobs"},
+		"line 14: SECRETS: every writer":               {"github.event.pull_request.title", "SECRETS['KEY']"},
+		"line 10: vars: every writer":                  {"steps:\n", "if: vars.PIPELINES == 'on' && vars.STACK\n    steps:\n"},
+		"line 10: where the job runs":                  {"steps:\n", "runs-on: [\"${{ inputs.runner }}\"]\n    steps:\n"},
 		"secrets: inherit":                             {"    steps: []", "    steps: []\n    secrets: inherit"},
 		"line 6: job test has no timeout-minutes":      {"    timeout-minutes: 5\n    permissions", "    permissions"},
 		"job deploy may be cancelled":                  {"cancel-in-progress: false", "cancel-in-progress: true"},
@@ -325,6 +378,8 @@ var (
 	pinned  = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 	digests = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
 	version = regexp.MustCompile(`^# v\d+\.\d+\.\d+$`)
+	// settable are the contexts whose values every writer can set.
+	settable = regexp.MustCompile(`(?i)\b(vars|secrets)\b`)
 	// mayWrite are the only things that a job may write, and only where it says so.
 	mayWrite = []string{"attestations", "id-token", "issues", "pull-requests"}
 	// strangers are events that give other people's code or words this repository's rights.
@@ -365,7 +420,22 @@ func checkWorkflow(text []byte) []string {
 			c.complain(where, "a checkout must not leave its token: persist-credentials: false")
 		}
 	}
+	c.settable(root)
 	return c.mistakes
+}
+
+// settable complains about values that a writer can change without a review. The one
+// variable that is read switches the pipelines on and off.
+func (c *checker) settable(n *yaml.Node) {
+	value := strings.ReplaceAll(n.Value, "vars.PIPELINES == 'on'", "")
+	if found := settable.FindString(value); found != "" && n.Kind == yaml.ScalarNode {
+		c.complain(n, "%s: every writer can set what it reads; commit it, as in pipelines/google.env", found)
+	}
+	for i, child := range n.Content {
+		if n.Kind != yaml.MappingNode || i%2 == 1 {
+			c.settable(child)
+		}
+	}
 }
 
 // workflow checks events, permissions and jobs.
@@ -464,6 +534,12 @@ func (c *checker) anywhere(key string, value *yaml.Node) {
 	case "run", "script":
 		if strings.Contains(value.Value, "${{") {
 			c.complain(value, "an expression inside %s, where its value becomes code; pass it in env", key)
+		}
+	case "runs-on":
+		for _, label := range append([]*yaml.Node{value}, value.Content...) {
+			if strings.Contains(label.Value, "${{") {
+				c.complain(value, "where the job runs is not written here")
+			}
 		}
 	case "secrets":
 		if value.Value == "inherit" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,7 @@ import (
 var checkedOut = []string{"Makefile", "go.mod", "go.sum", ".github"}
 
 // prepare copies the repository into a folder, with a version to release, and adds to each job what GitHub
-// does around it and act does not: approvals, locks, permissions and an
-// environment's variables.
+// does around it and act does not: approvals, locks and permissions.
 func (r *run) prepare(t *testing.T, folder string, s scenario) {
 	t.Helper()
 	for _, name := range checkedOut {
@@ -24,8 +24,10 @@ func (r *run) prepare(t *testing.T, folder string, s scenario) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(folder, "CHANGELOG.md"), []byte("## [1.2.0] - 2026-11-26\n\n- A note\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"CHANGELOG.md": "## [1.2.0] - 2026-11-26\n\n- A note\n", "pipelines/google.env": places} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700), os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	workflows, err := filepath.Glob(filepath.Join(folder, ".github", "workflows", "*.yml"))
 	if err != nil || len(workflows) == 0 {
@@ -81,28 +83,9 @@ func (r *run) surround(workflow *yaml.Node, place string, starts bool) {
 		end := map[string]any{"name": "end", "if": "always()", "run": "github end", "env": map[string]string{
 			"GROUP": scalar(at(job, "concurrency"), "group"), "STATUS": "${{ job.status }}", "URL": value(at(at(job, "environment"), "url")),
 		}}
-		if environment != "" {
-			accountOf(job, environment)
-		}
 		remove(job, "concurrency") // act ignores it, and does not know all of its keys
 		steps.Content = append(append([]*yaml.Node{encode(begin)}, steps.Content...), encode(end))
 	}
-}
-
-// accountOf gives a job its environment's GOOGLE_DEPLOY_ACCOUNT.
-func accountOf(job *yaml.Node, environment string) {
-	expression := "'" + environment + "'"
-	if inner, ok := strings.CutPrefix(environment, "${{"); ok {
-		expression = strings.TrimSuffix(inner, "}}")
-	}
-	var visit func(n *yaml.Node)
-	visit = func(n *yaml.Node) {
-		n.Value = strings.ReplaceAll(n.Value, "vars.GOOGLE_DEPLOY_ACCOUNT", "format('deploy-{0}', "+expression+")")
-		for _, child := range n.Content {
-			visit(child)
-		}
-	}
-	visit(job)
 }
 
 // at is the value of a key, or nil.

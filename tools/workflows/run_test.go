@@ -29,8 +29,8 @@ type scenario struct {
 	payload map[string]any
 	// ref is the branch or tag, by default main.
 	ref string
-	// unset are variables of the repository that it does not have.
-	unset []string
+	// off is a repository whose pipelines are not switched on.
+	off bool
 	// answers is what the stand-ins read, by the names in standins.go.
 	answers map[string]string
 	// attempt is how often the run was started, by default 1.
@@ -46,20 +46,11 @@ const (
 	commit     = "0123456789abcdef0123456789abcdef01234567"
 )
 
-// variables are those of docs/pipelines.md. GOOGLE_DEPLOY_ACCOUNT is an
-// environment's, so that prepare adds it.
-var variables = map[string]string{
-	"BACKEND":                "gs://acme-timber-",
-	"IMAGES":                 images,
-	"GOOGLE_PROVIDER":        "projects/1/locations/global/workloadIdentityPools/github/providers/hello-timber",
-	"GOOGLE_PREVIEW_ACCOUNT": "preview",
-	"GOOGLE_WATCH_ACCOUNT":   "watch",
-	"PREVIEW_RUNNER":         "previewers",
-	"DEPLOY_RUNNER":          "deployers",
-}
+// places is pipelines/google.env as docs/pipelines.md writes it.
+const places = "PROVIDER=projects/1/locations/global/workloadIdentityPools/github/providers/hello-timber\nIDENTITIES=acme\nIMAGES=" + images + "\n"
 
 // onThisMachine are the labels of runners that the workflows may name.
-var onThisMachine = map[string]string{"ubuntu-24.04": "-self-hosted", "previewers": "-self-hosted", "deployers": "-self-hosted"}
+var onThisMachine = map[string]string{"ubuntu-24.04": "-self-hosted"}
 
 // run is a scenario that runs, or has run.
 type run struct {
@@ -132,10 +123,8 @@ func (s scenario) config(t *testing.T, folder, state, locks string) *runner.Conf
 		t.Fatal(err)
 	}
 	vars := map[string]string{}
-	for name, value := range variables {
-		if !slices.Contains(s.unset, name) {
-			vars[name] = value
-		}
+	if !s.off {
+		vars["PIPELINES"] = "on"
 	}
 	return &runner.Config{
 		Workdir: folder, ActionCache: standIns{}, ActionCacheDir: t.TempDir(), NoSkipCheckout: true,

@@ -192,7 +192,8 @@ func action(args []string) error {
 	case "actions/checkout":
 		return copyTree(os.Getenv("REPOSITORY"), ".")
 	case "google-github-actions/auth":
-		return set("GITHUB_ENV", "ACCOUNT="+inputs["service_account"])
+		account, _, _ := strings.Cut(strings.TrimPrefix(inputs["service_account"], "timber-"), "@acme.iam.gserviceaccount.com")
+		return set("GITHUB_ENV", "ACCOUNT="+account)
 	}
 	return nil
 }
@@ -226,7 +227,7 @@ func folder() string { return filepath.Dir(os.Args[0]) }
 
 // read are the variables that pipelines reads, but for FROM, which has a meaning on
 // this machine only.
-var read = []string{"STACK", "STACKS", "IMAGE", "BACKEND", "IMAGES", "APPROVED", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
+var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
 
 // pipelines is the program that the make targets call. What needs no stack
 // is the program itself, whose GitHub is in hub_test.go.
