@@ -302,6 +302,7 @@ func TestSettings(t *testing.T) {
 		"need not pass the check lint":  {"/rules/branches/main", strings.Replace(good["/rules/branches/main"], `{"context": "lint"}, `, "", 1)},
 		"rule required_status_checks":   {"/rules/branches/main", `[]`},
 		"PROVIDER is empty":             {},
+		"no checksum of the plugin":     {},
 	} {
 		h := newHub(t)
 		h.fail = func(w http.ResponseWriter, r *http.Request) bool {
@@ -323,6 +324,9 @@ func TestSettings(t *testing.T) {
 			places = strings.Replace(places, "=p", "=", 1)
 		}
 		writeFile(t, filepath.Join(r.folder, googleFile), places)
+		if strings.HasPrefix(want, "no checksum") {
+			writeFile(t, filepath.Join(r.folder, sumsFile), "?"+sumOf)
+		}
 		_, _, err := r.run(t, "settings")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

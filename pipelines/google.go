@@ -26,7 +26,7 @@ func (p *pipeline) google(name string) (string, error) {
 	return "", fmt.Errorf("%s has no line %s=. Fix: git checkout main -- %s", googleFile, name, googleFile)
 }
 
-// places fails unless googleFile has every value.
+// places fails unless googleFile has every value, and sumsFile every checksum.
 func (p *pipeline) places() error {
 	var problems []error
 	for _, name := range []string{"BACKEND", "IMAGES", "PROVIDER", "IDENTITIES"} {
@@ -36,5 +36,11 @@ func (p *pipeline) places() error {
 		}
 		problems = append(problems, err)
 	}
-	return errors.Join(problems...)
+	text, err := os.ReadFile(filepath.Join(p.folder, sumsFile))
+	for _, line := range archiveLine.FindAllStringSubmatch(string(text), -1) {
+		if line[1] == "?" {
+			problems = append(problems, fmt.Errorf("%s: there is no checksum of the plugin %s %s. Fix: the loop in docs/pipelines.md", sumsFile, line[2], line[3]))
+		}
+	}
+	return errors.Join(append(problems, err)...)
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
-// cli is the Pulumi CLI. It differs from the Automation API's own in three ways:
+// cli is the Pulumi CLI. It differs from the Automation API's own in four ways:
 // it never selects a stack, so that a person's next command acts on the stack
 // they selected; it lets an interrupted update end by itself, because a killed one
-// leaves a lock; and it starts no shell and needs no terminal.
+// leaves a lock; it starts no shell and needs no terminal; and it installs no plugin
+// that a state names (see installPlugins).
 type cli struct{ auto.PulumiCommand }
 
 func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []io.Writer, env []string, args ...string,
@@ -28,7 +29,7 @@ func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []i
 	}
 	command := exec.CommandContext(ctx, "pulumi", append([]string{"--non-interactive"}, args...)...)
 	command.Dir, command.Stdin = folder, in
-	command.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true")
+	command.Env = append(append(os.Environ(), env...), "PULUMI_AUTOMATION_API=true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true")
 	// In a group of its own, so that Ctrl-C reaches it once: pulumi takes the second for an order to stop at once.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
@@ -73,6 +74,11 @@ func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 			return nil, fmt.Errorf("the Pulumi CLI cannot be run: %w. Fix: install it from https://www.pulumi.com/docs/install", err)
 		}
 		command = cli{official}
+	}
+	if !isLocal(name) {
+		if err := p.installPlugins(ctx, command); err != nil {
+			return nil, err
+		}
 	}
 	workspace, err := auto.NewLocalWorkspace(ctx, append(options, auto.Pulumi(command))...)
 	if err != nil {

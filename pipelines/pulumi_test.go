@@ -28,6 +28,8 @@ type fakePulumi struct {
 	calls  []string
 	// backends are where the calls find their states; empty is where the user is logged in.
 	backends []string
+	// refuses has it install no plugin.
+	refuses bool
 }
 
 type fakeStack struct {
@@ -56,6 +58,12 @@ func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []i
 			io.WriteString(w, complaint)
 		}
 		return "", complaint, 255, errors.New("exit status 255")
+	}
+	if args[0] == "plugin" {
+		if f.refuses {
+			return fail("[resource plugin] installing\nerror: invalid checksum, expected 01, actual 02\n")
+		}
+		return "", "", 0, nil
 	}
 	name := after(args, "--stack")
 	stack := f.stacks[name]
@@ -170,6 +178,7 @@ func everyStack(t *testing.T) (*fakePulumi, string) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(folder, googleFile), "BACKEND=\nIMAGES=\n")
+	writeFile(t, filepath.Join(folder, sumsFile), "")
 	return f, folder
 }
 
@@ -467,14 +476,14 @@ func TestDrift(t *testing.T) {
 func TestCLI(t *testing.T) {
 	tools := t.TempDir()
 	// The signal may come before the next command starts, so none is longer than a tenth of a second.
-	script := "#!/bin/sh\necho \"$@\"\n[ \"$4\" = up ] || exit 0\nset waiting\ntrap 'echo interrupted; set done' INT\n" +
+	script := "#!/bin/sh\necho \"$@\" $PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION\n[ \"$4\" = up ] || exit 0\nset waiting\ntrap 'echo interrupted; set done' INT\n" +
 		"echo ready >&2\nfor _ in $(seq 90); do [ \"$1\" = done ] || sleep 0.1; done\necho ended\n"
 	if err := os.WriteFile(filepath.Join(tools, "pulumi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
-	out, _, code, err := cli{}.Run(t.Context(), ".", nil, nil, nil, []string{"A=b"}, "stack", "select", "--stack", "prod")
-	if out != "--non-interactive stack --stack prod\n" || code != 0 || err != nil {
+	out, _, code, err := cli{}.Run(t.Context(), ".", nil, nil, nil, []string{"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=false"}, "stack", "select", "--stack", "prod")
+	if out != "--non-interactive stack --stack prod true\n" || code != 0 || err != nil {
 		t.Errorf("got %q, %d, %v", out, code, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// TestForeignPlugin plants a state that names a plugin at an address of its own. The
+// pipelines' commands refuse the state, and neither download the plugin nor start it.
+func TestForeignPlugin(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, "e2e-plugin")
+	t.Cleanup(func() { s.importState(t) }) // or the destroy at the end would start the plugin
+	ran := filepath.Join(t.TempDir(), "ran")
+	archive := foreignPlugin(t, ran)
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		w.Write(archive)
+	}))
+	t.Cleanup(server.Close)
+
+	const provider = "urn:pulumi:e2e-plugin::hello-timber::pulumi:providers:foreign::default"
+	s.importState(t,
+		map[string]any{"urn": provider, "custom": true, "id": "0", "type": "pulumi:providers:foreign",
+			"inputs": map[string]any{"version": "1.0.0", "__internal": map[string]any{"pluginDownloadURL": server.URL}}},
+		map[string]any{"urn": strings.Replace(provider, "pulumi:providers:foreign", "foreign:index:Thing", 1), "custom": true, "id": "thing",
+			"type": "foreign:index:Thing", "provider": provider + "::0"},
+	)
+	// Not deploy, which would first create a cluster.
+	for _, command := range []string{"preview", "summary", "drift", "destroy"} {
+		if _, err := s.try("make", "-s", command, "STACK="+s.name, "CONFIRM="+s.name); err == nil || !strings.Contains(said(err), "foreign") {
+			t.Errorf("make %s: %v", command, err)
+		}
+	}
+	if _, err := s.try("env", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true", "pulumi", "refresh", "--yes", "--skip-preview"); err == nil || !strings.Contains(said(err), "foreign") {
+		t.Errorf("refresh: %v", err)
+	}
+	if _, err := os.Stat(ran); requests.Load() > 0 || err == nil {
+		t.Fatalf("the plugin was asked for %d times, and started: %v", requests.Load(), err == nil)
+	}
+	// The state is as dangerous as it should be: Pulumi by itself does start the plugin.
+	_, err := s.try("pulumi", "refresh", "--preview-only")
+	if _, missing := os.Stat(ran); requests.Load() == 0 || missing != nil {
+		t.Errorf("the plugin was asked for %d times and started: %v; %v", requests.Load(), missing == nil, err)
+	}
+	s.run(t, "pulumi", "plugin", "remove", "resource", "foreign", "--yes")
+}
+
+// importState replaces the stack's state.
+func (s *stack) importState(t *testing.T, resources ...any) {
+	t.Helper()
+	state, err := json.Marshal(map[string]any{"version": 3, "deployment": map[string]any{
+		"manifest": map[string]any{"time": "2026-01-01T00:00:00Z", "magic": "", "version": ""}, "resources": resources,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(file, state, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.pulumi(t, "stack", "import", "--file", file)
+}
+
+// foreignPlugin is the archive of a plugin that makes a file when it is started.
+func foreignPlugin(t *testing.T, makes string) []byte {
+	t.Helper()
+	script := "#!/bin/sh\necho > '" + makes + "'\n"
+	var archive bytes.Buffer
+	zipped := gzip.NewWriter(&archive)
+	files := tar.NewWriter(zipped)
+	if err := files.WriteHeader(&tar.Header{Name: "pulumi-resource-foreign", Mode: 0o755, Size: int64(len(script))}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := files.Write([]byte(script))
+	if err := errors.Join(err, files.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return archive.Bytes()
+}
