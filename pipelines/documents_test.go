@@ -46,6 +46,7 @@ func TestSetUp(t *testing.T) {
 	text, from := string(filesOf(t, 1, file)[file]), 0
 	for _, command := range []string{
 		"set -euo pipefail\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project $IDENTITIES\n", "gcloud iam workload-identity-pools create",
+		`"google.subject=assertion.repository_id + ':' + assertion.run_id,`,
 		"cat > pipelines/google.env <<", " make settings\n", "gh variable set PIPELINES --body on",
 	} {
 		at := strings.Index(text[from:], command)

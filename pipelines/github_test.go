@@ -283,6 +283,7 @@ func TestGitHubMistakes(t *testing.T) {
 // settings finds each rule that docs/pipelines.md relies on and GitHub does not keep.
 func TestSettings(t *testing.T) {
 	good := map[string]string{
+		"/actions/workflows":                                     `{"workflows": [{"path": ".github/workflows/nightly.yml", "state": "active"}]}`,
 		"/codeowners/errors":                                     `{"errors": []}`,
 		"/environments/prod-approval":                            `{"protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
 		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "test"}, {"context": "lint"}, {"context": "vulnerabilities"}, {"context": "version"}]}}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
@@ -303,6 +304,7 @@ func TestSettings(t *testing.T) {
 		"rule required_status_checks":   {"/rules/branches/main", `[]`},
 		"PROVIDER is empty":             {},
 		"no checksum of the plugin":     {},
+		"gh workflow enable nightly":    {"/actions/workflows", strings.Replace(good["/actions/workflows"], "active", "disabled_inactivity", 1)},
 	} {
 		h := newHub(t)
 		h.fail = func(w http.ResponseWriter, r *http.Request) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 )
 
@@ -25,13 +26,13 @@ func (p *pipeline) settings(ctx context.Context) error {
 		return err
 	}
 	problems := []error{p.places()}
-	for _, check := range []func(context.Context) error{hub.onlyMain, hub.approval, hub.owners, hub.mainRules} {
+	for _, check := range []func(context.Context) error{hub.onlyMain, hub.approval, hub.owners, hub.mainRules, hub.enabled} {
 		problems = append(problems, check(ctx))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, "environments, approval, code owners and the rules of main are as docs/pipelines.md needs them")
+	fmt.Fprintln(p.out, "environments, approval, code owners, workflows and the rules of main are as docs/pipelines.md needs them")
 	return nil
 }
 
@@ -120,6 +121,25 @@ func (g github) mainRules(ctx context.Context) error {
 		}
 		if !slices.ContainsFunc(rules, requires) {
 			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s. Fix: the ruleset in docs/pipelines.md", want))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// enabled fails if a workflow is switched off. GitHub does that to nightly.yml in a
+// public repository after 60 days without a commit.
+func (g github) enabled(ctx context.Context) error {
+	var answer struct {
+		Workflows []struct{ Path, State string }
+	}
+	if err := g.call(ctx, http.MethodGet, fmt.Sprintf("/actions/workflows?per_page=%d", perPage), nil, &answer); err != nil {
+		return fmt.Errorf("workflows: %w", err)
+	}
+	var problems []error
+	for _, workflow := range answer.Workflows {
+		if workflow.State != "active" {
+			name := path.Base(workflow.Path)
+			problems = append(problems, fmt.Errorf("%s: it is %s, and no event starts it. Fix: gh workflow enable %s", name, workflow.State, name))
 		}
 	}
 	return errors.Join(problems...)
