@@ -85,7 +85,11 @@ func TestBudgetDefault(t *testing.T) {
 	if _, _, err := r.run(t, "preview"); err != nil {
 		t.Errorf("no budget: %v", err)
 	}
-	r.folder = ".." // the repository's own config
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.dev.yaml"} { // the repository's own config
+		if err := os.WriteFile(filepath.Join(r.folder, name), filesOf(t, 1, "../"+name)["../"+name], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, _, err := r.run(t, "preview"); err != nil {
 		t.Errorf("the repository: %v", err)
 	}
