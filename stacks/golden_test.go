@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 	if _, err := deploy(t, c, "dev", config); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "existing.golden.txt", differences(t, dev, c))
+	golden(t, "existing.golden.txt", bytes.ReplaceAll(differences(t, dev, c), []byte(config["hello-timber:kubeconfig"]), []byte("~/kubeconfig")))
 }
 
 // TestURNs: another type, name or parent replaces the resource on every stack.
