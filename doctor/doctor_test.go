@@ -165,6 +165,9 @@ func TestRoles(t *testing.T) {
 // ofStack finds printed commands that act on the selected stack, unless they name one.
 var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(]*`)
 
+// premium is what gcloud lists of an address of the region.
+const premium = `[{"name": "timber", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED", "users": ["https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1/forwardingRules/web"]}]`
+
 // Each problem is in its line, with its fix, and the checks that need it are skipped.
 func TestFindings(t *testing.T) {
 	const (
@@ -216,6 +219,10 @@ func TestFindings(t *testing.T) {
 			[]string{"MISSING", "CPUS 5 of 4 free"}, "", true},
 		"quota of all regions": {commands{"gcloud compute project-info describe --project=acme-timber --format=json": `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 10}]}`}, nil, "quota",
 			[]string{"MISSING", "CPUS_ALL_REGIONS 3 of 2 free"}, "", true},
+		"quota of all regions, for the first nodes": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "europe-west1-d", "europe-west1", 1), region: strings.NewReplacer("24.0, \"usage\": 20.0", "24.0, \"usage\": 0.0", "250.0", "500.0").Replace(healthy[region]),
+			"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 8}]}`,
+			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 1}`}, nil, "quota",
+			[]string{"MISSING", "too little in europe-west1: CPUS_ALL_REGIONS 6 of 4 free. Fix: "}, "", true},
 		"quota that gcloud does not list": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "c4-standard-2", 1),
 			"gcloud compute machine-types describe c4-standard-2 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 2}`}, nil, "quota",
 			[]string{"unknown", "gcloud lists no C4_CPUS for europe-west1; compare 6 at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"}, "", false},
@@ -252,6 +259,12 @@ func TestFindings(t *testing.T) {
 			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1. Fix: gcloud compute addresses create NAME --region europe-west1 --project acme-timber"}, "", true},
 		"an address elsewhere": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/us-central1"}]`}), nil, "address",
 			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1"}, "", true},
+		"an internal address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "addressType": "INTERNAL", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED"}]`}), nil, "address",
+			[]string{"MISSING", "203.0.113.9, reserved as timber, is an internal address. Fix: gcloud compute addresses create NAME"}, "", true},
+		"an address of the other tier": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "addressType": "EXTERNAL", "networkTier": "STANDARD", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED"}]`}), nil, "address",
+			[]string{"MISSING", "is of the Standard network tier"}, "", true},
+		"an address in use": {configured(`"address": "203.0.113.9"`, commands{addresses: strings.Replace(premium, "RESERVED", "IN_USE", 1), "pulumi stack output --json --stack dev": `{"cluster": "c", "url": "http://203.0.113.90"}`}), nil, "address",
+			[]string{"MISSING", "203.0.113.9, reserved as timber, is in use by web. Fix: "}, "", true},
 		"a global address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber"}]`}), nil, "address", []string{"MISSING", "is not reserved in europe-west1"}, "", true},
 		"compute API off":  {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
 		"quota":            {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free. Fix: request more", "iam-admin/quotas?project=acme-timber"}, "", true},
@@ -304,6 +317,10 @@ func TestStacks(t *testing.T) {
 		"a Shared VPC": {with(configured(`"network": "projects/acme-host/global/networks/shared", "subnetwork": "nodes", "secondaryRanges": "pods,services"`,
 			commands{of("shared", "acme-host"): `[{"name": "other"}, {"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "services"}, {"rangeName": "pods"}]}]`})),
 			"network", "ok       network  shared, with Private Google Access in europe-west1"},
+		"its own address": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": strings.Replace(premium, "RESERVED", "IN_USE", 1),
+			"pulumi stack output --json --stack dev": `{"cluster": "c", "url": "http://203.0.113.9"}`})), "address", "ok       address  203.0.113.9, reserved as timber"},
+		"an address that another network has, too": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": `[{"name": "db", "addressType": "INTERNAL", "region": "regions/europe-west1"}, ` + premium[1:]})),
+			"address", "ok       address  203.0.113.9, reserved as timber"},
 		"a reserved address": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1"}]`})),
 			"address", "ok       address  203.0.113.9, reserved as timber"},
 		"an existing cluster": {with(commands{"pulumi config --json --stack dev": `{"hello-timber:kubeconfig": {"value": "/k"}, "hello-timber:context": {"value": "mine"}}`}), "login", ""},

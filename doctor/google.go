@@ -212,20 +212,44 @@ func noSubnet(s *stack, network, subnet, project string, others []subnet) findin
 		subnet, network, s.region(), project), "%s", says)
 }
 
-// address looks for the load balancer's reserved address.
+// reserved is what gcloud lists of a reserved address.
+type reserved struct {
+	Name, Region, AddressType, NetworkTier, Status string
+	Users                                          []string
+}
+
+// address looks for the load balancer's reserved address. The Service takes an external
+// one of its region, in the Premium tier, that nothing else uses.
 func address(ctx context.Context, s *stack) finding {
 	want := s.config["address"]
 	if want == "" {
 		return ok("Google chooses one")
 	}
-	var reserved []struct{ Name, Region string }
-	err := s.gcloud(ctx, &reserved, "compute", "addresses", "list", "--filter=address="+want)
-	switch {
-	case err != nil:
+	var all []reserved
+	if err := s.gcloud(ctx, &all, "compute", "addresses", "list", "--filter=address="+want); err != nil {
 		return unknown("%v", err)
-	case len(reserved) == 0 || path.Base(reserved[0].Region) != s.region():
-		return missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name),
-			"%s is not reserved in %s", want, s.region())
 	}
-	return ok("%s, reserved as %s", want, reserved[0].Name)
+	another := fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name)
+	// Another network of the project may have the same internal address.
+	i := slices.IndexFunc(all, func(r reserved) bool { return r.AddressType != "INTERNAL" && path.Base(r.Region) == s.region() })
+	if i < 0 {
+		for _, r := range all {
+			if r.AddressType == "INTERNAL" {
+				return missing(another, "%s, reserved as %s, is an internal address", want, r.Name)
+			}
+		}
+		return missing(another, "%s is not reserved in %s", want, s.region())
+	}
+	r := all[i]
+	switch {
+	case r.NetworkTier == "STANDARD":
+		return missing(another, "%s, reserved as %s, is of the Standard network tier, and GKE's load balancers are Premium", want, r.Name)
+	case r.Status == "IN_USE" && s.url != "http://"+want:
+		user := "something else"
+		if len(r.Users) > 0 {
+			user = path.Base(r.Users[0])
+		}
+		return missing(another, "%s, reserved as %s, is in use by %s", want, r.Name, user)
+	}
+	return ok("%s, reserved as %s", want, r.Name)
 }

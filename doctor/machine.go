@@ -86,6 +86,7 @@ func stackConfig(ctx context.Context, s *stack) finding {
 		return unknown("pulumi stack output --json: %v", err)
 	}
 	_, s.up = outputs["cluster"]
+	s.url, _ = outputs["url"].(string)
 	state := "not up"
 	if s.up {
 		state = "up"

@@ -5,7 +5,21 @@
 // no failure.
 //
 // It runs the pulumi, docker and gcloud commands, because their logins are those that
-// count, and no package that takes long to compile.
+// count, and no package that takes long to compile. What it checks is what the work uses:
+//
+//	check               asks                            used by                    they agree, because
+//	go, pulumi          the commands                    pulumi up                  they are the commands in PATH
+//	stack               pulumi config, stack output     pulumi up                  same backend, same passphrase
+//	docker              docker version                  the Docker provider        only if no Docker context is selected,
+//	                                                                               because the provider knows none
+//	gcloud, account     gcloud                          this program, kubectl      they are gcloud and its account
+//	plugin              PATH                            kubeconfig                 it names the plugin without a path
+//	login, roles        Application Default Credentials the Google provider        other credentials are refused
+//	project, billing,   gcloud's account, which may     the Google provider        an answer that the account may not
+//	apis, network       not be the provider's                                      read is unknown
+//	address             type, tier, region and user     GKE's load balancer        it takes no other address
+//	quota               the region and all regions      GKE: first the temporary   each quota has the larger of both
+//	                                                    pool, then the stack's
 package main
 
 import (
@@ -100,6 +114,7 @@ type stack struct {
 	name   string
 	config map[string]string
 	up     bool   // it has a cluster
+	url    string // where its service answers, or empty
 	token  string // the access token of the Application Default Credentials
 }
 

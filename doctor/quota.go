@@ -68,19 +68,21 @@ func quota(ctx context.Context, s *stack) finding {
 	if err := s.gcloud(ctx, &node, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
 		return unknown("%v", err)
 	}
+	// One after the other, so each quota has to be enough for the larger of both.
+	first, own := zones*firstNodeCPUs, nodes*node.GuestCPUs
 	processors := processorQuota(s.config["machineType"], s.config["spot"] == "true", limit)
 	needs := []need{
-		{processors, nodes * node.GuestCPUs},
-		{"CPUS", zones * firstNodeCPUs},
-		{"CPUS_ALL_REGIONS", nodes * node.GuestCPUs},
+		{processors, own},
+		{"CPUS", first},
+		{"CPUS_ALL_REGIONS", max(own, first)},
 		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * machine.DiskGB},
 		{"SSD_TOTAL_GB", zones * firstNodeDisk},
-		{"INSTANCES", nodes},
+		{"INSTANCES", max(nodes, zones)},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
 	}
-	if processors == "CPUS" { // one after the other
-		needs[0].amount = max(needs[0].amount, needs[1].amount)
-		needs = slices.Delete(needs, 1, 2)
+	if processors == "CPUS" {
+		needs = slices.Delete(needs, 0, 1)
+		needs[0].amount = max(own, first)
 	}
 	return s.compare(needs, left)
 }
