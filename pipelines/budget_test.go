@@ -105,8 +105,8 @@ func TestBudgetPage(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{
-		"| dev | ❌ **over budget**, with: 1 created, 3 changed | $62 → $103, budget $80 |\n",
-		"| staging | ❌ **over budget**, and no changes | $103, budget $80 |\n",
+		"| dev | ❌ **over budget**, with: 1 created, 3 changed | $62 (or $135) → $103 (or $176), budget $80 |\n",
+		"| staging | ❌ **over budget**, and no changes | $103 (or $176), budget $80 |\n",
 		"**staging failed:**\n\n```\nbudget: $102.57 a month is more than the $80 that stack staging may cost",
 	} {
 		if !strings.Contains(out, want) {
@@ -128,7 +128,7 @@ func TestCost(t *testing.T) {
 		{"urn": "b", "type": "gcp:container/nodePool:NodePool", "external": true, "inputs": {"location": "europe-west1", "nodeCount": 9}},
 		{"urn": "c", "type": "kubernetes:core/v1:Service", "inputs": {"spec": {"type": "LoadBalancer"}}}]}`
 	before := "dev now: $91 a month (list prices of " + cost.Date + ")\n  regional control plane $73.00\n  load balancer $18.25\n"
-	after := "dev after an update: $103 a month (list prices of " + cost.Date + ")\n" +
+	after := "dev after an update: $103 (or $176) a month (list prices of " + cost.Date + ")\n" +
 		"  zonal control plane free for one cluster of the billing account (others $73.00)\n  3 × e2-medium $80.72\n  3 × 30 GB pd-standard $3.60\n  load balancer $18.25\n"
 	for name, tt := range map[string]struct {
 		change    func(r *runner)

@@ -5,7 +5,6 @@ package cost
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +19,9 @@ type Cost struct {
 	// Sum is the price of what has one, and Priced explains it in the order of the resources.
 	Sum    float64
 	Priced []string
+	// Waived is not part of Sum: Google charges it unless the stack's zonal cluster is the
+	// one cluster of the billing account that is free.
+	Waived float64
 	// Unpriced are resources whose price is not in the table.
 	Unpriced []string
 	// Google reports that the stack has a cluster on Google Cloud, whose load
@@ -52,7 +54,8 @@ func (c *Cost) cluster(where string) {
 	c.Google = true
 	switch {
 	case location.IsZone(where):
-		c.Priced = append(c.Priced, "zonal control plane free for one cluster of the billing account (others $73.00)")
+		c.Waived += controlPlane * hours
+		c.Priced = append(c.Priced, fmt.Sprintf("zonal control plane free for one cluster of the billing account (others $%.2f)", controlPlane*hours))
 	case where == "":
 		c.Unpriced = append(c.Unpriced, "control plane")
 	default:
@@ -128,7 +131,7 @@ func (c Cost) whole() Cost {
 	return c
 }
 
-// Total is the price of what has one.
+// Total is the price of what has one, without what Google may waive.
 func (c Cost) Total() float64 { return c.whole().Sum }
 
 // Known reports whether everything has a price.
@@ -144,18 +147,22 @@ func (c Cost) Items() []string {
 	return list
 }
 
-// Amount is such as $77, or "$18 + unknown".
+// Amount is such as "$176", "$77 (or $150)" if Google may waive a part, or "$18 + unknown".
 func (c Cost) Amount() string {
 	c = c.whole()
+	amount := fmt.Sprintf("$%.0f", c.Sum)
+	if c.Waived > 0 {
+		amount += fmt.Sprintf(" (or $%.0f)", c.Sum+c.Waived)
+	}
 	switch {
 	case len(c.Unpriced) > 0 && c.Sum == 0:
 		return "unknown"
 	case len(c.Unpriced) > 0:
-		return fmt.Sprintf("$%.0f + unknown", c.Sum)
+		return amount + " + unknown"
 	case len(c.Priced) == 0:
 		return "–"
 	}
-	return fmt.Sprintf("$%.0f", math.Round(c.Sum))
+	return amount
 }
 
 // Change is what a stack costs before and after a change.
@@ -174,7 +181,7 @@ func (c *Change) Count(step apitype.StepEventMetadata) {
 	}
 }
 
-// Amounts is such as "$77 → $103", or $77 if that stays.
+// Amounts is such as "$77 (or $150) → $176", or one of them if that stays.
 func (c Change) Amounts() string {
 	before, after := c.Before.Amount(), c.After.Amount()
 	if before == after {

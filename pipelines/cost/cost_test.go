@@ -50,14 +50,15 @@ func TestCost(t *testing.T) {
 		total     float64
 		amount    string
 	}{
-		"dev":              {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "n1-standard-1", 3, true), balancer}, 76.70, "$77"},
-		"staging":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "e2-medium", 3, false), balancer}, 102.57, "$103"},
+		"dev":              {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "n1-standard-1", 3, true), balancer}, 76.70, "$77 (or $150)"},
+		"staging":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "e2-medium", 3, false), balancer}, 102.57, "$103 (or $176)"},
 		"prod":             {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "e2-medium", 1, false), balancer}, 175.57, "$176"},
 		"autoscaling":      {[]*apitype.StepEventStateMetadata{scaledPoolOf("europe-west1", "e2-medium", 1, 2)}, 168.64, "$169"},
 		"another size":     {[]*apitype.StepEventStateMetadata{poolOf("europe-west1-b", "e2-standard-4", 2, false)}, 217.65, "$218"},
 		"sustained use":    {[]*apitype.StepEventStateMetadata{poolOf("us-central1-b", "n2-standard-2", 1, false)}, 57.93, "$58"},
-		"several services": {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), balancer, balancer}, 18.25, "$18"},
+		"several services": {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), balancer, balancer}, 18.25, "$18 (or $91)"},
 		"unknown":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "c4-standard-4", 1, false), balancer}, 91.25, "$91 + unknown"},
+		"zone, unknown":    {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "c4-standard-4", 1, false), balancer}, 18.25, "$18 (or $91) + unknown"},
 		"region":           {[]*apitype.StepEventStateMetadata{poolOf("asia-east1-a", "e2-medium", 3, false)}, 0, "unknown"},
 		"existing cluster": {[]*apitype.StepEventStateMetadata{balancer}, 0, "unknown"},
 		"nothing":          {nil, 0, "–"},
@@ -99,14 +100,14 @@ func TestChange(t *testing.T) {
 	} {
 		c.Count(step)
 	}
-	if c.Amounts() != "$77 → $103" || !strings.HasPrefix(c.Why(), "3 × e2-medium $80.72 instead of 3 × n1-standard-1 spot $54.85; unchanged: ") {
+	if c.Amounts() != "$77 (or $150) → $103 (or $176)" || !strings.HasPrefix(c.Why(), "3 × e2-medium $80.72 instead of 3 × n1-standard-1 spot $54.85; unchanged: ") {
 		t.Errorf("%s: %s", c.Amounts(), c.Why())
 	}
 	var gone Change
 	for _, resource := range []*apitype.StepEventStateMetadata{balancer, clusterAt("europe-west1-d")} { // in the order of a deletion
 		gone.Count(apitype.StepEventMetadata{Op: apitype.OpDelete, Old: resource})
 	}
-	if gone.Amounts() != "$18 → –" || !strings.HasPrefix(gone.Why(), "no longer: ") {
+	if gone.Amounts() != "$18 (or $91) → –" || !strings.HasPrefix(gone.Why(), "no longer: ") {
 		t.Errorf("%s: %s", gone.Amounts(), gone.Why())
 	}
 }
