@@ -130,6 +130,9 @@ func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
 	}
 	// Without Dataplane V2, NetworkPolicy objects are accepted and ignored.
 	gke.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
+	// The network's firewall rules, and its flow logs if the subnet has them, also see
+	// connections between pods of one node (5.6.1).
+	gke.EnableIntranodeVisibility = pulumi.Bool(true)
 	// Nodes have no public address (5.6.5), which also saves its price. They reach
 	// Google's APIs and registries privately, and nothing else outside the VPC. The
 	// control plane keeps its public address: this program calls it from anywhere.
