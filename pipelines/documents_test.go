@@ -58,6 +58,44 @@ func TestSetUp(t *testing.T) {
 	}
 }
 
+// The set-up runs to its end, here with stand-ins for Google and GitHub. Besides dev's own
+// deployer, no one gets a role with which dev's images can be deleted or pushed.
+func TestImageReaders(t *testing.T) {
+	const file = "../docs/pipelines.md"
+	_, setUp, _ := strings.Cut(string(filesOf(t, 1, file)[file]), "\n## Before the first run\n")
+	setUp, _, _ = strings.Cut(setUp, "\n## ")
+	script := `gcloud() { echo "gcloud $*"; }; gh() { echo "gh $*"; }; make() { echo "make $*"; }; export -f gcloud gh make` + "\n"
+	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
+		script += block[1]
+	}
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "gh variable set GOOGLE_PROVIDER ") {
+		t.Fatalf("the set-up fails: %v\n%s", err, out)
+	}
+	readers := 0
+	for line := range strings.Lines(string(out)) {
+		images := strings.Contains(line, "repositories add-iam-policy-binding hello-timber-dev ") || strings.Contains(line, "projects add-iam-policy-binding acme-timber-dev ")
+		if !images || strings.Contains(line, "timber-deploy-dev@") {
+			continue
+		}
+		_, role, _ := strings.Cut(line, "--role ")
+		if role = strings.Fields(role)[0]; strings.HasPrefix(role, "roles/artifactregistry.") && role != "roles/artifactregistry.reader" {
+			t.Errorf("a role that can delete or push images: %s", line)
+		}
+		if strings.Contains(role, "/imageReaders") {
+			readers++
+		}
+	}
+	if readers != 2 {
+		t.Errorf("%d of staging and prod can let nodes read dev's images", readers)
+	}
+	for permission := range strings.FieldsSeq(strings.ReplaceAll(regexp.MustCompile("roles create imageReaders .*").FindString(string(out)), ",", " ")) {
+		if strings.Contains(permission, "delete") || strings.Contains(permission, "upload") {
+			t.Errorf("imageReaders has %s", permission)
+		}
+	}
+}
+
 // A checkout with core.autocrlf has the same line ends as any other: scripts and the
 // service's page, whose policy has the hash of its style, run in Linux containers.
 func TestLineEnds(t *testing.T) {
