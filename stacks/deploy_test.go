@@ -181,6 +181,8 @@ func TestOrdinaryChangesAreNotRefused(t *testing.T) {
 		typeReader:                          {"location", "project", "repository", "member", "role"},
 		typeSecret:                          {"metadata.name", "metadata.namespace", "stringData", "data", "type"},
 		"kubernetes:core/v1:ServiceAccount": {"metadata.name", "metadata.namespace"},
+		"kubernetes:core/v1:LimitRange":     {"metadata.name", "metadata.namespace"},
+		"kubernetes:core/v1:ResourceQuota":  {"metadata.name", "metadata.namespace", "spec.scopes"},
 	}
 	before, _ := deployStack(t, "prod", nil)
 	for key, value := range map[string]string{

@@ -9,8 +9,9 @@ import (
 )
 
 // deployment registers the pods, with what they need and how they are replaced by
-// those of another version. No pod runs before the policy.
-func (r *registration) deployment(policy pulumi.Resource) error {
+// those of another version. No pod runs before the policy, and no more pods are asked for
+// than the quota allows.
+func (r *registration) deployment(policy, quota pulumi.Resource) error {
 	// An account of their own has no rights, whatever others grant to the default one.
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, &corev1.ServiceAccountArgs{
 		Metadata:                     r.meta,
@@ -31,9 +32,9 @@ func (r *registration) deployment(policy pulumi.Resource) error {
 	// Not in the selector, so that another version is a rollout even if the image is the same.
 	labels["app.kubernetes.io/version"] = pulumi.String(r.Version)
 
-	// Pods whose nodes may not pull yet back off for minutes. Nothing of the grant or the
-	// policy is an input of the Deployment.
-	before := []pulumi.Resource{policy}
+	// Pods whose nodes may not pull yet back off for minutes. Nothing of the grant, the
+	// policy or the quota is an input of the Deployment.
+	before := []pulumi.Resource{policy, quota}
 	if r.PullGrant != nil {
 		before = append(before, r.PullGrant)
 	}

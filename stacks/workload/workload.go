@@ -57,7 +57,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	if err := r.deployment(policy); err != nil {
+	quota, err := r.limits()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.deployment(policy, quota); err != nil {
 		return nil, err
 	}
 	balancer, err := r.service()
