@@ -66,6 +66,21 @@ func checkoutOf(t *testing.T, docker *client.Client, home string) *machines {
 	return &machines{docker, home}
 }
 
+// A node can neither load modules, set the clock, restart the machine, nor reach its memory
+// and devices.
+func TestNodeCapabilities(t *testing.T) {
+	_, docker := newEngine(t)
+	host := checkoutOf(t, docker, "").hostConfig(machine{kernel: true})
+	for _, capability := range []string{"ALL", "MAC_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME"} {
+		if slices.Contains(host.CapAdd, capability) {
+			t.Errorf("nodes have %s", capability)
+		}
+	}
+	if host.Privileged {
+		t.Error("nodes are privileged")
+	}
+}
+
 func refuse(w http.ResponseWriter, status int, format string, args ...any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": fmt.Sprintf(format, args...)})
