@@ -103,20 +103,22 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("the pods %q are ready, want three", pods)
 	}
 
-	t.Log("another cluster under the same name")
-	// Or the disruption budget would keep the last node, for up to an hour.
-	s.kubectl(t, "--kubeconfig="+kubeconfig, "delete", "poddisruptionbudgets", "--namespace=hello-timber-e2e-adopt", "--all")
-	for _, command := range []string{
-		"destroy --target=**pulumi:providers:kubernetes::hello-timber --target-dependents", "up --replace=**gcp:container/cluster:Cluster::hello-timber",
-	} {
-		office.pulumi(t, append(strings.Fields(command), "--yes", "--skip-preview")...)
-	}
-	office.opens(t, kubeconfig)
+	t.Log("the same context leads to another cluster")
+	old := filepath.Join(t.TempDir(), "old")
+	s.run(t, "cp", kubeconfig, old)
+	annex := newStack(t, "e2e-annex")
+	annex.pulumi(t, "up", "--yes", "--skip-preview")
+	annex.opens(t, kubeconfig)
 	if changes := s.preview(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
 		t.Errorf("the preview changes %q, want everything created again", changes)
 	}
 	url = s.up(t)
 	answers(t, url, v2)
+	// As the README says.
+	if pods := s.ready(t, "--kubeconfig="+old, "pods", "--namespace=hello-timber-e2e-adopt"); len(pods) != 3 {
+		t.Errorf("on the old cluster, the pods %q are ready, want three", pods)
+	}
+	s.kubectl(t, "--kubeconfig="+old, "delete", "namespace", "hello-timber-e2e-adopt")
 
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
 	if left := s.kubectl(t, "--kubeconfig="+kubeconfig, "get", "namespaces", "--output=name"); strings.Contains(left, "e2e-adopt") {
@@ -125,9 +127,9 @@ func TestAdopt(t *testing.T) {
 	answers(t, office.pulumi(t, "stack", "output", "url"), v1)
 }
 
-// opens writes a kubeconfig with one context, office, for the stack's cluster. It also
-// configures the nodes to speak plain HTTP with the registry, under the name by which
-// this machine knows it.
+// opens writes a kubeconfig with one context, office, for the stack's cluster, and with
+// the rights that docs/environments.md lists. It also configures the nodes to speak plain
+// HTTP with the registry, under the name by which this machine knows it.
 func (s *stack) opens(t *testing.T, kubeconfig string) {
 	t.Helper()
 	if err := os.Remove(kubeconfig); err != nil && !os.IsNotExist(err) {
@@ -139,6 +141,25 @@ func (s *stack) opens(t *testing.T, kubeconfig string) {
 	for node := range strings.FieldsSeq(s.kubectl(t, "--kubeconfig="+kubeconfig, "get", "nodes", "--output=jsonpath={.items[*].metadata.name}")) {
 		s.run(t, "docker", "exec", node, "sh", "-c", "cd /etc/containerd/certs.d && mkdir -p "+host+" && sed /uthorization/d *-docker.pkg.dev/hosts.toml > "+host+"/hosts.toml")
 	}
+	document, err := os.ReadFile(filepath.Join(s.folder, "docs", "environments.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, role, _ := strings.Cut(string(document), "```yaml\n")
+	role, _, _ = strings.Cut(role, "```")
+	file := filepath.Join(t.TempDir(), "role.yaml")
+	if err := os.WriteFile(file, []byte(role), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl := func(args ...string) string {
+		return s.kubectl(t, append([]string{"--kubeconfig=" + kubeconfig}, args...)...)
+	}
+	kubectl("apply", "--filename="+file)
+	kubectl("create", "serviceaccount", "deployer", "--namespace=default")
+	kubectl("create", "clusterrolebinding", "deployer", "--clusterrole=hello-timber", "--serviceaccount=default:deployer")
+	token := kubectl("create", "token", "deployer", "--namespace=default", "--duration=8h")
+	kubectl("config", "set-credentials", "deployer", "--token="+token)
+	kubectl("config", "set-context", "office", "--user=deployer")
 }
 
 // repository is the stack's as this machine reaches it.
