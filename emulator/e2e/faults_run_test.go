@@ -251,7 +251,7 @@ func (l *lab) converges(t *testing.T, update func()) {
 	if len(machines) != 4 {
 		t.Errorf("there are the machines %q, want a control plane and three nodes", machines)
 	}
-	for kind, want := range map[string]int{"deployments": 1, "services": 1, "serviceaccounts": 2, "networkpolicies": 2, "poddisruptionbudgets": 1} {
+	for kind, want := range map[string]int{"deployments": 1, "services": 1, "serviceaccounts": 2, "networkpolicies": 2, "poddisruptionbudgets": 1, "resourcequotas": 1, "limitranges": 1} {
 		if made := strings.Fields(l.kubectl(t, l.namespace(), "get", kind, "--output=name")); len(made) != want {
 			t.Errorf("there are %q, want %d", made, want)
 		}
