@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,12 +65,19 @@ func TestImageReaders(t *testing.T) {
 	const file = "../docs/pipelines.md"
 	_, setUp, _ := strings.Cut(string(filesOf(t, 1, file)[file]), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
-	script := `gcloud() { echo "gcloud $*"; }; gh() { echo "gh $*"; }; make() { echo "make $*"; }; export -f gcloud gh make` + "\n"
+	script := `gcloud() { echo "gcloud $*"; }; gh() { echo "gh $*"; }; make() { echo "make $*"; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
 	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
 		script += block[1]
 	}
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "gh variable set GOOGLE_PROVIDER ") {
+	command := exec.CommandContext(t.Context(), "bash", "-c", script)
+	command.Dir = t.TempDir()
+	const sums = "../pipelines/plugins.sums" // which the set-up edits
+	if err := errors.Join(os.Mkdir(filepath.Join(command.Dir, "pipelines"), 0o755),
+		os.WriteFile(filepath.Join(command.Dir, "pipelines", "plugins.sums"), filesOf(t, 1, sums)[sums], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := command.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "gh variable set PIPELINES ") {
 		t.Fatalf("the set-up fails: %v\n%s", err, out)
 	}
 	readers := 0
