@@ -247,13 +247,16 @@ func (c checkout) downloaded(a archive) string { return c.home("bin", "downloade
 
 // downloadOrFetch downloads a program. If that fails, it downloads the modules that
 // compiling needs.
-func (c checkout) downloadOrFetch(ctx context.Context, p *progress, wanted *program) error {
+func (c checkout) downloadOrFetch(ctx context.Context, p *progress, queue *queue, wanted *program) error {
 	err := c.download(ctx, p, *wanted.archive)
+	if err == nil {
+		queue.list(wanted, map[string]listed{})
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	p.view.print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
-	return c.fetch(ctx, p, []*program{wanted})
+	return c.fetch(ctx, p, queue, wanted)
 }
 
 // downloadedProgram reports whether a program's official binaries are there and wanted.

@@ -285,7 +285,7 @@ func TestInterruptedDownload(t *testing.T) {
 	a := archive{program: "tool", version: "v1", address: server.URL, sum: sha(content), folder: ".", files: []string{"tool"}}
 	c.downloads = downloads{stall: time.Minute}
 	p := newProgress(c, step{name: "tool"})
-	if err := c.downloadOrFetch(ctx, p, &program{name: "tool", archive: &a}); !errors.Is(err, context.Canceled) {
+	if err := c.downloadOrFetch(ctx, p, new(queue), &program{name: "tool", archive: &a}); !errors.Is(err, context.Canceled) {
 		t.Errorf("the error is %v, want that of the interrupt", err)
 	}
 	if got := size(c.home("downloads", "tool-v1.partial")); got != 20 {

@@ -5,78 +5,78 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
-// estimate is how long something may still take.
+// estimate is how long something may still take, if that is known.
 type estimate struct {
 	time  time.Duration
-	known certainty
+	known bool
 }
-
-type certainty int
-
-const (
-	unknown certainty = iota
-	// atLeast is the time of the parts that are known.
-	atLeast
-	about
-)
 
 // settling is how long a step counts before its speed says something.
 const settling = 3 * time.Second
 
-// left is how long a running step may still take: what remains to be counted, at the
-// speed until now, or what remains of the time that it took the last time.
-func (p *progress) left(now time.Time) estimate {
+// busy is how much of the processors the compiler gets: of two, 1.85 in a build without
+// images (0.93), and the images take some, too.
+const busy = 0.85
+
+// left is how long a running step may still take: what remains to be compiled, in perByte
+// for each byte; or counted, at the speed until now; or of the time that it took the last time.
+func (p *progress) left(now time.Time, perByte float64) estimate {
+	if work := p.work.Load(); work != 0 {
+		return estimate{time.Duration(perByte * float64(work-p.compiled.done)), work > 0 && perByte > 0}
+	}
 	c := p.count
 	if counting := now.Sub(c.began); c.total > c.done && c.done > c.first && counting >= settling {
-		perUnit := float64(counting) / float64(c.done-c.first)
-		return estimate{time.Duration(perUnit * float64(c.total-c.done)), about}
+		return estimate{time.Duration(float64(counting) / float64(c.done-c.first) * float64(c.total-c.done)), true}
 	}
-	if left := p.last.took - now.Sub(p.started); left > 0 && p.last.comparable(p.work.Load()) {
-		return estimate{left, about}
+	if left := p.last.took - now.Sub(p.started); left > 0 {
+		return estimate{left, true}
 	}
 	return estimate{}
 }
 
 // expected is how long a step may take that has not begun: as long as the last time if
-// it had about as much to do then, or else what it compiles at the others' speed.
-func (p *progress) expected(perPackage time.Duration) estimate {
+// it had about as much to do then, or else what it compiles.
+func (p *progress) expected(perByte float64) estimate {
 	work := p.work.Load()
 	switch {
+	case work == unlisted:
+		return estimate{}
 	case p.quick && work == 0:
-		return estimate{0, about}
+		return estimate{0, true}
 	case p.last.comparable(work):
-		return estimate{p.last.took, about}
-	case work > 0 && perPackage > 0:
-		return estimate{time.Duration(work) * perPackage, about}
+		return estimate{p.last.took, true}
 	}
-	return estimate{}
+	return estimate{time.Duration(perByte * float64(work)), work > 0 && perByte > 0}
 }
 
-// timeLeft is how long all steps may still take. It is the longest chain of steps that
-// need each other, and assumes that chains at the same time do not slow each other:
-// programs, which take every processor, are one chain, and the rest waits for networks.
-func timeLeft(steps []*progress, now time.Time) estimate {
-	known := about
+// timeLeft is how long all steps may still take, and how much there is to compile. It is
+// the longest chain of steps that need each other, and assumes that chains at the same
+// time do not slow each other: programs, which take every processor, are one chain, and
+// the rest waits for networks. It is unknown until that of each step that counts is known;
+// what does not count, and runs for the first time, is shorter than the programs.
+func timeLeft(steps []*progress, now time.Time) (all estimate, work int64) {
 	speed := compilerSpeed(steps)
 	left, byName := map[string]time.Duration{}, map[string]*progress{}
+	all.known = true
 	for _, p := range steps {
 		byName[p.name] = p
 		p.mutex.Lock()
-		var e estimate
+		e := estimate{0, true}
 		switch p.phase {
 		case waiting:
 			e = p.expected(speed)
 		case running:
-			e = p.left(now)
-		case finished:
-			e = estimate{0, about}
+			e = p.left(now, speed)
 		}
+		counts := p.work.Load() != 0 || p.count.done < p.count.total
 		p.mutex.Unlock()
 		left[p.name] = e.time
-		known = min(known, max(e.known, atLeast))
+		work += p.work.Load()
+		all.known = all.known && (e.known || !counts)
 	}
 	var until func(name string) time.Duration
 	until = func(name string) time.Duration {
@@ -88,30 +88,29 @@ func timeLeft(steps []*progress, now time.Time) estimate {
 		}
 		return begin + left[name]
 	}
-	var longest time.Duration
 	for name := range byName {
-		longest = max(longest, until(name))
+		all.time = max(all.time, until(name))
 	}
-	if longest == 0 {
-		return estimate{}
-	}
-	return estimate{longest, known}
+	all.known = all.known && all.time > 0
+	return all, work
 }
 
-// compilerSpeed is how long the compiler took for a package until now.
-func compilerSpeed(steps []*progress) time.Duration {
-	var took time.Duration
-	var packages int64
+// compilerSpeed is how many nanoseconds the compilers take for a byte, by the processor
+// time that they have used until now. Beside the downloads of a first run they get less of
+// the processors than later.
+func compilerSpeed(steps []*progress) float64 {
+	var used time.Duration
+	var done int64
 	for _, p := range steps {
 		p.mutex.Lock()
-		took += p.compiled.latest.Sub(p.compiled.began)
-		packages += p.compiled.done - p.compiled.first
+		used += p.compiled.used - p.compiled.before
+		done += p.compiled.done - p.compiled.first
 		p.mutex.Unlock()
 	}
-	if took < settling || packages <= 0 {
+	if used < 2*settling || done < linkWork/2 { // or the linker's time counts for much
 		return 0
 	}
-	return took / time.Duration(packages)
+	return float64(used) / float64(done) / float64(runtime.GOMAXPROCS(0)) / busy
 }
 
 // runTime is how long a step took, how much it had to do if that is known, and the
@@ -122,11 +121,9 @@ type runTime struct {
 	cpu  time.Duration
 }
 
-// comparable reports whether a step with so much to do takes as long as this run. A
-// program of few packages takes as long as its linker.
+// comparable reports whether a step with so much to do takes as long as this run.
 func (r runTime) comparable(work int64) bool {
-	const few = 20
-	return r.took > 0 && (r.work == 0 || work == 0 || r.work <= 2*work+few && work <= 2*r.work+few)
+	return r.took > 0 && (r.work == 0 || work == 0 || r.work <= 2*work && work <= 2*r.work)
 }
 
 // write keeps a run for the next one and for make bench. A missing figure is no reason

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -191,6 +192,47 @@ func TestProviderVersion(t *testing.T) {
 	}
 	if out, err := exec.Command("go", "-C", "../kubernetes/sdk", "test", "./go/kubernetes").CombinedOutput(); err != nil {
 		t.Errorf("the part of the SDK that is replaced: %v\n%s", err, out)
+	}
+}
+
+// A package is the work of the first program that needs it, whichever is listed first.
+// What is downloaded is no work.
+func TestQueue(t *testing.T) {
+	q := newQueue()
+	first, second, third := &program{cold: 1000}, &program{cold: 700}, &program{cold: 500}
+	q.programs = []*program{first, second, third}
+	works := func(want ...int64) {
+		t.Helper()
+		for i, p := range q.programs {
+			if got := p.work.Load(); got != want[i] {
+				t.Errorf("program %d has the work %d, want %d", i+1, got, want[i])
+			}
+		}
+	}
+	for _, p := range q.programs {
+		p.work.Store(unlisted)
+	}
+	q.fetch(first)
+	q.list(second, map[string]listed{"a": {"v1", 100}, "b": {"v1", 20}})
+	works(unlisted, linkWork+120, unlisted)
+	q.list(first, map[string]listed{"a": {"v1", 100}, "b": {"v2", 30}})
+	works(linkWork+130, linkWork+20, unlisted) // the third may still be downloaded
+	q.fetch(third)
+	works(linkWork+130, linkWork+20, 500)
+	q.list(third, nil)
+	works(linkWork+130, linkWork+20, 0)
+}
+
+// The compiler's processor time is known while it runs.
+func TestCPUTime(t *testing.T) {
+	for range 1 << 28 {
+		runtime.KeepAlive(t)
+	}
+	if used := cpuTime(os.Getpid()); used < 10*time.Millisecond || used > time.Hour {
+		t.Errorf("this process used %s", used)
+	}
+	if used := cpuTime(-1); used != 0 {
+		t.Errorf("no process used %s", used)
 	}
 }
 

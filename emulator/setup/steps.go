@@ -24,7 +24,7 @@ type step struct {
 	name  string
 	needs []string
 	run   func(context.Context, *progress) error
-	// work, which may be nil, is how many packages the step compiles, once known.
+	// work, which may be nil, is how much the step compiles, or unlisted.
 	work *atomic.Int64
 	// quick steps take no time worth an estimate, unless there are packages to compile.
 	quick bool
@@ -43,8 +43,12 @@ type progress struct {
 	status  string
 	// count is of the bytes or packages that the step counts now, unless its total is 0.
 	count counter
-	// compiled is the last count of a program's packages.
-	compiled counter
+	// compiled is how much of its work a program's compiler has done, the first and the last
+	// time that it counted, and the processor time until then.
+	compiled struct {
+		first, done  int64
+		before, used time.Duration
+	}
 	// cpu is the processor time of the step's commands until now.
 	cpu time.Duration
 }
@@ -60,7 +64,7 @@ const (
 // counter is how far a step is, and since when it counts.
 type counter struct {
 	first, done, total int64
-	began, latest      time.Time
+	began              time.Time
 }
 
 // newProgress is that of a step that has not begun.
@@ -86,10 +90,18 @@ func (p *progress) counted(done, total int64, status string) {
 	if p.count.total != total {
 		p.count = counter{first: done, total: total, began: time.Now()}
 	}
-	p.count.done, p.count.latest = done, time.Now()
-	if p.work.Load() > 0 {
-		p.compiled = p.count
+	p.count.done = done
+}
+
+// compiles is counted for a program's compiler, which has used so much processor time.
+func (p *progress) compiles(done, total int64, used time.Duration, status string) {
+	p.counted(done, total, status)
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.compiled.used == 0 {
+		p.compiled.first, p.compiled.before = done, used
 	}
+	p.compiled.done, p.compiled.used = done, used
 }
 
 func (p *progress) enter(phase phase) {

@@ -28,6 +28,9 @@ type view struct {
 	began time.Time
 	steps []*progress
 	block []string // what was drawn last
+	// left is what was last said about all steps, when there was so much to compile.
+	left time.Duration
+	work int64
 }
 
 const (
@@ -167,7 +170,7 @@ func (v *view) draw() {
 // lines has a line for each step that runs, and one for all of them. Without columns
 // it is for no terminal.
 func (v *view) lines(columns int) []string {
-	done, now := 0, time.Now()
+	done, now, speed := 0, time.Now(), compilerSpeed(v.steps)
 	var lines []string
 	for _, p := range v.steps {
 		p.mutex.Lock()
@@ -175,14 +178,27 @@ func (v *view) lines(columns int) []string {
 		case finished:
 			done++
 		case running:
-			lines = append(lines, row(p.name, p.status, bar(p.count), times(now.Sub(p.started), p.left(now)), columns))
+			lines = append(lines, row(p.name, p.status, bar(p.count), times(now.Sub(p.started), p.left(now, speed)), columns))
 		}
 		p.mutex.Unlock()
 	}
 	if len(v.steps) == 1 {
 		return lines
 	}
-	return append(lines, row("all", fmt.Sprintf("%d of %d steps done", done, len(v.steps)), "", times(now.Sub(v.began), timeLeft(v.steps, now)), columns))
+	return append(lines, row("all", fmt.Sprintf("%d of %d steps done", done, len(v.steps)), "", times(now.Sub(v.began), v.timeLeft(now)), columns))
+}
+
+// timeLeft does not rise, unless there is more to compile. A machine that is slower for a
+// moment holds it.
+func (v *view) timeLeft(now time.Time) estimate {
+	all, work := timeLeft(v.steps, now)
+	if all.known {
+		if v.left > 0 && work <= v.work {
+			all.time = min(all.time, v.left)
+		}
+		v.left, v.work = all.time, work
+	}
+	return all
 }
 
 const barColumns = 12
@@ -199,18 +215,14 @@ func bar(c counter) string {
 // times says how long something has taken, and how long it may still take.
 func times(elapsed time.Duration, left estimate) string {
 	text := elapsed.Round(time.Second).String()
-	if left.known == unknown {
+	if !left.known {
 		return text
 	}
 	unit := time.Second
 	if left.time > 2*time.Minute {
 		unit = 10 * time.Second
 	}
-	kind := "about"
-	if left.known == atLeast {
-		kind = "at least"
-	}
-	return fmt.Sprintf("%s, %s %s left", text, kind, max(left.time.Round(unit), unit))
+	return fmt.Sprintf("%s, about %s left", text, max(left.time.Round(unit), unit))
 }
 
 // row puts the parts of lines under each other: the times have a fixed width, the

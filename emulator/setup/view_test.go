@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -136,7 +138,7 @@ all            1 of 4 steps done                                             24s
 get-kubernetes downloaded 80 % of 90 MB                                      32s, about 8s left
 all            1 of 4 steps done                                             32s, about 38s left
 get-kubernetes downloaded 100 % of 90 MB                                     40s
-all            1 of 4 steps done                                             40s, at least 30s left
+all            1 of 4 steps done                                             40s, about 30s left
 get-kubernetes done                                                          41s
 node           building                                                      7s, about 23s left
 all            2 of 4 steps done                                             48s, about 23s left
@@ -301,34 +303,38 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(text []byte) (int, error) { return w(text) }
 
+// compiles is a step that compiles with all processors, at the same speed.
+func compiles(work *atomic.Int64, takes time.Duration) func(context.Context, *progress) error {
+	return func(_ context.Context, p *progress) error {
+		for done := time.Second; done < takes; done += time.Second {
+			time.Sleep(990 * time.Millisecond)
+			total := work.Load()
+			used := time.Duration(float64(done) * busy * float64(runtime.GOMAXPROCS(0)))
+			p.compiles(int64(float64(total)*float64(done)/float64(takes)), total, used, "compiling")
+		}
+		return nil
+	}
+}
+
 // A first run has no times of earlier ones. What is compiled first says how long the
 // rest takes.
 func TestEstimateOfFirstRun(t *testing.T) {
-	compiles := func(work *atomic.Int64) func(context.Context, *progress) error {
-		return func(_ context.Context, p *progress) error {
-			for done := range work.Load() {
-				p.counted(done, work.Load(), "compiling")
-				time.Sleep(990 * time.Millisecond)
-			}
-			return nil
-		}
-	}
 	var first, second atomic.Int64
-	first.Store(41)
-	second.Store(100)
+	first.Store(41_000_000)
+	second.Store(100_000_000)
 	for name, tt := range map[string]struct {
 		last map[string]runTime
 		want string
 	}{
-		"nothing is known before":                 {nil, "all            0 of 3 steps done                                             16s, about 2m0s left"},
-		"other runs had about as much to do":      {map[string]runTime{"second": {took: time.Minute, work: 90}}, "about 1m25s left"},
-		"other runs had much less to do":          {map[string]runTime{"second": {took: time.Minute, work: 5}}, "about 2m0s left"},
-		"a download failed that always succeeded": {map[string]runTime{"third": {took: time.Hour}}, "about 2m0s left"},
+		"nothing is known before":                 {nil, "all            0 of 3 steps done                                             16s, about 2m10s left"},
+		"other runs had about as much to do":      {map[string]runTime{"second": {took: time.Minute, work: 90_000_000}}, "about 1m25s left"},
+		"other runs had much less to do":          {map[string]runTime{"second": {took: time.Minute, work: 5_000_000}}, "about 2m10s left"},
+		"a download failed that always succeeded": {map[string]runTime{"third": {took: time.Hour}}, "about 2m10s left"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := during(t, nil, []step{
-				{name: "first", run: compiles(&first), work: &first},
-				{name: "second", needs: []string{"first"}, run: compiles(&second), work: &second},
+				{name: "first", run: compiles(&first, 41*time.Second), work: &first},
+				{name: "second", needs: []string{"first"}, run: compiles(&second, 100*time.Second), work: &second},
 				{name: "third", needs: []string{"second"}, quick: true, run: sleeps("", 0)},
 			}, tt.last, nil)
 			if err != nil {
@@ -339,6 +345,97 @@ func TestEstimateOfFirstRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Within a minute a first run reports how long it takes, within a factor of 1.5, and then
+// never longer. The programs have the work of 29 November 2026 and the CPU seconds that were
+// measured for it; the lists of packages arrive as they did on a busy machine.
+func TestEstimateOfColdRun(t *testing.T) {
+	programs := []struct {
+		name         string
+		work, listed int64 // in kilobytes, and after how many seconds
+		seconds      int64 // of processor time
+	}{
+		{"network", 68_920, 40, 194}, {"emulator", 41_223, 64, 99}, {"program", 17_204, 70, 75},
+		{"kubernetes", 62_620, 51, 186}, {"pulumi", 58_735, 72, 106}, {"provider", 14_847, 58, 62},
+	}
+	for name, tt := range map[string]struct {
+		slower float64 // than the machine of the measurement
+		shown  bool    // after a minute
+		cached string  // is compiled already
+	}{
+		"that machine":    {1, true, ""},
+		"a slow one":      {3, true, ""},
+		"partly compiled": {1, false, "network"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps []step
+			queue := newQueue()
+			previous := ""
+			for _, r := range programs {
+				p := &program{name: r.name, cold: r.work * 1020}
+				queue.programs = append(queue.programs, p)
+				p.work.Store(unlisted)
+				packages := map[string]listed{r.name: {"", r.work*1000 - linkWork}}
+				if r.name == tt.cached {
+					packages[r.name] = listed{"", 1000}
+				}
+				steps = append(steps, step{name: "get-" + r.name, run: func(context.Context, *progress) error {
+					queue.fetch(p)
+					time.Sleep(time.Duration(r.listed) * time.Second)
+					queue.list(p, packages)
+					return nil
+				}})
+				takes := time.Duration(float64(r.seconds) * tt.slower / 1.85 * float64(time.Second))
+				if r.name == tt.cached {
+					takes = 3 * time.Second
+				}
+				steps = append(steps, step{name: r.name, needs: []string{previous}, work: &p.work, run: func(ctx context.Context, progress *progress) error {
+					for p.packages.Load() == nil {
+						time.Sleep(time.Second)
+					}
+					return compiles(&p.work, takes)(ctx, progress)
+				}})
+				previous = r.name
+			}
+			printed, err := during(t, nil, steps, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			estimates, end := estimatesIn(t, printed)
+			shown := map[bool]int{}
+			least := time.Duration(0)
+			for _, e := range estimates {
+				shown[e.at <= time.Minute]++
+				if total := float64(e.at + e.left); total > 1.5*float64(end) || total < float64(end)/1.5 {
+					t.Errorf("after %s %s are left, but it took %s", e.at, e.left, end)
+				}
+				if least > 0 && e.left > least {
+					t.Errorf("after %s %s are left, and %s were before", e.at, e.left, least)
+				}
+				least = e.left
+			}
+			if (shown[true] > 0) != tt.shown || shown[false] < 10 {
+				t.Errorf("%d estimates in the first minute and %d later:\n%s", shown[true], shown[false], printed)
+			}
+		})
+	}
+}
+
+// estimatesIn are what a build printed about all steps, and when it ended.
+func estimatesIn(t *testing.T, printed string) (estimates []struct{ at, left time.Duration }, end time.Duration) {
+	t.Helper()
+	for _, found := range regexp.MustCompile(`(?m)^all +\d+ of \d+ steps done +(\w+)(?:, about (\w+) left)?$`).FindAllStringSubmatch(printed, -1) {
+		at, err := time.ParseDuration(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, err := time.ParseDuration(found[2]); err == nil {
+			estimates = append(estimates, struct{ at, left time.Duration }{at, left})
+		}
+		end = at
+	}
+	return estimates, end
 }
 
 // Lines are drawn again only in a terminal that can.
