@@ -150,10 +150,10 @@ workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins 
 
 test: build browser metrics unit ## Everything: unit tests, then the tutorial and its faults end to end on the emulator
 	$(call each,$(TESTED),$(TESTS))
-	cd app && go test -tags e2e -count 1 -v -run TestAttacksOnContainer .
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 90m -short -v ./e2e
 
-faults: build ## The long version of every fault under load, and another Docker engine: more than an hour. Restarts Docker
+faults: build ## The long version of every fault under load, attacks on the service, and another Docker engine: more than an hour. Restarts Docker
+	$(if $(wildcard app/container_test.go),cd app && go test -tags e2e -count 1 -v -run TestAttacksOnContainer .)
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -count 1 -timeout 3h -v -run 'Faults|TestEngines' ./e2e
 
 bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
