@@ -21,6 +21,9 @@ import (
 	"hello-timber/emulator/wire"
 )
 
+// golang is the image that emulator/setup makes of the installed Go.
+const golang = "golang:1.26"
+
 // apply builds and pushes an image and returns its ID and outputs. A preview
 // returns the inputs alone: what only the build knows stays unknown.
 func (p *dockerProvider) apply(ctx context.Context, urn resource.URN, properties resource.PropertyMap, preview bool) (resource.ID, resource.PropertyMap, error) {
@@ -65,6 +68,10 @@ func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string
 	// would be a change on each machine with another proxy.
 	for name, value := range proxy.Build(os.Getenv) {
 		attributes["build-arg:"+name] = value
+	}
+	// What setup made where no registry answers replaces the pinned image of app/Dockerfile.
+	if made, err := p.engine.ImageInspect(ctx, golang); err == nil && made.Config != nil && made.Config.Labels["hello-timber.image"] == "golang" {
+		attributes["build-arg:GO_IMAGE"] = golang
 	}
 	for name, value := range in.Build.Args {
 		if value != nil {

@@ -124,6 +124,20 @@ func (p *dockerProvider) forget(t *testing.T, inputs resource.PropertyMap) {
 	}
 }
 
+// Where setup has made the base image, no registry has to answer for the pinned one.
+func TestBaseImageMadeHere(t *testing.T) {
+	p, _ := start(t)
+	if made, err := p.engine.ImageInspect(t.Context(), golang); err != nil || made.Config.Labels["hello-timber.image"] != "golang" {
+		t.Skip("setup has not made ", golang)
+	}
+	program(t, map[string]string{"app/Dockerfile": "ARG GO_IMAGE=pinned\nFROM golang:1.26@sha256:" + strings.Repeat("0", 64) + " AS pinned\nFROM $GO_IMAGE\nCOPY Dockerfile /\n"})
+	inputs := checked(t, "europe-west1-docker.pkg.dev/p/r/base-image-made-here:v1", "", nil)
+	inputs["skipPush"] = resource.NewProperty(true)
+	if _, err := p.create(t, inputs); err != nil {
+		t.Error(err)
+	}
+}
+
 func (p *dockerProvider) create(t *testing.T, inputs resource.PropertyMap) (resource.PropertyMap, error) {
 	t.Helper()
 	created, err := p.Create(t.Context(), plugin.CreateRequest{URN: urn, Properties: inputs})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -102,7 +103,11 @@ func (c checkout) golangImage(ctx context.Context, p *progress) error {
 	if c.hasImage(ctx, golang) {
 		return nil
 	}
-	refused := c.pull(ctx, p, golang)
+	pinned := c.pinnedGolang()
+	refused := c.pull(ctx, p, pinned)
+	if refused == nil && pinned != golang {
+		return c.command(ctx, "", "docker", "tag", pinned, golang).Run()
+	}
 	if refused == nil || ctx.Err() != nil {
 		return refused
 	}
@@ -123,6 +128,18 @@ func (c checkout) golangImage(ctx context.Context, p *progress) error {
 	return p.run(c.command(ctx, "", "sh", "-c", `tar -c --dereference -C "$1" Dockerfile -C "$2" --exclude=./test --exclude=./api --exclude=./doc --exclude=./misc \
 		--exclude=testdata --exclude='*_test.go' --transform 's,^\.,go,S' . | BUILDX_BUILDER=default docker build --label "$3=golang" --tag "$4" -`,
 		"sh", folder, goroot, imageLabel, golang), nil)
+}
+
+var fromGolang = regexp.MustCompile(`(?m)^FROM .*\b(golang:\S+@sha256:[0-9a-f]{64}) `)
+
+// pinnedGolang returns the image that app/Dockerfile names by its digest, or where that
+// is of another service, golang.
+func (c checkout) pinnedGolang() string {
+	text, _ := os.ReadFile(filepath.Join(c.root, "app", "Dockerfile"))
+	if found := fromGolang.FindSubmatch(text); found != nil {
+		return string(found[1])
+	}
+	return golang
 }
 
 // nodeImage builds the image of control plane, nodes and registry, under a name

@@ -54,6 +54,24 @@ func TestLocalConfig(t *testing.T) {
 	}
 }
 
+func TestPinnedGolang(t *testing.T) {
+	c, pinned := newCheckout(t), "golang:1.26@sha256:"+strings.Repeat("0", 64)
+	if got := c.pinnedGolang(); got != golang {
+		t.Errorf("without app/Dockerfile: %s", got)
+	}
+	for dockerfile, want := range map[string]string{
+		"FROM python:3-slim\n":           golang,
+		"FROM golang:1.26 AS build\n":    golang,
+		"FROM " + pinned + " AS build\n": pinned,
+		"ARG GO_IMAGE=pinned\nFROM --platform=$BUILDPLATFORM " + pinned + " AS pinned\n": pinned,
+	} {
+		write(t, filepath.Join(c.root, "app", "Dockerfile"), dockerfile)
+		if got := c.pinnedGolang(); got != want {
+			t.Errorf("with %q: %s", dockerfile, got)
+		}
+	}
+}
+
 func TestModuleVersion(t *testing.T) {
 	gomod := filepath.Join(t.TempDir(), "go.mod")
 	write(t, gomod, "module m\n\nrequire (\n\tk8s.io/api v0.34.3\n\tk8s.io/kubernetes v1.34.3 // indirect\n)\nrequire a.b/c v1.0.0\n")
