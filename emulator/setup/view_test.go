@@ -348,8 +348,8 @@ func TestEstimateOfFirstRun(t *testing.T) {
 }
 
 // Within a minute a first run reports how long it takes, within a factor of 1.5, and then
-// never longer. The programs have the work of 29 November 2026 and the CPU seconds that were
-// measured for it; the lists of packages arrive as they did on a busy machine.
+// never longer. The timeline is put together: CPU seconds of each program from one run of
+// 29 November 2026, the times of the lists from another, and even progress in between.
 func TestEstimateOfColdRun(t *testing.T) {
 	programs := []struct {
 		name         string
