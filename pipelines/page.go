@@ -8,9 +8,14 @@ import (
 	"hello-timber/pipelines/cost"
 )
 
-// maxBody is how many characters GitHub accepts in a comment or an issue.
-// Counted here in bytes, of which there are never fewer.
-const maxBody = 65536
+const (
+	// maxBody is how many characters GitHub accepts in a comment or an issue.
+	// Counted here in bytes, of which there are never fewer.
+	maxBody = 65536
+	// maxSummary is how many bytes GitHub accepts in the summary of a job's step:
+	// https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits
+	maxSummary = 1 << 20
+)
 
 const (
 	// maxNames is how many resources are named per stack and operation, maxMessages
@@ -30,6 +35,8 @@ type page struct {
 	same, more string
 	// cost reports that the text says what a stack costs.
 	cost bool
+	// summary reports that the text is for a job's summary, which has room for whole values.
+	summary bool
 }
 
 // previewPage is the comment on a pull request, or the summary of a job.
@@ -93,10 +100,14 @@ func (b *body) add(part string) {
 
 // render writes the text in Markdown. What decides comes first, for every stack:
 // counts, then what is replaced or deleted, then errors and warnings. The details
-// share the room that is left.
-func (p page) render(plans []plan) string {
+// share the room that is left. It returns whether everything is there.
+func (p page) render(plans []plan) (text string, whole bool) {
 	footer := p.footer()
-	b := &body{room: maxBody - len(footer) - len(cutNote)}
+	room := maxBody
+	if p.summary {
+		room = maxSummary
+	}
+	b := &body{room: room - len(footer) - len(cutNote)}
 	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
 	for _, plan := range plans {
 		b.add(p.row(plan.Stack, p.result(plan), plan.amounts()))
@@ -113,14 +124,17 @@ func (p page) render(plans []plan) string {
 			detailed = append(detailed, plan)
 		}
 	}
+	whole = true
 	for i, plan := range detailed {
-		b.add(p.details(plan, b.room/(len(detailed)-i)))
+		details, all := p.details(plan, b.room/(len(detailed)-i))
+		b.add(details)
+		whole = whole && all
 	}
 	if b.cut {
 		b.WriteString(cutNote)
 	}
 	b.WriteString(footer)
-	return b.String()
+	return b.String(), whole && !b.cut
 }
 
 // row is one of the table; what a stack costs is only in some texts.
@@ -207,8 +221,9 @@ func messages(plan plan) string {
 	return text.String()
 }
 
-// details are what happens to each resource, with the diff folded.
-func (p page) details(plan plan, room int) string {
+// details are what happens to each resource, with the diff folded, and whether the diff
+// is whole.
+func (p page) details(plan plan, room int) (details string, whole bool) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "\n### %s\n\n", plan.Stack)
 	for _, op := range ops {
@@ -223,13 +238,14 @@ func (p page) details(plan plan, room int) string {
 		text.WriteString("- not compared, because this check may not read secrets: " + names(plan.NotCompared) + "\n")
 	}
 	if len(plan.Changes) == 0 {
-		return text.String()
+		return text.String(), true
 	}
 	const before, after = "\n<details><summary>diff</summary>\n\n", "\n</details>\n"
 	text.WriteString(before)
-	text.WriteString(p.cutDiff(diff(plan), room-text.Len()-len(after), plan.Stack))
-	text.WriteString(after)
-	return text.String()
+	all := p.diff(plan)
+	shown := p.cutDiff(all, room-text.Len()-len(after), plan.Stack)
+	text.WriteString(shown + after)
+	return text.String(), shown == all
 }
 
 // names lists resources, and because of what one is replaced.
@@ -255,11 +271,14 @@ func names(list []change) string {
 }
 
 // diff writes every property that differs, for GitHub to color.
-func diff(p plan) string {
+func (p page) diff(plan plan) string {
 	var lines []string
-	for _, c := range p.Changes {
+	for _, c := range plan.Changes {
 		lines = append(lines, fmt.Sprintf("@@ %s: %s %s @@", c.Op, printable(c.Type, false), printable(c.Name, false)))
 		for _, property := range c.Properties {
+			if !p.summary {
+				property = property.cut()
+			}
 			path := printable(property.Path, false)
 			if property.Replaces {
 				path += " (replaces)"

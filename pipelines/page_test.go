@@ -93,11 +93,11 @@ func TestSize(t *testing.T) {
 		"too many long text": {[]plan{failedPlan("a", 3, 9000), failedPlan("b", 3, 9000), failedPlan("c", 3, 9000), failedPlan("d", 3, 9000), failedPlan("e", 3, 9000), failedPlan("f", 3, 9000), failedPlan("g", 3, 9000), failedPlan("h", 3, 9000), failedPlan("i", 3, 9000), failedPlan("j", 3, 9000), failedPlan("k", 3, 9000), failedPlan("l", 3, 9000)}, []string{"| l | ❌"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := page{marker: "<!-- m -->", more: "make preview STACK=%s", run: "1", link: "https://github.com/run"}.render(tt.plans)
+			text, whole := page{marker: "<!-- m -->", more: "make preview STACK=%s", run: "1", link: "https://github.com/run"}.render(tt.plans)
 			if len(text) > maxBody {
 				t.Errorf("the text has %d bytes, GitHub accepts %d", len(text), maxBody)
 			}
-			if strings.Contains(text, "Cut here") != tt.cut {
+			if strings.Contains(text, "Cut here") != tt.cut || whole == tt.cut {
 				t.Errorf("a text of %d bytes: cut is %t", len(text), !tt.cut)
 			}
 			for _, want := range tt.want {
@@ -121,7 +121,7 @@ func TestInjection(t *testing.T) {
 		DetailedDiff: map[string]apitype.PropertyDiff{"[\"" + "k\n## Key" + "\"]": {Kind: "update-replace", InputDiff: true}}})
 	r.message("error", "first\n"+evil)
 	r.plan.Failed = true
-	text := page{marker: "<!-- m -->"}.render([]plan{r.plan})
+	text, _ := page{marker: "<!-- m -->"}.render([]plan{r.plan})
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "## Approved") && !inFence(text, line) || strings.HasPrefix(line, "## Key") {
 			t.Errorf("a heading was injected: %q in\n%s", line, text)
@@ -177,14 +177,15 @@ func TestSteps(t *testing.T) {
 // Two values that differ never look the same.
 func TestDifferent(t *testing.T) {
 	same := strings.Repeat("a", 500)
-	p := different("path", false, same+"1"+same, same+"2"+same)
+	cutOf := func(before, after any) property { return different("path", false, before, after).cut() }
+	p := cutOf(same+"1"+same, same+"2"+same)
 	if p.Old == p.New || !strings.Contains(p.Old, "a1a") || !strings.Contains(p.New, "a2a") || len(p.Old) > longest+20 {
 		t.Errorf("old %q, new %q", p.Old, p.New)
 	}
-	if p := different("path", false, "one", "two"); p.Old != `"one"` || p.New != `"two"` {
+	if p := cutOf("one", "two"); p.Old != `"one"` || p.New != `"two"` {
 		t.Errorf("old %q, new %q", p.Old, p.New)
 	}
-	if p := different("path", false, same, same+"b"); p.Old == p.New {
+	if p := cutOf(same, same+"b"); p.Old == p.New {
 		t.Errorf("both are %q", p.Old)
 	}
 }

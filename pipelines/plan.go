@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,6 +29,9 @@ type plan struct {
 	Failed bool
 	// Errors and Warnings are pulumi's own, and policy violations.
 	Errors, Warnings []string
+	// Fingerprint names everything that the update would do, for its approval. Only
+	// approvable sets it.
+	Fingerprint string
 	// Costs are the monthly ones before and after the changes.
 	Costs cost.Change
 	// Budget is what the stack may cost a month, or 0 for no limit. It is set only
@@ -63,7 +64,7 @@ const (
 // ops are all of them, the most dangerous first.
 var ops = []op{replaced, deleted, created, changed}
 
-// property is one value that differs. Old or New is empty if there is none.
+// property is one value that differs, whole but masked. Old or New is empty if there is none.
 type property struct {
 	Path, Old, New string
 	// Replaces reports that the resource is replaced because of it.
@@ -80,6 +81,8 @@ var opOf = map[apitype.OpType]op{
 // recorder collects the engine's events.
 type recorder struct {
 	plan plan
+	// steps are the engine's own, for those resources that the plan's changes are about.
+	steps []apitype.StepEventMetadata
 	// refresh reports that the events are a refresh's, which compares with the cloud.
 	refresh bool
 	// built are the digests of the images that this run built.
@@ -167,6 +170,7 @@ func (r *recorder) step(step apitype.StepEventMetadata) {
 		}
 	}
 	r.plan.Changes = append(r.plan.Changes, c)
+	r.steps = append(r.steps, step)
 }
 
 // detailed lists the properties that the provider says differ. A refresh inverts
@@ -218,7 +222,7 @@ func leaves(path string, v any, as func(value string) property) []property {
 			list = append(list, leaves(fmt.Sprintf("%s[%d]", path, i), element, as)...)
 		}
 	default:
-		p := as(cut(show(v), 0))
+		p := as(show(v))
 		p.Path = path
 		list = append(list, p)
 	}
@@ -297,29 +301,31 @@ func plainAll(v any) any {
 	}
 }
 
-// longest is how many bytes of one value are shown.
-const longest = 300
-
-// different is a property whose values are shown around their first difference,
-// so that two long ones never look the same.
 func different(path string, replaces bool, before, after any) property {
 	p := property{Path: path, Replaces: replaces}
-	old, new := show(before), show(after)
-	from := 0
-	if before != nil && after != nil {
-		for from < min(len(old), len(new)) && old[from] == new[from] {
-			from++
-		}
-		if from -= longest / 3; max(len(old), len(new)) <= longest || from < 0 {
-			from = 0
-		}
-	}
 	if before != nil {
-		p.Old = cut(old, from)
+		p.Old = show(before)
 	}
 	if after != nil {
-		p.New = cut(new, from)
+		p.New = show(after)
 	}
+	return p
+}
+
+// longest is how many bytes of one value are shown where there is little room.
+const longest = 300
+
+// cut leaves of long values the part around their first difference, so that two of
+// them never look the same.
+func (p property) cut() property {
+	from := 0
+	if p.Old != "" && p.New != "" && max(len(p.Old), len(p.New)) > longest {
+		for from < min(len(p.Old), len(p.New)) && p.Old[from] == p.New[from] {
+			from++
+		}
+		from = max(0, from-longest/3)
+	}
+	p.Old, p.New = cut(p.Old, from), cut(p.New, from)
 	return p
 }
 
@@ -348,13 +354,6 @@ func show(v any) string {
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(line.String()), `"`+plugin.UnknownStringValue+`"`, "known after the update")
 	return mask(text)
-}
-
-// fingerprint is the same for two previews that would do the same.
-func (p plan) fingerprint() (string, error) {
-	text, err := json.Marshal(p.Changes)
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), err
 }
 
 // with lists the changes of one kind.

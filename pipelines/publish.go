@@ -77,11 +77,12 @@ func (p *pipeline) summary(ctx context.Context) error {
 	if _, err := p.imageRequest(); err != nil {
 		return err
 	}
-	plans, err := p.each(ctx, "preview", func(ctx context.Context, name string) (plan, error) { return p.previewOf(ctx, name) })
+	plans, err := p.each(ctx, "preview", p.approvable)
 	if err != nil {
 		return err
 	}
-	if err := p.print(p.previewPage(), plans); err != nil {
+	whole, err := p.print(p.previewPage(), plans)
+	if err != nil {
 		return err
 	}
 	failed, changed := sort(plans)
@@ -91,11 +92,10 @@ func (p *pipeline) summary(ctx context.Context) error {
 	if len(plans) > 1 {
 		return nil
 	}
-	approve, err := plans[0].fingerprint()
-	if err != nil {
-		return err
+	if !whole {
+		return fmt.Errorf("stack %s: no one could approve this plan, because GitHub shows %d KiB at most. Fix: deploy in smaller steps", plans[0].Stack, maxSummary>>10)
 	}
-	return p.report(map[string]string{"changes": fmt.Sprint(len(changed) > 0), "plan": approve})
+	return p.report(map[string]string{"changes": fmt.Sprint(len(changed) > 0), "plan": plans[0].Fingerprint})
 }
 
 // drift compares STACKS with the cloud. It fails if anything differs.
@@ -104,7 +104,7 @@ func (p *pipeline) drift(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.print(p.driftPage(), plans); err != nil {
+	if _, err := p.print(p.driftPage(), plans); err != nil {
 		return err
 	}
 	failed, changed := sort(plans)
@@ -117,10 +117,12 @@ func (p *pipeline) drift(ctx context.Context) error {
 	return nil
 }
 
-func (p *pipeline) print(text page, plans []plan) error {
-	rendered := text.render(plans)
+// print writes a text to the log and into the job's summary, whole if it fits there.
+func (p *pipeline) print(text page, plans []plan) (whole bool, err error) {
+	text.summary = true
+	rendered, whole := text.render(plans)
 	fmt.Fprint(p.out, rendered)
-	return p.appendTo("GITHUB_STEP_SUMMARY", rendered)
+	return whole, p.appendTo("GITHUB_STEP_SUMMARY", rendered)
 }
 
 // sort names the stacks that failed and those that differ.
@@ -149,7 +151,7 @@ func (p *pipeline) comment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := p.previewPage().render(plans)
+	text, _ := p.previewPage().render(plans)
 	where, err := hub.publish(ctx, "/issues/"+number+"/comments", "/issues/comments/%d", text, map[string]any{})
 	if err != nil {
 		return fmt.Errorf("comment on pull request %s: %w", number, err)
@@ -169,7 +171,7 @@ func (p *pipeline) issue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := p.driftPage().render(plans)
+	text, _ := p.driftPage().render(plans)
 	list := "/issues?state=open&labels=" + driftLabel
 	if failed, changed := sort(plans); len(failed)+len(changed) == 0 {
 		err = p.closeIssues(ctx, hub, list, text)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,33 +72,39 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// configFile is a copy of the stack's config with the image that IMAGE asks for,
-// or empty for the stack's own: the image of one run is not a change of the stack's file.
-func (p *pipeline) configFile(ctx context.Context, s *auto.Stack) (string, error) {
-	image, err := p.imageRequest()
+// configFile is a copy of the stack's config with the image that IMAGE asks for, and
+// that image; both are empty for the stack's own config: the image of one run is not a
+// change of the stack's file.
+func (p *pipeline) configFile(ctx context.Context, s *auto.Stack) (path, image string, err error) {
+	image, err = p.imageRequest()
 	if err != nil || image == configured {
-		return "", err
+		return "", "", err
 	}
 	if image == deployed {
 		if image, err = runningImage(ctx, s); err != nil || image == "" {
-			return "", err
+			return "", "", err
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(p.folder, "Pulumi."+s.Name()+".yaml"))
+	text, err := p.ownConfig(s)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	path, err := filepath.Abs(filepath.Join(p.folder, "bin", "config", s.Name()+".yaml"))
+	path, err = filepath.Abs(filepath.Join(p.folder, "bin", "config", s.Name()+".yaml"))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if err := s.SetConfigWithOptions(ctx, "image", auto.ConfigValue{Value: image}, &auto.ConfigOptions{ConfigFile: path}); err != nil {
-		return "", failure("set the image of stack "+s.Name(), err)
+		return "", "", failure("set the image of stack "+s.Name(), err)
 	}
-	return path, nil
+	return path, image, nil
+}
+
+// ownConfig is the stack's config file.
+func (p *pipeline) ownConfig(s *auto.Stack) ([]byte, error) {
+	return os.ReadFile(filepath.Join(p.folder, "Pulumi."+s.Name()+".yaml"))
 }
 
 // runningImage is the image that a stack runs now, or empty if it has never been
@@ -118,18 +125,51 @@ func runningImage(ctx context.Context, s *auto.Stack) (string, error) {
 	return image, nil
 }
 
+// approvable previews one stack, with the fingerprint by which deploy recognizes what
+// was approved. The state is read first: if it changes meanwhile, deploy refuses.
+func (p *pipeline) approvable(ctx context.Context, name string) (plan, error) {
+	var state, configFile []byte
+	r, image, err := p.recordPreview(ctx, name, func(s *auto.Stack) error {
+		exported, err := s.Export(ctx)
+		if err != nil {
+			return failure("read the state of stack "+name, err)
+		}
+		state = exported.Deployment
+		configFile, err = p.ownConfig(s)
+		return err
+	})
+	if err == nil {
+		r.plan.Fingerprint, err = r.fingerprint(state, string(configFile), image)
+	}
+	return r.plan, err
+}
+
 // previewOf previews one stack. An error is also part of the plan.
 func (p *pipeline) previewOf(ctx context.Context, name string, more ...optpreview.Option) (plan, error) {
+	r, _, err := p.recordPreview(ctx, name, nil, more...)
+	return r.plan, err
+}
+
+// recordPreview previews one stack with the image that it returns, after something else
+// with the stack.
+func (p *pipeline) recordPreview(ctx context.Context, name string, first func(*auto.Stack) error, more ...optpreview.Option) (*recorder, string, error) {
 	r := &recorder{plan: plan{Stack: name, Commit: p.env("COMMIT")}}
 	var s *auto.Stack
+	var image string
 	err := record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
 		if s, err = p.open(ctx, name); err != nil {
 			return err
 		}
-		file, err := p.configFile(ctx, s)
+		if first != nil {
+			if err := first(s); err != nil {
+				return err
+			}
+		}
+		file, requested, err := p.configFile(ctx, s)
 		if err != nil {
 			return err
 		}
+		image = requested
 		options := []optpreview.Option{
 			optpreview.ConfigFile(file), optpreview.EventStreams(channel), optpreview.Color("never"),
 			optpreview.ErrorProgressStreams(p.log, complaints), optpreview.SuppressOutputs(), optpreview.SuppressProgress(),
@@ -145,7 +185,7 @@ func (p *pipeline) previewOf(ctx context.Context, name string, more ...optprevie
 	case err == nil:
 		err = p.checkBudget(ctx, s, &r.plan)
 	}
-	return r.plan, err
+	return r, image, err
 }
 
 // preview prints what deploying STACK with IMAGE would change.
@@ -167,7 +207,7 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err := p.approved(ctx, s); err != nil {
 		return err
 	}
-	file, err := p.configFile(ctx, s)
+	file, _, err := p.configFile(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -213,16 +253,15 @@ func (p *pipeline) approved(ctx context.Context, s *auto.Stack) error {
 	if err != nil || !given && budget == 0 {
 		return err
 	}
-	now, err := p.previewOf(ctx, s.Name())
+	now, err := p.approvable(ctx, s.Name())
 	if err != nil || !given {
 		return err
 	}
-	got, err := now.fingerprint()
-	if err == nil && got != want {
-		err = fmt.Errorf("stack %s: the deployment would now do something else (%s) than what was approved. Fix: re-run all jobs, which shows the new plan and asks again",
-			s.Name(), now.counts())
+	if now.Fingerprint != want {
+		return fmt.Errorf("stack %s: the deployment would now do something else (%s) than what was approved, or the stack has been updated since. "+
+			"Fix: re-run all jobs, which shows the new plan and asks again", s.Name(), cmp.Or(now.counts(), "nothing"))
 	}
-	return err
+	return nil
 }
 
 // image prints the image that STACK runs, by its digest. With COMMIT, the stack's

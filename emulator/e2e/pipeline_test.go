@@ -70,26 +70,34 @@ func TestPipeline(t *testing.T) {
 	if first == second {
 		t.Errorf("both versions are %s", first)
 	}
-	step("what is approved is what was previewed", func(t *testing.T) {
+	// summarize returns what a summary of prod reports.
+	summarize := func(t *testing.T, image string) map[string]string {
 		outputs := filepath.Join(t.TempDir(), "outputs")
-		report := func() map[string]string {
-			values := map[string]string{}
-			text, err := os.ReadFile(outputs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for line := range strings.Lines(string(text)) {
-				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-				values[name] = value
-			}
-			return values
+		prod.make(t, "summary", "IMAGE="+image, "GITHUB_OUTPUT="+outputs)
+		values := map[string]string{}
+		text, err := os.ReadFile(outputs)
+		if err != nil {
+			t.Fatal(err)
 		}
-		prod.make(t, "summary", "IMAGE="+second, "GITHUB_OUTPUT="+outputs)
-		if same := report(); same["changes"] != "false" {
+		for line := range strings.Lines(string(text)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			values[name] = value
+		}
+		return values
+	}
+	step("what is approved is what was previewed", func(t *testing.T) {
+		if same := summarize(t, second); same["changes"] != "false" {
 			t.Errorf("nothing is to be approved, and the summary reports %v", same)
 		}
-		prod.make(t, "summary", "IMAGE="+first, "GITHUB_OUTPUT="+outputs)
-		approved := report()
+		// New resources, whose names each preview draws, in whatever order.
+		prod.pulumi(t, "config", "set", "maxReplicas", "6")
+		prod.pulumi(t, "config", "set", "--path", "environment.TOKEN", "secret", "--secret")
+		if one, two := summarize(t, second), summarize(t, second); one["plan"] != two["plan"] || one["changes"] != "true" {
+			t.Errorf("two summaries of one plan report %v and %v", one, two)
+		}
+		prod.pulumi(t, "config", "rm", "maxReplicas")
+		prod.pulumi(t, "config", "rm", "--path", "environment")
+		approved := summarize(t, first)
 		if approved["changes"] != "true" {
 			t.Errorf("the summary reports %v", approved)
 		}
@@ -123,7 +131,7 @@ func TestPipeline(t *testing.T) {
 		}
 	})
 	step("a rollback of prod is the deployment of an earlier image", func(t *testing.T) {
-		prod.make(t, "deploy", "IMAGE="+first)
+		prod.make(t, "deploy", "IMAGE="+first, "APPROVED="+summarize(t, first)["plan"])
 		answers(t, prod.pulumi(t, "stack", "output", "url"), v1)
 		answers(t, dev.pulumi(t, "stack", "output", "url"), v2)
 		prod.make(t, "drift")

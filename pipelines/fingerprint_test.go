@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+type object = map[string]any
+
+// approval is everything that a plan of prod follows from: the engine's steps, and what
+// the stack and the run have besides.
+type approval struct {
+	steps                        []apitype.StepEventMetadata
+	state, config, commit, image string
+}
+
+// named are a resource's names as a preview draws them.
+type named struct{ secret, other, pool string }
+
+func drawNames() named {
+	return named{fmt.Sprintf("environment-%08x", rand.Uint32()), fmt.Sprintf("other-%08x", rand.Uint32()), fmt.Sprintf("pool-%07x", rand.Uint32()>>4)}
+}
+
+func stepOf(op apitype.OpType, typ, name string, old, new object) apitype.StepEventMetadata {
+	state := func(inputs object) *apitype.StepEventStateMetadata {
+		if inputs == nil {
+			return nil
+		}
+		// What a preview computes differs each time, and is not what the update will do.
+		return &apitype.StepEventStateMetadata{Custom: true, Type: typ, Inputs: inputs, Outputs: object{"uid": fmt.Sprint(rand.Uint64())}}
+	}
+	return apitype.StepEventMetadata{Op: op, URN: "urn:pulumi:prod::hello-timber::" + typ + "::" + name, Type: typ, Old: state(old), New: state(new)}
+}
+
+const (
+	secretType, deploymentType = "kubernetes:core/v1:Secret", "kubernetes:apps/v1:Deployment"
+	poolType, clusterType      = "gcp:container/nodePool:NodePool", "gcp:container/cluster:Cluster"
+)
+
+// theApproval is the same plan in every preview, but for the names.
+func theApproval(n named) approval {
+	autonamed := func(name string) object {
+		return object{"name": name, "annotations": object{"pulumi.com/autonamed": "true"}}
+	}
+	hiddenSecret := object{"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": hidden}
+	deployment := stepOf(apitype.OpUpdate, deploymentType, "timber", object{"replicas": 1.0}, object{
+		"replicas": 3.0, "args": []any{"one", "two"}, "long": strings.Repeat("x", 400) + "1", "login": "password=hunter1",
+		"envFrom": []any{object{"name": n.secret}, object{"name": n.other}}, "pool": "projects/p/nodePools/" + n.pool + "/x",
+	})
+	deployment.Diffs = []string{"replicas", "args"}
+	deployment.DetailedDiff = map[string]apitype.PropertyDiff{"replicas": {Kind: "update", InputDiff: true}, "args": {Kind: "add", InputDiff: true}}
+	before, after := object{"location": "a"}, object{"location": "b"}
+	return approval{
+		steps: []apitype.StepEventMetadata{
+			stepOf(apitype.OpCreateReplacement, clusterType, "main", before, after),
+			stepOf(apitype.OpReplace, clusterType, "main", before, after),
+			stepOf(apitype.OpDeleteReplaced, clusterType, "main", before, nil),
+			stepOf(apitype.OpCreate, secretType, "environment", nil, object{"metadata": autonamed(n.secret), "data": hiddenSecret}),
+			stepOf(apitype.OpCreate, secretType, "other", nil, object{"metadata": autonamed(n.other)}),
+			stepOf(apitype.OpCreate, poolType, "pool", nil, object{"name": n.pool, "__defaults": []any{"name"}}),
+			stepOf(apitype.OpCreate, poolType, "fixed", nil, object{"name": "fixed-1234567"}),
+			deployment,
+			stepOf(apitype.OpDelete, poolType, "gone", object{"name": "gone"}, nil),
+		},
+		state: `{"resources": [{"urn": "urn:pulumi:prod::p::t::n", "outputs": {"login": {"ciphertext": "v1:a:b"}}}]}`, config: "config:\n  hello-timber:environment:\n    TOKEN:\n      secure: v1:c:d\n",
+		commit: "0123456789", image: imageV1,
+	}
+}
+
+// shuffled are the steps in another order, but those of one resource in theirs.
+func (a approval) shuffled() approval {
+	rest := append([]apitype.StepEventMetadata{}, a.steps...)
+	a.steps = nil
+	for len(rest) > 0 {
+		i := rand.IntN(len(rest))
+		for j := range i { // the first of the same resource
+			if rest[j].URN == rest[i].URN {
+				i = j
+				break
+			}
+		}
+		a.steps = append(a.steps, rest[i])
+		rest = append(rest[:i], rest[i+1:]...)
+	}
+	return a
+}
+
+// prepare sets up the stack prod, and returns the variables of a run.
+func (a approval) prepare(t *testing.T, r *runner) []string {
+	t.Helper()
+	var events strings.Builder
+	for _, step := range a.steps {
+		line, err := json.Marshal(apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: step, Planning: true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events.WriteString(string(line) + "\n")
+	}
+	prod := r.pulumi.stacks["prod"]
+	prod.events, prod.state = events.String()+`{"summaryEvent":{"resourceChanges":{"update":1}}}`+"\n", a.state
+	if err := os.WriteFile(filepath.Join(r.folder, "Pulumi.prod.yaml"), []byte(a.config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"COMMIT=" + a.commit, "IMAGE=" + a.image}
+}
+
+// summarize returns the fingerprint that make summary reports.
+func (a approval) summarize(t *testing.T, r *runner) string {
+	t.Helper()
+	outputs := filepath.Join(t.TempDir(), "outputs")
+	if _, log, err := r.run(t, "summary", append(a.prepare(t, r), "GITHUB_OUTPUT="+outputs)...); err != nil {
+		t.Fatal(err, log)
+	}
+	text, err := os.ReadFile(outputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fingerprint, _ := strings.Cut(strings.TrimSpace(string(text)), "changes=true\nplan=")
+	if len(fingerprint) != 64 {
+		t.Fatalf("reported %q", text)
+	}
+	return fingerprint
+}
+
+// One plan has one fingerprint, in whatever order the engine works and whatever names it
+// draws. Every difference that a person could mind has another.
+func TestFingerprint(t *testing.T) {
+	r := newRunner(t, map[string]string{"STACK": "prod", "STACKS": "prod"})
+	approved := theApproval(drawNames()).summarize(t, r)
+	for range 20 {
+		if got := theApproval(drawNames()).shuffled().summarize(t, r); got != approved {
+			t.Fatalf("the same plan has the fingerprints %s and %s", approved, got)
+		}
+	}
+	n := drawNames()
+	inputs := func(a *approval, i int) object { return a.steps[i].New.Inputs }
+	const replace, secret, fixed, deployment, deletion = 1, 3, 6, 7, 8
+	seen := map[string]string{approved: "the approved plan"}
+	for name, edit := range map[string]func(a *approval){
+		"a value":                    func(a *approval) { inputs(a, deployment)["replicas"] = 4.0 },
+		"a text for a number":        func(a *approval) { inputs(a, deployment)["replicas"] = "3" },
+		"a value behind byte 300":    func(a *approval) { inputs(a, deployment)["long"] = strings.Repeat("x", 400) + "2" },
+		"a masked value":             func(a *approval) { inputs(a, deployment)["login"] = "password=hunter2" },
+		"a secret in the config":     func(a *approval) { a.config = strings.Replace(a.config, "v1:c:d", "v1:c:e", 1) },
+		"a secret in the state":      func(a *approval) { a.state = strings.Replace(a.state, "v1:a:b", "v1:a:c", 1) },
+		"whether a value is secret":  func(a *approval) { inputs(a, secret)["data"] = hidden },
+		"the order of a list":        func(a *approval) { inputs(a, deployment)["args"] = []any{"two", "one"} },
+		"one value more":             func(a *approval) { inputs(a, deployment)["extra"] = nil },
+		"a name that a person chose": func(a *approval) { inputs(a, fixed)["name"] = "fixed-7654321" },
+		"which new resource is used": func(a *approval) {
+			inputs(a, deployment)["envFrom"] = []any{object{"name": n.other}, object{"name": n.secret}}
+		},
+		"a literal for a reference": func(a *approval) { inputs(a, deployment)["pool"] = "projects/p/nodePools/urn/x" },
+		"an update that replaces": func(a *approval) {
+			a.steps[deployment].DetailedDiff["replicas"] = apitype.PropertyDiff{Kind: "update-replace", InputDiff: true}
+			a.steps[deployment].Op = apitype.OpReplace
+		},
+		"what differs": func(a *approval) { delete(a.steps[deployment].DetailedDiff, "args") },
+		"a deletion more": func(a *approval) {
+			a.steps = append(a.steps, stepOf(apitype.OpDelete, poolType, "last", object{}, nil))
+		},
+		"a deletion less":           func(a *approval) { a.steps = a.steps[:deletion] },
+		"a creation for a deletion": func(a *approval) { s := &a.steps[deletion]; s.Op, s.Old, s.New = apitype.OpCreate, nil, s.Old },
+		"the resource":              func(a *approval) { a.steps[deletion].URN += "-2" },
+		"the provider": func(a *approval) {
+			a.steps[deployment].New.Provider = "urn:pulumi:prod::p::pulumi:providers:gcp::other::1"
+		},
+		"the protection":       func(a *approval) { a.steps[deployment].New.Protect = true },
+		"what is replaced":     func(a *approval) { a.steps[replace].Old.Inputs = object{"location": "c"} },
+		"the image":            func(a *approval) { a.image = strings.Replace(imageV1, "0", "1", -1) },
+		"the configured image": func(a *approval) { a.image = configured },
+		"the commit":           func(a *approval) { a.commit = "1123456789" },
+	} {
+		a := theApproval(n)
+		edit(&a)
+		fingerprint := a.summarize(t, r)
+		if same := seen[fingerprint]; same != "" {
+			t.Errorf("%s: the fingerprint is that of %s", name, same)
+		}
+		seen[fingerprint] = name
+		r.pulumi.calls = nil
+		_, _, err := r.run(t, "deploy", append(a.prepare(t, r), "APPROVED="+approved)...)
+		if err == nil || !strings.Contains(err.Error(), "than what was approved") || strings.Contains(strings.Join(r.pulumi.calls, "\n"), "up ") {
+			t.Errorf("%s: deploy ended with %v", name, err)
+		}
+	}
+}
+
+// What is approved is shown: whole values, and otherwise nothing can be approved.
+func TestSummaryIsWhole(t *testing.T) {
+	r := newRunner(t, map[string]string{"STACKS": "prod"})
+	summary := filepath.Join(t.TempDir(), "summary")
+	for size, want := range map[int]string{200_000: "", 1_100_000: "no one could approve this plan"} {
+		a := theApproval(drawNames())
+		a.steps[7].New.Inputs["long"] = strings.Repeat("x", size) + " the end"
+		a.steps[7].DetailedDiff["long"] = apitype.PropertyDiff{Kind: "add", InputDiff: true}
+		out, _, err := r.run(t, "summary", append(a.prepare(t, r), "GITHUB_STEP_SUMMARY="+summary)...)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: got %v, want %q", size, err, want)
+		}
+		if strings.Contains(out, "the end") != (want == "") || len(out) > maxSummary {
+			t.Errorf("a value of %d bytes is in a text of %d bytes", size, len(out))
+		}
+	}
+}
