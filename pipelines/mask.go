@@ -11,36 +11,75 @@ const hidden = "[secret]"
 // Pulumi masks what the program marks as secret; this catches the rest.
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)[A-Z0-9 ]*-----.*?(?:-----END [A-Z0-9 ]+-----|$)`),
-	regexp.MustCompile(`\bya29\.[\w.-]+`),
-	regexp.MustCompile(`\bAIza[\w-]{30,}`),
-	regexp.MustCompile(`\bGOCSPX-[\w-]+`),
-	regexp.MustCompile(`\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,})`),
-	regexp.MustCompile(`\bpul-[0-9a-f]{32,}`),
-	regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?`),
-	regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`),
-	regexp.MustCompile(`\\?"auth\\?"\s*:\s*\\?"[\w.+/=-]+\\?"`), // a Docker config's login
+	regexp.MustCompile(`\bya29\.[\w.-]+`),                                   // Google's access token,
+	regexp.MustCompile(`\b1//0[\w-]{20,}`),                                  // refresh token,
+	regexp.MustCompile(`\bAIza[\w-]{30,}`),                                  // API key
+	regexp.MustCompile(`\bGOCSPX-[\w-]+`),                                   // and client secret
+	regexp.MustCompile(`\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,})`),        // GitHub
+	regexp.MustCompile(`\bgl[a-z]{2,6}-[\w.-]{20,}`),                        // GitLab
+	regexp.MustCompile(`\b(?:pul-[0-9a-f]{32,}|npm_\w{30,})`),               // Pulumi, npm
+	regexp.MustCompile(`\b(?:pypi|dckr_pat|dckr_oat|xox[a-z]|xapp)-[\w-]+`), // PyPI, Docker Hub, Slack
+	regexp.MustCompile(`\bdckr_[a-z]+_[\w-]{20,}`),                          // Docker Hub
+	regexp.MustCompile(`\b[prs]k_(?:live|test)_\w{10,}`),                    // Stripe
+	regexp.MustCompile(`\bhv[brs]\.[\w-]{20,}`),                             // Vault
+	regexp.MustCompile(`\bsk-[\w-]{20,}`),                                   // OpenAI, Anthropic
+	regexp.MustCompile(`\bSG\.[\w-]{16,}\.[\w-]{16,}`),                      // SendGrid
+	regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?`),            // a JSON Web Token
+	regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`),                     // AWS
+	regexp.MustCompile(`\\?"auth\\?"\s*:\s*\\?"[\w.+/=-]+\\?"`),             // a Docker config's login
+	regexp.MustCompile(`(?i)\bhttps://hooks\.[\w.]+/[\w/-]+`),               // an address that is a secret
 }
 
-var (
-	// assigned is a name that says what its value is: password=…, "token": "…", Authorization: Bearer ….
-	assigned = regexp.MustCompile(`(?i)(["']?[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization)[\w.-]*\\?["']?\s*[:=]\s*(?:bearer\s+|basic\s+)?)` +
-		`(\\?"(?:[^"\\]|\\[^"])*\\?"|'[^']*'|[^\s"',;&{}\[\]][^\s"',;&}\]]*)`)
-	bearer   = regexp.MustCompile(`(?i)\b(bearer|basic)\s+[\w.~+/-]{12,}=*`)
-	userinfo = regexp.MustCompile(`(://)[^\s/@:]*:[^\s/@]+@`)
+const (
+	// says is a name that says what its value is, wherever it is in a longer one, and
+	// saysShort one that is also part of other words.
+	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|account[_-]?key|authorization|credential)[\w.-]*`
+	saysShort = `(?:\b|_)(?:pass|pwd|sig)`
+	// saidValue is quoted, also inside a quoted text, or ends with the word.
+	saidValue = `(\\?"(?:[^"\\]|\\[^"])*\\?"|'[^']*'|[^\s"',;&{}\[\]][^\s"',;&}\]]*)`
 )
+
+// assigned are values with a name: in each, the last group is the value.
+var assigned = []*regexp.Regexp{
+	// password=…, "token": "…", ?sig=…, Authorization: Bearer …
+	regexp.MustCompile(`(?i)(["']?(?:` + says + `|` + saysShort + `)\\?["']?\s*[:=]\s*(?:(?:bearer|basic|digest|token)\s+)?)` + saidValue),
+	// --password …
+	regexp.MustCompile(`(?i)(--?(?:` + says + `|[\w-]*` + saysShort + `)\s+)("[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`),
+	// "token": {"value": "…"}, and {"name": "TOKEN", "value": "…"}
+	regexp.MustCompile(`(?i)(\\?"` + says + `\\?"\s*:\s*\{[^{}]*?\\?"(?:value|plaintext|data)\\?"\s*:\s*)` + saidValue),
+	regexp.MustCompile(`(?i)(\\?"name\\?"\s*:\s*\\?"` + says + `\\?"\s*,\s*\\?"value\\?"\s*:\s*)` + saidValue),
+	// Cookie: …; …
+	regexp.MustCompile(`(?i)(\b(?:set-)?cookie\\?["']?\s*[:=]\s*)([^\r\n]+)`),
+	// https://user:…@host, the password with whatever is in it, and https://…@host
+	regexp.MustCompile(`(://)([^\s/@:"']*:[^\s"'<>]+)@`),
+	regexp.MustCompile(`(://)([^\s/@"']+)@`),
+	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([\w.~+/-]{12,}=*)`),
+}
 
 // mask hides what looks like a credential.
 func mask(text string) string {
 	for _, shape := range secrets {
 		text = shape.ReplaceAllString(text, hidden)
 	}
-	text = userinfo.ReplaceAllString(text, "${1}"+hidden+"@")
-	text = assigned.ReplaceAllStringFunc(text, func(found string) string {
-		parts := assigned.FindStringSubmatch(found)
-		if strings.Trim(parts[2], `"'\`) == hidden || strings.HasPrefix(parts[2], hidden[:7]) {
-			return found
-		}
-		return parts[1] + hidden
-	})
-	return bearer.ReplaceAllString(text, "${1} "+hidden)
+	for _, shape := range assigned {
+		text = shape.ReplaceAllStringFunc(text, func(found string) string {
+			at := shape.FindStringSubmatchIndex(found)
+			switch value := found[at[4]:at[5]]; {
+			case strings.HasPrefix(strings.TrimLeft(value, `"'\`), hidden[:7]), value == "true", value == "false", value == "null":
+				return found
+			}
+			return found[:at[4]] + hidden + found[at[5]:]
+		})
+	}
+	return text
+}
+
+var secretPath = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|authorization)(?:"\])?$`).MatchString
+
+// maskAt hides the text of a property whose path says that it is a secret.
+func maskAt(path, text string) string {
+	if secretPath(path) && strings.HasPrefix(text, `"`) && text != `"`+hidden+`"` {
+		return hidden
+	}
+	return text
 }

@@ -222,7 +222,7 @@ func leaves(path string, v any, as func(value string) property) []property {
 			list = append(list, leaves(fmt.Sprintf("%s[%d]", path, i), element, as)...)
 		}
 	default:
-		p := as(show(v))
+		p := as(maskAt(path, show(v)))
 		p.Path = path
 		list = append(list, p)
 	}
@@ -304,10 +304,10 @@ func plainAll(v any) any {
 func different(path string, replaces bool, before, after any) property {
 	p := property{Path: path, Replaces: replaces}
 	if before != nil {
-		p.Old = show(before)
+		p.Old = maskAt(path, show(before))
 	}
 	if after != nil {
-		p.New = show(after)
+		p.New = maskAt(path, show(after))
 	}
 	return p
 }

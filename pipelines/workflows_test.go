@@ -53,7 +53,8 @@ func TestStackLists(t *testing.T) {
 	}
 }
 
-// Dependabot looks at every module, and at every image that is built from others.
+// Dependabot looks at every module, and at every image that is built from others, and
+// waits a week with each release.
 func TestDependabot(t *testing.T) {
 	want := map[string][]string{}
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
@@ -77,6 +78,9 @@ func TestDependabot(t *testing.T) {
 		Updates []struct {
 			Ecosystem   string `yaml:"package-ecosystem"`
 			Directories []string
+			Cooldown    struct {
+				Days int `yaml:"default-days"`
+			}
 		}
 	}
 	const file = "../.github/dependabot.yml"
@@ -85,6 +89,9 @@ func TestDependabot(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, update := range config.Updates {
+		if update.Cooldown.Days < 7 {
+			t.Errorf("Dependabot proposes a release of %s after %d days, want 7", update.Ecosystem, update.Cooldown.Days)
+		}
 		if update.Ecosystem != "github-actions" {
 			// Your own service in app/ may have no Go module. Dependabot skips the folder then.
 			got[update.Ecosystem] = slices.DeleteFunc(slices.Sorted(slices.Values(update.Directories)), func(folder string) bool {
