@@ -3,7 +3,7 @@
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
 # `go doc ./emulator/setup` what the two of downloads are; PARTS are those of make bench.
-TYPED = STACK STACKS FROM IMAGE APPROVED CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS
+TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
@@ -59,7 +59,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser metrics
+.PHONY: help up preview down env deploy cost image verify sbom notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test faults bench pictures clean setup build browser metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,9 @@ image: ## Print the image that STACK runs, by its digest
 verify: ## Check that the deploy workflow of main built IMAGE
 	@$(PIPELINES) verify
 
+sbom: ## List what is in IMAGE, exported to bin/image.tar, as bin/sbom.json
+	@$(PIPELINES) sbom
+
 notes: ## Check that TAG can be released, and print its part of CHANGELOG.md
 	@$(PIPELINES) notes
 
@@ -122,7 +125,7 @@ comment: ## Publish the last summary of STACKS as the one comment on PULL_REQUES
 drift: ## Fail if STACKS are not as they were deployed, and print what differs
 	@$(PIPELINES) drift
 
-issue: ## Publish the last drift of STACKS as the one open issue; close it if there is none
+issue: ## Publish the last drift of STACKS as the one open issue about them; close it if there is none
 	@$(PIPELINES) issue
 
 doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud

@@ -39,8 +39,6 @@ const (
 	perPage = 100
 	// driftLabel is how the issue about drift is found, besides its marker and author.
 	driftLabel = "drift"
-	// runPrefix begins the hidden line with the run that wrote a text.
-	runPrefix = "<!-- run: "
 )
 
 func (p *pipeline) github() (github, error) {
@@ -56,17 +54,14 @@ func (p *pipeline) github() (github, error) {
 }
 
 // publish writes text into one of the posts at a path: the oldest of this token's
-// own with the same marker, which it updates, or a new one with these fields. A
-// newer run's text stays. It returns where people find the post.
+// own with the same marker, which it updates, or a new one with these fields. It
+// returns where people find the post.
 func (g github) publish(ctx context.Context, list, item, text string, fields map[string]any) (string, error) {
 	own, err := g.own(ctx, list, text)
 	if err != nil {
 		return "", err
 	}
 	if len(own) > 0 {
-		if runOf(own[0].Body) > runOf(text) {
-			return own[0].URL + " (kept: a newer run wrote it)", nil
-		}
 		var now post
 		err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].key(item)), map[string]any{"body": text}, &now)
 		if !isStatus(err, http.StatusNotFound, http.StatusGone) {
@@ -79,19 +74,18 @@ func (g github) publish(ctx context.Context, list, item, text string, fields map
 	if err := g.call(ctx, http.MethodPost, path, fields, &now); err != nil {
 		return "", err
 	}
-	return now.URL, g.dedupe(ctx, list, item, text)
+	return now.URL, g.dedupe(ctx, list, item, text, now.ID)
 }
 
-// dedupe leaves one post where several runs posted at once: the oldest, with the
-// newest run's text.
-func (g github) dedupe(ctx context.Context, list, item, text string) error {
+// dedupe leaves one post where several runs posted at once: the oldest, with this run's
+// text.
+func (g github) dedupe(ctx context.Context, list, item, text string, mine int64) error {
 	own, err := g.own(ctx, list, text)
 	if err != nil || len(own) < 2 || !strings.Contains(list, "/comments") {
 		return err
 	}
-	newest := slices.MaxFunc(own, func(a, b post) int { return cmp.Compare(runOf(a.Body), runOf(b.Body)) })
-	if newest.ID != own[0].ID {
-		if err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].ID), map[string]any{"body": newest.Body}, nil); err != nil {
+	if mine != own[0].ID {
+		if err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].ID), map[string]any{"body": text}, nil); err != nil {
 			return err
 		}
 	}
@@ -160,15 +154,11 @@ func (g github) login(ctx context.Context) (string, error) {
 	return answer.Data.Viewer.Login, err
 }
 
-// runOf is the number of the run that wrote a text, or 0.
-func runOf(text string) uint64 {
-	_, rest, _ := strings.Cut(text, runPrefix)
-	digits, _, _ := strings.Cut(rest, " ")
-	run, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return run
+// endsWith reports whether a pull request's last commit is this one.
+func (g github) endsWith(ctx context.Context, number, commit string) (bool, error) {
+	var pull struct{ Head struct{ SHA string } }
+	err := g.call(ctx, http.MethodGet, "/pulls/"+number, nil, &pull)
+	return strings.HasPrefix(pull.Head.SHA, commit), err
 }
 
 // status is an answer that is no success.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,13 +26,18 @@ type hub struct {
 	fail func(w http.ResponseWriter, r *http.Request) bool
 	// login is who the token writes as.
 	login string
+	// head is the last commit of pull request 7.
+	head string
 }
 
 func newHub(t *testing.T) *hub {
-	h := &hub{login: "github-actions[bot]"}
+	h := &hub{login: "github-actions[bot]", head: "0123456789"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /user", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, `{"message":"Resource not accessible by integration"}`, http.StatusForbidden)
+	})
+	mux.HandleFunc("GET /repos/o/r/pulls/7", func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"head": map[string]any{"sha": h.head}})
 	})
 	mux.HandleFunc("GET /repos/o/r/issues/7/comments", h.list(&h.comments))
 	mux.HandleFunc("POST /repos/o/r/issues/7/comments", h.write(t, &h.comments, "id"))
@@ -129,9 +135,9 @@ func (h *hub) comment(t *testing.T, text string) string {
 	return where
 }
 
-func text(run, body string) string { return marker + "\n" + runPrefix + run + " -->\n" + body }
+func text(body string) string { return marker + "\n" + body }
 
-// One comment of this token's own, found among many, with the newest run's text.
+// One comment of this token's own, found among many, with the last run's text.
 func TestComment(t *testing.T) {
 	for _, login := range []string{"github-actions[bot]", "acme-timber[bot]", "timber-bot"} {
 		h := newHub(t)
@@ -139,24 +145,47 @@ func TestComment(t *testing.T) {
 		for i := range 2 * perPage {
 			h.comments = append(h.comments, map[string]any{"id": 1000 + i, "body": "talk about " + marker, "user": h.user()})
 		}
-		stranger := map[string]any{"id": 5, "body": text("1", "a stranger's"), "user": map[string]any{"login": "stranger"}}
+		stranger := map[string]any{"id": 5, "body": text("a stranger's"), "user": map[string]any{"login": "stranger"}}
 		h.comments = append(h.comments, stranger)
-		where := h.comment(t, text("2", "first"))
-		if again := h.comment(t, text("3", "second")); again != where || where == "" {
+		where := h.comment(t, text("first"))
+		if again := h.comment(t, text("second")); again != where || where == "" {
 			t.Errorf("first at %q, then at %q", where, again)
 		}
-		if kept := h.comment(t, text("2", "of an older run that ends last")); !strings.Contains(kept, "kept") {
-			t.Errorf("an older run wrote at %q", kept)
-		}
-		if same := h.comment(t, text("3", "the same run again")); same != where {
-			t.Errorf("the same run wrote at %q", same)
-		}
-		if body := fmt.Sprint(h.comments[201]["body"]); body != text("3", "the same run again") {
+		if body := fmt.Sprint(h.comments[201]["body"]); body != text("second") {
 			t.Errorf("the comment is %q", body)
 		}
-		if stranger["body"] != text("1", "a stranger's") {
+		if stranger["body"] != text("a stranger's") {
 			t.Errorf("a stranger's comment is now %q", stranger["body"])
 		}
+	}
+}
+
+// The comment is about the pull request's last commit, whichever run ends last, and
+// whatever the comment says about itself.
+func TestNewestCommit(t *testing.T) {
+	h := newHub(t)
+	r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7"})
+	h.comments = append(h.comments, map[string]any{"id": 1, "body": marker + "\n<!-- run: 18446744073709551615 -->\nall is well", "user": h.user()})
+	publish := func(commit string) string {
+		t.Helper()
+		if _, _, err := r.run(t, "summary", "COMMIT="+commit); err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := r.run(t, "comment", "COMMIT="+commit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	publish(h.head)
+	if body := fmt.Sprint(h.comments[0]["body"]); !strings.Contains(body, "Preview of `0123456`") || !strings.Contains(body, "| dev | 1 created, 3 changed | $62 ") {
+		t.Errorf("the comment is %q", body)
+	}
+	if out := publish("9876543210"); !strings.Contains(out, "has a newer commit") {
+		t.Errorf("an older run said %q", out)
+	}
+	if body := fmt.Sprint(h.comments[0]["body"]); !strings.Contains(body, "Preview of `0123456`") {
+		t.Errorf("an older run wrote %q", body)
 	}
 }
 
@@ -191,7 +220,7 @@ func TestRetries(t *testing.T) {
 					http.Error(w, tt.answer, tt.status)
 					return true
 				}
-				_, err := h.client().publish(t.Context(), "/issues/7/comments", "/issues/comments/%d", text("1", "x"), map[string]any{})
+				_, err := h.client().publish(t.Context(), "/issues/7/comments", "/issues/comments/%d", text("x"), map[string]any{})
 				if want := tt.tries; passes && want > 1 {
 					if err != nil || tries != 3 {
 						t.Errorf("after a while: %v in %d tries", err, tries)
@@ -205,18 +234,18 @@ func TestRetries(t *testing.T) {
 }
 
 // A comment that was deleted between look and edit is written again, and first
-// runs that post at once leave one comment with the newest text.
+// runs that post at once leave one comment with the last one's text.
 func TestCommentRaces(t *testing.T) {
 	h := newHub(t)
-	h.comment(t, text("1", "first"))
+	h.comment(t, text("first"))
 	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPatch {
 			h.comments, h.fail = nil, nil
 		}
 		return false
 	}
-	h.comment(t, text("2", "second"))
-	if len(h.comments) != 1 || h.comments[0]["body"] != text("2", "second") {
+	h.comment(t, text("second"))
+	if len(h.comments) != 1 || h.comments[0]["body"] != text("second") {
 		t.Errorf("there are %v", h.comments)
 	}
 
@@ -225,39 +254,55 @@ func TestCommentRaces(t *testing.T) {
 		if r.Method == http.MethodPost {
 			h.fail = nil
 			for i, run := range []string{"3", "1"} { // the other runs were faster
-				h.comments = append(h.comments, map[string]any{"id": i + 1, "body": text(run, "run "+run), "user": h.user()})
+				h.comments = append(h.comments, map[string]any{"id": i + 1, "body": text("run " + run), "user": h.user()})
 			}
 		}
 		return false
 	}
-	h.comment(t, text("2", "run 2"))
-	if len(h.comments) != 1 || h.comments[0]["body"] != text("3", "run 3") {
+	h.comment(t, text("run 2"))
+	if len(h.comments) != 1 || h.comments[0]["id"] != 1 || h.comments[0]["body"] != text("run 2") {
 		t.Errorf("there are %v", h.comments)
 	}
 }
 
-// One issue while there is drift, closed afterwards, and another one for the next.
+// One issue of a stack while there is drift, closed afterwards, and another one for the
+// next. What is about other stacks stays.
 func TestIssue(t *testing.T) {
 	h := newHub(t)
 	r := newRunner(t, map[string]string{"GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token"})
-	driftMarker := (&pipeline{lookup: os.LookupEnv}).driftPage().marker
+	const driftMarker = "<!-- hello-timber: drift of staging -->"
 	h.issues = append(h.issues, map[string]any{"number": 99, "body": driftMarker, "pull_request": map[string]any{}, "user": h.user()},
 		map[string]any{"number": 98, "body": driftMarker, "user": map[string]any{"login": "stranger"}})
-	for _, stack := range []string{"staging", "drifted", "none", "staging", "staging", "drifted"} {
-		_, _, _ = r.run(t, "drift", "STACKS="+stack) // its failure is what the issue is about
-		if _, _, err := r.run(t, "issue", "STACKS="+stack); err != nil {
+	for _, step := range []struct{ stack, does string }{
+		{"staging", ""}, {"drifted", "POST /issues"}, {"staging", ""}, {"none", "POST /issues"},
+	} {
+		h.calls = nil
+		_, _, _ = r.run(t, "drift", "STACKS="+step.stack) // its failure is what the issue is about
+		if _, _, err := r.run(t, "issue", "STACKS="+step.stack); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(h.calls, ", "); got != step.does {
+			t.Errorf("%s: wrote %q, want %q", step.stack, got, step.does)
+		}
+	}
+	drifted := r.pulumi.stacks["drifted"]
+	events := drifted.events
+	h.calls = nil
+	for _, found := range []string{events, "staging.events", "staging.events", events} {
+		drifted.events = found
+		_, _, _ = r.run(t, "drift", "STACKS=drifted")
+		if _, _, err := r.run(t, "issue", "STACKS=drifted"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := "[POST /issues PATCH /issues/3 PATCH /issues/3 POST /issues]"
-	if got := fmt.Sprint(h.calls); got != want {
+	if want, got := "[PATCH /issues/3 PATCH /issues/3 POST /issues]", fmt.Sprint(h.calls); got != want {
 		t.Errorf("wrote %s, want %s", got, want)
 	}
-	if h.issues[2]["state"] != "closed" || h.issues[3]["state"] != nil || h.issues[1]["state"] != nil {
+	if h.issues[2]["state"] != "closed" || h.issues[3]["state"] != nil || h.issues[4]["state"] != nil || h.issues[1]["state"] != nil {
 		t.Errorf("the issues are %v", h.issues)
 	}
-	if labels := fmt.Sprint(h.issues[3]["labels"]); labels != "[drift]" {
-		t.Errorf("labels %s", labels)
+	if h.issues[4]["title"] != "The cloud is not as deployed: drifted" || fmt.Sprint(h.issues[4]["labels"]) != "[drift]" {
+		t.Errorf("the last issue is %v", h.issues[4])
 	}
 }
 
@@ -280,40 +325,82 @@ func TestGitHubMistakes(t *testing.T) {
 	}
 }
 
-// settings finds each rule that docs/pipelines.md relies on and GitHub does not keep.
+// settings finds each rule that docs/pipelines.md sets and GitHub does not keep.
 func TestSettings(t *testing.T) {
+	const (
+		rules, ruleset, approval = "/rules/branches/main", "/rulesets/1", "/environments/prod-approval"
+		workflows                = "/actions/permissions/workflow"
+		public, private          = "/actions/permissions/fork-pr-contributor-approval", "/actions/permissions/fork-pr-workflows-private-repos"
+		isPrivate                = `{"private": true}`
+	)
 	good := map[string]string{
-		"/actions/workflows":                                     `{"workflows": [{"path": ".github/workflows/nightly.yml", "state": "active"}]}`,
-		"/codeowners/errors":                                     `{"errors": []}`,
-		"/environments/prod-approval":                            `{"protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
-		"/rules/branches/main":                                   `[{"type": "pull_request", "parameters": {"require_code_owner_review": true}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "test"}, {"context": "lint"}, {"context": "vulnerabilities"}, {"context": "version"}]}}, {"type": "non_fast_forward"}, {"type": "deletion"}]`,
-		"/environments/dev/deployment-branch-policies":           `{"branch_policies": [{"name": "main", "type": "branch"}]}`,
-		"/environments/staging/deployment-branch-policies":       `{"branch_policies": [{"name": "main"}]}`,
-		"/environments/prod/deployment-branch-policies":          `{"branch_policies": [{"name": "main"}]}`,
-		"/environments/prod-approval/deployment-branch-policies": `{"branch_policies": [{"name": "main"}]}`,
+		"": `{"private": false}`, public: `{"approval_policy": "all_external_contributors"}`,
+		private:              `{"run_workflows_from_fork_pull_requests": true, "send_write_tokens_to_workflows": false, "send_secrets_and_variables": false, "require_approval_for_fork_pr_workflows": true}`,
+		workflows:            `{"default_workflow_permissions": "read", "can_approve_pull_request_reviews": false}`,
+		"/codeowners/errors": `{"errors": []}`, "/actions/workflows": `{"workflows": [{"path": ".github/workflows/nightly.yml", "state": "active"}]}`,
+		ruleset: `{"name": "main", "bypass_actors": []}`,
+		rules: `[{"type": "pull_request", "ruleset_id": 1, "parameters": {"required_approving_review_count": 1, "require_code_owner_review": true, "dismiss_stale_reviews_on_push": true, "require_last_push_approval": true}}, ` +
+			`{"type": "required_status_checks", "ruleset_id": 1, "parameters": {"required_status_checks": [{"context": "test", "integration_id": 15368}, {"context": "lint", "integration_id": 15368}, {"context": "vulnerabilities", "integration_id": 15368}, {"context": "version", "integration_id": 15368}]}}, ` +
+			`{"type": "non_fast_forward", "ruleset_id": 1}, {"type": "deletion", "ruleset_id": 1}]`,
+		approval: `{"can_admins_bypass": false, "protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
 	}
-	for want, edit := range map[string][2]string{
-		"":                              {},
-		"CODEOWNERS: line 2":            {"/codeowners/errors", `{"errors": [{"line": 2, "message": "Unknown owner"}]}`},
-		"environment dev: it accepts":   {"/environments/dev/deployment-branch-policies", `{"branch_policies": [{"name": "main"}, {"name": "*"}]}`},
-		"environment prod: it accepts":  {"/environments/prod/deployment-branch-policies", `{"branch_policies": []}`},
-		"environment staging: GET":      {"/environments/staging/deployment-branch-policies", ""},
-		"no reviewer is required":       {"/environments/prod-approval", `{"protection_rules": [{"type": "required_reviewers", "reviewers": [{}]}]}`},
-		"there is no rule pull_request": {"/rules/branches/main", `[{"type": "pull_request"}, {"type": "required_status_checks"}, {"type": "non_fast_forward"}, {"type": "deletion"}]`},
-		"need not pass the check lint":  {"/rules/branches/main", strings.Replace(good["/rules/branches/main"], `{"context": "lint"}, `, "", 1)},
-		"rule required_status_checks":   {"/rules/branches/main", `[]`},
-		"PROVIDER is empty":             {},
-		"no checksum of the plugin":     {},
-		"gh workflow enable nightly":    {"/actions/workflows", strings.Replace(good["/actions/workflows"], "active", "disabled_inactivity", 1)},
+	for _, name := range []string{"dev", "staging", "prod", "watch-dev", "watch-staging", "watch-prod", "prod-approval"} {
+		path := "/environments/" + name
+		if good[path+"/deployment-branch-policies"] = `{"branch_policies": [{"name": "main", "type": "branch"}]}`; name != "prod-approval" {
+			good[path] = `{"can_admins_bypass": false, "protection_rules": [{"type": "branch_policy"}]}`
+		}
+	}
+	branches := func(environment string) string { return "/environments/" + environment + "/deployment-branch-policies" }
+	for name, tt := range map[string]struct{ path, old, new, want string }{
+		"all is set":                   {"", "x", "x", ""},
+		"all is set, private":          {"", good[""], isPrivate, ""},
+		"an unknown owner":             {"/codeowners/errors", "[]", `[{"line": 2, "message": "Unknown owner"}]`, "CODEOWNERS: line 2"},
+		"any branch to dev":            {branches("dev"), "}]", `}, {"name": "*"}]`, "environment dev: it accepts"},
+		"no branch to prod":            {branches("prod"), `[{"name": "main", "type": "branch"}]`, "[]", "environment prod: it accepts"},
+		"a tag main":                   {branches("watch-prod"), `"branch"`, `"tag"`, "environment watch-prod: it accepts"},
+		"no environment":               {branches("staging"), good[branches("staging")], "", "environment staging: GET"},
+		"no environment to watch":      {"/environments/watch-dev", good["/environments/watch-dev"], "", "environment watch-dev: GET"},
+		"administrators of prod":       {"/environments/prod", "false", "true", "environment prod: administrators"},
+		"administrators, unknown":      {approval, `"can_admins_bypass": false, `, "", "prod-approval: administrators"},
+		"approve one's own run":        {approval, `"prevent_self_review": true`, `"prevent_self_review": false`, "no reviewer is required"},
+		"no reviewer":                  {approval, `[{"type": "Team"}]`, "[]", "no reviewer is required"},
+		"delete main":                  {rules, `, {"type": "deletion", "ruleset_id": 1}`, "", "main can be deleted"},
+		"force main":                   {rules, `"non_fast_forward"`, `"update"`, "main can be pushed by force"},
+		"push to main":                 {rules, `"pull_request"`, `"other"`, "without a pull request"},
+		"no review":                    {rules, `"required_approving_review_count": 1`, `"required_approving_review_count": 0`, "needs no review"},
+		"any reviewer":                 {rules, `"require_code_owner_review": true`, `"require_code_owner_review": false`, "no code owner's review"},
+		"a stale review":               {rules, `"dismiss_stale_reviews_on_push": true`, `"dismiss_stale_reviews_on_push": false`, "pushed after it"},
+		"approve one's own push":       {rules, `"require_last_push_approval": true`, `"require_last_push_approval": false`, "of the last push"},
+		"a check less":                 {rules, `{"context": "lint", "integration_id": 15368}, `, "", "need not pass the check lint"},
+		"a check of any app":           {rules, `{"context": "version", "integration_id": 15368}`, `{"context": "version"}`, "need not pass the check version"},
+		"a check of another app":       {rules, `{"context": "test", "integration_id": 15368}`, `{"context": "test", "integration_id": 7}`, "need not pass the check test"},
+		"no rules":                     {rules, good[rules], "[]", "main can be deleted"},
+		"someone may bypass":           {ruleset, "[]", `[{"actor_type": "OrganizationAdmin"}]`, `the ruleset "main" may be bypassed`},
+		"who may bypass is unknown":    {ruleset, `, "bypass_actors": []`, "", `the ruleset "main" may be bypassed`},
+		"Actions approves":             {workflows, "false", "true", "approve pull requests: true"},
+		"Actions writes":               {workflows, `"read"`, `"write"`, "a workflow may write by default"},
+		"forks of known people":        {public, "all_external_contributors", "first_time_contributors", `required for "first_time_contributors"`},
+		"private forks get a token":    {private, `"send_write_tokens_to_workflows": false`, `"send_write_tokens_to_workflows": true`, "a token that writes: true"},
+		"private forks get secrets":    {private, `"send_secrets_and_variables": false`, `"send_secrets_and_variables": true`, "secrets: true"},
+		"private forks are not asked":  {private, `"require_approval_for_fork_pr_workflows": true`, `"require_approval_for_fork_pr_workflows": false`, "an approval: false"},
+		"private forks run nothing":    {private, `{"run_workflows_from_fork_pull_requests": true`, `{"run_workflows_from_fork_pull_requests": false`, ""},
+		"the nightly check is off":     {"/actions/workflows", "active", "disabled_inactivity", "gh workflow enable nightly"},
+		"no place of the provider":     {"", "x", "x", "PROVIDER is empty"},
+		"no checksum":                  {"", "x", "x", "no checksum of the plugin"},
+		"a rule of another, lax set":   {rules, `[{`, `[{"type": "deletion", "ruleset_id": 2}, {`, ""},
+		"the rule is only in that set": {rules, `{"type": "deletion", "ruleset_id": 1}`, `{"type": "deletion", "ruleset_id": 2}`, "main can be deleted"},
 	} {
+		answers := maps.Clone(good)
+		answers["/rulesets/2"] = `{"name": "lax", "bypass_actors": [{}]}`
+		if tt.path == private {
+			answers[""] = isPrivate
+		}
+		if answers[tt.path] = strings.Replace(answers[tt.path], tt.old, tt.new, 1); tt.old != tt.new && answers[tt.path] == good[tt.path] {
+			t.Fatalf("%s: %q is not in the answer", name, tt.old)
+		}
 		h := newHub(t)
 		h.fail = func(w http.ResponseWriter, r *http.Request) bool {
-			path := strings.TrimPrefix(r.URL.Path, "/repos/o/r")
-			answer := good[path]
-			if path == edit[0] {
-				answer = edit[1]
-			}
-			if answer == "" {
+			if answer := answers[strings.TrimPrefix(r.URL.Path, "/repos/o/r")]; answer == "" {
 				http.Error(w, "{}", http.StatusNotFound)
 			} else {
 				fmt.Fprint(w, answer)
@@ -322,16 +409,16 @@ func TestSettings(t *testing.T) {
 		}
 		r := newRunner(t, map[string]string{"GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token"})
 		places := "BACKEND=b\nIMAGES=i\nPROVIDER=p\nIDENTITIES=i\n"
-		if strings.HasPrefix(want, "PROVIDER") {
+		if strings.HasPrefix(tt.want, "PROVIDER") {
 			places = strings.Replace(places, "=p", "=", 1)
 		}
 		writeFile(t, filepath.Join(r.folder, googleFile), places)
-		if strings.HasPrefix(want, "no checksum") {
+		if strings.HasPrefix(tt.want, "no checksum") {
 			writeFile(t, filepath.Join(r.folder, sumsFile), "?"+sumOf)
 		}
 		_, _, err := r.run(t, "settings")
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want %q", err, want)
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "Fix: ") && !strings.Contains(err.Error(), "GET")) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
 	}
 }
@@ -385,7 +472,6 @@ func TestVerify(t *testing.T) {
 // A change of app/ needs a new imageVersion, if tags are immutable, whatever the project's name.
 func TestVersion(t *testing.T) {
 	folder := t.TempDir()
-	t.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
 	write := func(name, text string) {
 		t.Helper()
 		path := filepath.Join(folder, name)
@@ -396,14 +482,7 @@ func TestVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	git := func(args ...string) {
-		t.Helper()
-		command := exec.Command("git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("git %q: %v\n%s", args, err, out)
-		}
-	}
-	git("init", "--quiet", "--initial-branch=main")
+	git(t, folder, "init", "--quiet", "--initial-branch=main")
 	const pulumi = "../Pulumi.yaml"
 	write("Pulumi.yaml", regexp.MustCompile(`(?m)^name: .*`).ReplaceAllString(string(filesOf(t, 1, pulumi)[pulumi]), "name: shop"))
 	for _, step := range []struct{ app, config, base, want string }{
@@ -419,12 +498,24 @@ func TestVersion(t *testing.T) {
 	} {
 		write("app/main.go", step.app)
 		write(devConfig, "config:\n  shop:"+step.config+"\n")
-		git("add", ".")
-		git("commit", "--quiet", "--message", "step")
+		git(t, folder, "add", ".")
+		git(t, folder, "commit", "--quiet", "--message", "step")
 		r := &runner{folder: folder, env: map[string]string{"BASE": step.base}}
 		_, log, err := r.run(t, "version")
 		if (err == nil) != (step.want == "") || err != nil && !strings.Contains(err.Error(), step.want) {
 			t.Errorf("%s: got %v, want %q\n%s", step.app, err, step.want, log)
 		}
 	}
+}
+
+// git runs Git in a folder, without the machine's own settings.
+func git(t *testing.T, folder string, args ...string) string {
+	t.Helper()
+	command := exec.Command("git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
+	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %q: %v\n%s", args, err, out)
+	}
+	return strings.TrimSpace(string(out))
 }

@@ -1,6 +1,6 @@
 // Command pipelines is what the make targets for pipelines run:
 //
-//	go run ./pipelines deploy|preview|cost|image|destroy|verify
+//	go run ./pipelines deploy|preview|cost|image|destroy|verify|sbom
 //	go run ./pipelines summary|comment|drift|issue
 //	go run ./pipelines notes|release|version|settings
 //
@@ -12,6 +12,7 @@
 //	IMAGE          the image to run: by digest, deployed (what the stack runs now)
 //	               or configured (what the stack's config says; the default)
 //	APPROVED       the plan that was approved, as summary printed it
+//	ROLLBACK       anything, to deploy a commit that is older than what the stack runs
 //	CONFIRM        the name of the stack to destroy, once more
 //	TAG            the version to release, such as v1.2.0
 //	BASE           the commit or branch that version compares app/ with
@@ -64,6 +65,7 @@ var commands = map[string]func(*pipeline, context.Context) error{
 	"notes":    (*pipeline).notes,
 	"preview":  (*pipeline).preview,
 	"release":  (*pipeline).release,
+	"sbom":     (*pipeline).sbom,
 	"settings": (*pipeline).settings,
 	"summary":  (*pipeline).summary,
 	"verify":   (*pipeline).verify,

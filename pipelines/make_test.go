@@ -36,7 +36,7 @@ func makeIt(t *testing.T, env []string, args ...string) (string, error) {
 	return string(out), err
 }
 
-var pipelineTargets = []string{"deploy", "preview", "cost", "image", "verify", "notes", "release", "version", "settings", "destroy", "summary", "comment", "drift", "issue"}
+var pipelineTargets = []string{"deploy", "preview", "cost", "image", "verify", "sbom", "notes", "release", "version", "settings", "destroy", "summary", "comment", "drift", "issue"}
 
 // Each target is one command, and what a person types reaches it as it is: neither
 // make nor a shell expands it, whether it comes as an argument or from the environment.

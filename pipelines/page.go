@@ -29,8 +29,8 @@ const (
 type page struct {
 	// marker is the hidden first line by which the text is found again.
 	marker, title, intro string
-	// run orders texts: the newest run's wins. link leads to its log.
-	run, link string
+	// link leads to the run's log.
+	link string
 	// same describes a stack without changes, more is where the rest of a diff is.
 	same, more string
 	// cost reports that the text says what a stack costs.
@@ -52,33 +52,38 @@ func (p *pipeline) previewPage() page {
 	if commit := p.env("COMMIT"); isCommit(commit) {
 		text.title += " of " + code(commit[:7])
 	}
-	text.run, text.link = p.runLink()
+	text.link = p.runLink()
 	return text
 }
 
-// driftPage is the issue about drift.
-func (p *pipeline) driftPage() page {
+// driftPage is the issue about the drift of some stacks, of which each set has its own.
+func (p *pipeline) driftPage(plans []plan) page {
 	text := page{
-		marker: "<!-- hello-timber: drift -->",
+		marker: "<!-- hello-timber: drift of " + strings.Join(stacksOf(plans), " ") + " -->",
 		title:  "Drift",
 		intro: "What differs in the cloud (`+`) from what was deployed (`-`). Nothing is changed automatically: write the difference into " +
 			"the program, or undo it with `pulumi up --refresh --stack STACK`. The issue closes when a later check finds none.",
 		same: "as deployed",
 		more: "make drift STACK=%s",
 	}
-	text.run, text.link = p.runLink()
+	text.link = p.runLink()
 	return text
 }
 
-// runLink is the pipeline's run: its number, which grows, and where people see it.
-func (p *pipeline) runLink() (run, link string) {
-	if run = p.env("GITHUB_RUN_ID"); isNumber(run) {
-		return run, p.env("GITHUB_SERVER_URL") + "/" + p.env("GITHUB_REPOSITORY") + "/actions/runs/" + run
+func stacksOf(plans []plan) []string {
+	var names []string
+	for _, plan := range plans {
+		names = append(names, plan.Stack)
 	}
-	if run = p.env("DRONE_BUILD_NUMBER"); isNumber(run) {
-		return run, p.env("DRONE_BUILD_LINK")
+	return names
+}
+
+// runLink is where people see the pipeline's run.
+func (p *pipeline) runLink() string {
+	if run := p.env("GITHUB_RUN_ID"); isNumber(run) {
+		return p.env("GITHUB_SERVER_URL") + "/" + p.env("GITHUB_REPOSITORY") + "/actions/runs/" + run
 	}
-	return "", ""
+	return p.env("DRONE_BUILD_LINK")
 }
 
 // body is a text that never grows beyond what GitHub accepts.
@@ -108,7 +113,7 @@ func (p page) render(plans []plan) (text string, whole bool) {
 		room = maxSummary
 	}
 	b := &body{room: room - len(footer) - len(cutNote)}
-	b.add(p.marker + "\n" + p.runMarker() + "## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
+	b.add(p.marker + "\n## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
 	for _, plan := range plans {
 		b.add(p.row(plan.Stack, p.result(plan), plan.amounts()))
 	}
@@ -146,13 +151,6 @@ func (p page) row(stack, result, amount string) string {
 }
 
 const cutNote = "\n**Cut here: too long for GitHub.**\n"
-
-func (p page) runMarker() string {
-	if p.run == "" {
-		return ""
-	}
-	return runPrefix + p.run + " -->\n"
-}
 
 func (p page) footer() string {
 	if p.link == "" {

@@ -93,7 +93,7 @@ func TestSize(t *testing.T) {
 		"too many long text": {[]plan{failedPlan("a", 3, 9000), failedPlan("b", 3, 9000), failedPlan("c", 3, 9000), failedPlan("d", 3, 9000), failedPlan("e", 3, 9000), failedPlan("f", 3, 9000), failedPlan("g", 3, 9000), failedPlan("h", 3, 9000), failedPlan("i", 3, 9000), failedPlan("j", 3, 9000), failedPlan("k", 3, 9000), failedPlan("l", 3, 9000)}, []string{"| l | ❌"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text, whole := page{marker: "<!-- m -->", more: "make preview STACK=%s", run: "1", link: "https://github.com/run"}.render(tt.plans)
+			text, whole := page{marker: "<!-- m -->", more: "make preview STACK=%s", link: "https://github.com/run"}.render(tt.plans)
 			if len(text) > maxBody {
 				t.Errorf("the text has %d bytes, GitHub accepts %d", len(text), maxBody)
 			}
@@ -283,6 +283,32 @@ func TestMask(t *testing.T) {
 	} {
 		if masked := mask(harmless); masked != harmless {
 			t.Errorf("%q becomes %q", harmless, masked)
+		}
+	}
+}
+
+// A pull request's program stores what it wants. What would be Markdown in the comment,
+// or a row about another stack, is refused.
+func TestForgedPlans(t *testing.T) {
+	r := newRunner(t, map[string]string{"STACKS": "dev"})
+	if err := os.MkdirAll(filepath.Join(r.folder, "bin", "preview"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"another stack": `{"Stack": "prod", "Commit": "0123456789"}`,
+		"an operation":  `{"Stack": "dev", "Commit": "0123456789", "Changes": [{"Op": "approved"}]}`,
+		"a link":        `{"Stack": "dev", "Commit": "0123456789", "Costs": {"After": {"Priced": ["[click](x)"]}}}`,
+		"an address":    `{"Stack": "dev", "Commit": "0123456789", "Costs": {"Before": {"Priced": ["www.example.com"]}}}`,
+		"a mention":     `{"Stack": "dev", "Commit": "0123456789", "Costs": {"After": {"Unpriced": ["@everyone"]}}}`,
+		"a heading":     `{"Stack": "dev", "Commit": "0123456789", "Costs": {"After": {"Priced": ["x\n## Approved"]}}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(r.folder, "bin", "preview", "dev.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := &pipeline{folder: r.folder, lookup: func(name string) (string, bool) { value, ok := r.env[name]; return value, ok }}
+		plans, err := p.stored("preview")
+		if err != nil || len(plans) != 1 || !plans[0].Failed || !strings.Contains(plans[0].Errors[0], "not what make summary") {
+			t.Errorf("%s: %v, %v", name, plans, err)
 		}
 	}
 }

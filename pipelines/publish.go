@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +21,8 @@ func (p *pipeline) store(kind string, found plan) error {
 }
 
 // stored reads plans. One that is missing, or of another commit, is one that
-// failed: the steps that should have made it did not get that far.
+// failed: the steps that should have made it did not get that far. A pull request's
+// program may have written anything, so what is not a plan of this program is refused.
 func (p *pipeline) stored(kind string) ([]plan, error) {
 	names, err := p.stacks()
 	if err != nil {
@@ -37,6 +40,8 @@ func (p *pipeline) stored(kind string) ([]plan, error) {
 			err = errors.New("pulumi was not started: an earlier step of the run failed, such as the login to Google Cloud")
 		case err == nil && found.Commit != p.env("COMMIT"):
 			err = fmt.Errorf("the stored result is of commit %q, not of this run", found.Commit)
+		case err == nil && !found.isOf(name):
+			err = errors.New("the stored result is not what make summary or make drift writes")
 		}
 		if err != nil {
 			found = plan{Stack: name, Failed: true, Errors: []string{err.Error()}}
@@ -44,6 +49,16 @@ func (p *pipeline) stored(kind string) ([]plan, error) {
 		plans = append(plans, found)
 	}
 	return plans, nil
+}
+
+// isCost has nothing that Markdown knows: items of a cost are printed as they are.
+var isCost = regexp.MustCompile(`^([a-zA-Z0-9 ×$,:()–-]|\.[0-9])*$`).MatchString
+
+// isOf reports whether what is printed as it is can be of a plan of this stack.
+func (p plan) isOf(stack string) bool {
+	items := slices.Concat(p.Costs.Before.Items(), p.Costs.After.Items())
+	return p.Stack == stack && !slices.ContainsFunc(items, func(item string) bool { return !isCost(item) }) &&
+		!slices.ContainsFunc(p.Changes, func(c change) bool { return !slices.Contains(ops, c.Op) })
 }
 
 // each finds the plans of STACKS one after the other and stores them, also those
@@ -104,7 +119,7 @@ func (p *pipeline) drift(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.print(p.driftPage(), plans); err != nil {
+	if _, err := p.print(p.driftPage(plans), plans); err != nil {
 		return err
 	}
 	failed, changed := sort(plans)
@@ -151,6 +166,16 @@ func (p *pipeline) comment(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A run that ends late must not hide a newer one's result. Only GitHub is believed
+	// about that: a text can say anything.
+	newest, err := hub.endsWith(ctx, number, p.env("COMMIT"))
+	if err != nil {
+		return fmt.Errorf("pull request %s: %w", number, err)
+	}
+	if !newest {
+		fmt.Fprintln(p.out, "nothing is published: pull request", number, "has a newer commit")
+		return nil
+	}
 	text, _ := p.previewPage().render(plans)
 	where, err := hub.publish(ctx, "/issues/"+number+"/comments", "/issues/comments/%d", text, map[string]any{})
 	if err != nil {
@@ -160,8 +185,8 @@ func (p *pipeline) comment(ctx context.Context) error {
 	return nil
 }
 
-// issue publishes the last drift of STACKS as the one open issue, and closes it
-// if there is none.
+// issue publishes the last drift of STACKS as the one open issue about them, and closes
+// it if there is none.
 func (p *pipeline) issue(ctx context.Context) error {
 	plans, err := p.stored("drift")
 	if err != nil {
@@ -171,14 +196,14 @@ func (p *pipeline) issue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text, _ := p.driftPage().render(plans)
+	text, _ := p.driftPage(plans).render(plans)
 	list := "/issues?state=open&labels=" + driftLabel
 	if failed, changed := sort(plans); len(failed)+len(changed) == 0 {
 		err = p.closeIssues(ctx, hub, list, text)
 	} else {
 		var where string
 		where, err = hub.publish(ctx, list, "/issues/%d", text, map[string]any{
-			"title": "The cloud is not as deployed", "labels": []string{driftLabel},
+			"title": "The cloud is not as deployed: " + strings.Join(stacksOf(plans), ", "), "labels": []string{driftLabel},
 		})
 		fmt.Fprintln(p.out, where)
 	}

@@ -430,6 +430,56 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// A commit never undoes a newer one, unless a rollback is asked for.
+func TestNotOlder(t *testing.T) {
+	r := newRunner(t, map[string]string{"STACK": "dev"})
+	whole := r.folder
+	commit := func(message string) string {
+		git(t, whole, "commit", "--quiet", "--allow-empty", "--message", message)
+		return git(t, whole, "rev-parse", "HEAD")
+	}
+	git(t, whole, "init", "--quiet", "--initial-branch=main")
+	git(t, whole, "add", ".")
+	first, second := commit("first"), commit("second")
+	third := commit("third")
+	git(t, whole, "checkout", "--quiet", "-b", "side", first)
+	side := commit("on another branch")
+	git(t, whole, "checkout", "--quiet", second)
+	shallow := filepath.Join(t.TempDir(), "shallow")
+	git(t, whole, "clone", "--quiet", "--depth=1", "--branch=main", "file://"+whole, shallow)
+	for name, tt := range map[string]struct{ folder, last, rollback, want string }{
+		"the first deployment":   {whole, "", "", ""},
+		"the same commit":        {whole, second, "", ""},
+		"a newer commit":         {whole, first, "", ""},
+		"an older commit":        {whole, third, "", "runs commit " + third + ", which is newer than this one, " + second},
+		"a rollback":             {whole, third, "true", ""},
+		"of another branch":      {whole, side, "", ""},
+		"of no branch":           {whole, strings.Repeat("a", 40), "", ""},
+		"no commit":              {whole, "--help", "", ""},
+		"shallow":                {shallow, first, "", "not a whole clone. Fix: git fetch --unshallow"},
+		"shallow, the same":      {shallow, third, "", ""},
+		"shallow, of a rollback": {shallow, first, "true", ""},
+		"no clone":               {t.TempDir(), first, "", "not a whole clone"},
+	} {
+		r.pulumi.stacks["dev"].head, r.folder, r.pulumi.calls = tt.last, tt.folder, nil
+		if tt.folder != whole && tt.folder != shallow {
+			if err := os.CopyFS(tt.folder, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(filepath.Join(tt.folder, ".git")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, log, err := r.run(t, "deploy", "ROLLBACK="+tt.rollback)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q\n%s", name, err, tt.want, log)
+		}
+		if updated := strings.Contains(strings.Join(r.pulumi.calls, "\n"), "up "); updated != (tt.want == "") {
+			t.Errorf("%s: updated: %t", name, updated)
+		}
+	}
+}
+
 func TestDestroy(t *testing.T) {
 	r := newRunner(t, map[string]string{"STACK": "prod"})
 	for _, confirm := range []string{"-", "", "staging", "prod "} {

@@ -9,14 +9,20 @@ import (
 	"slices"
 )
 
-// deployEnvironments are those whose jobs get a credential that changes a stack,
-// approvalEnvironment the one where a reviewer approves prod.
+// deployEnvironments are those whose jobs get a credential that changes a stack, and
+// watchPrefix begins the names of those whose jobs may only read it. In
+// approvalEnvironment a reviewer approves prod.
 var deployEnvironments = []string{"dev", "staging", "prod"}
 
-const approvalEnvironment = "prod-approval"
+const (
+	watchPrefix         = "watch-"
+	approvalEnvironment = "prod-approval"
+)
 
-// requiredChecks are the jobs of test.yml.
+// requiredChecks are the jobs of test.yml, which the GitHub app of Actions reports.
 var requiredChecks = []string{"test", "lint", "vulnerabilities", "version"}
+
+const actionsApp = 15368
 
 // settings checks what docs/pipelines.md has an administrator set on GitHub: where
 // GitHub refuses a rule because of the plan, the pipelines must not be switched on.
@@ -26,54 +32,55 @@ func (p *pipeline) settings(ctx context.Context) error {
 		return err
 	}
 	problems := []error{p.places()}
-	for _, check := range []func(context.Context) error{hub.onlyMain, hub.approval, hub.owners, hub.mainRules, hub.enabled} {
-		problems = append(problems, check(ctx))
+	for _, name := range deployEnvironments {
+		problems = append(problems, hub.environment(ctx, name), hub.environment(ctx, watchPrefix+name))
 	}
+	problems = append(problems, hub.environment(ctx, approvalEnvironment), hub.owners(ctx), hub.mainRules(ctx), hub.actions(ctx), hub.forks(ctx), hub.enabled(ctx))
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, "environments, approval, code owners, workflows and the rules of main are as docs/pipelines.md needs them")
+	fmt.Fprintln(p.out, "environments, approval, code owners, workflows, the rules of main, and those of Actions and forks are as docs/pipelines.md needs them")
 	return nil
 }
 
-// onlyMain fails unless each environment accepts main and nothing else.
-func (g github) onlyMain(ctx context.Context) error {
-	var problems []error
-	for _, name := range append(slices.Clone(deployEnvironments), approvalEnvironment) {
-		var policies struct {
-			BranchPolicies []struct{ Name, Type string } `json:"branch_policies"`
-		}
-		err := g.call(ctx, http.MethodGet, "/environments/"+name+"/deployment-branch-policies", nil, &policies)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("environment %s: %w", name, err))
-			continue
-		}
-		if list := policies.BranchPolicies; len(list) != 1 || list[0].Name != "main" || list[0].Type == "tag" {
-			problems = append(problems, fmt.Errorf("environment %s: it accepts %v, not main alone. Fix: Settings, Environments, %s, Deployment branches", name, list, name))
-		}
+// environment fails unless an environment accepts main and nothing else, from
+// administrators too, and unless that of the approval needs a reviewer who did not
+// start the run.
+func (g github) environment(ctx context.Context, name string) error {
+	var policies struct {
+		BranchPolicies []struct{ Name, Type string } `json:"branch_policies"`
 	}
-	return errors.Join(problems...)
-}
-
-// approval fails unless prod needs a reviewer who did not start the run.
-func (g github) approval(ctx context.Context) error {
 	var environment struct {
+		AdminsBypass    *bool `json:"can_admins_bypass"`
 		ProtectionRules []struct {
 			Type              string
 			PreventSelfReview bool `json:"prevent_self_review"`
 			Reviewers         []any
 		} `json:"protection_rules"`
 	}
-	if err := g.call(ctx, http.MethodGet, "/environments/"+approvalEnvironment, nil, &environment); err != nil {
-		return fmt.Errorf("environment %s: %w", approvalEnvironment, err)
+	err := g.call(ctx, http.MethodGet, "/environments/"+name, nil, &environment)
+	if err == nil {
+		err = g.call(ctx, http.MethodGet, "/environments/"+name+"/deployment-branch-policies", nil, &policies)
 	}
+	if err != nil {
+		return fmt.Errorf("environment %s: %w", name, err)
+	}
+	var problems []error
+	if list := policies.BranchPolicies; len(list) != 1 || list[0].Name != "main" || list[0].Type == "tag" {
+		problems = append(problems, fmt.Errorf("environment %s: it accepts %v, not main alone. Fix: Settings, Environments, %s, Deployment branches", name, list, name))
+	}
+	if environment.AdminsBypass == nil || *environment.AdminsBypass {
+		problems = append(problems, fmt.Errorf("environment %s: administrators may bypass its rules. Fix: the environments in docs/pipelines.md", name))
+	}
+	reviewed := name != approvalEnvironment
 	for _, rule := range environment.ProtectionRules {
-		if rule.Type == "required_reviewers" && rule.PreventSelfReview && len(rule.Reviewers) > 0 {
-			return nil
-		}
+		reviewed = reviewed || rule.Type == "required_reviewers" && rule.PreventSelfReview && len(rule.Reviewers) > 0
 	}
-	return fmt.Errorf("environment %s: no reviewer is required who did not start the run. "+
-		"Private repositories need GitHub Enterprise for this rule. Fix: the environments in docs/pipelines.md", approvalEnvironment)
+	if !reviewed {
+		problems = append(problems, fmt.Errorf("environment %s: no reviewer is required who did not start the run. "+
+			"Private repositories need GitHub Enterprise for this rule. Fix: the environments in docs/pipelines.md", name))
+	}
+	return errors.Join(problems...)
 }
 
 // owners fails if CODEOWNERS names teams that GitHub does not know: it would then
@@ -95,33 +102,87 @@ func (g github) owners(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// mainRules fails unless main changes only by reviewed pull requests that passed.
-func (g github) mainRules(ctx context.Context) error {
-	type rule struct {
-		Type       string
-		Parameters struct {
-			Owners bool                       `json:"require_code_owner_review"`
-			Checks []struct{ Context string } `json:"required_status_checks"`
-		}
+// rule is one of main's.
+type rule struct {
+	Type       string
+	Ruleset    int64 `json:"ruleset_id"`
+	Parameters struct {
+		Reviews      int  `json:"required_approving_review_count"`
+		Owners       bool `json:"require_code_owner_review"`
+		DismissStale bool `json:"dismiss_stale_reviews_on_push"`
+		LastPush     bool `json:"require_last_push_approval"`
+		Checks       []struct {
+			Context string
+			App     int `json:"integration_id"`
+		} `json:"required_status_checks"`
 	}
-	var rules []rule
-	if err := g.call(ctx, http.MethodGet, "/rules/branches/main", nil, &rules); err != nil {
+}
+
+// requiredRules are those that docs/pipelines.md sets, each by what it prevents.
+var requiredRules = []struct {
+	what  string
+	holds func(rule) bool
+}{
+	{"main can be deleted", func(r rule) bool { return r.Type == "deletion" }},
+	{"main can be pushed by force", func(r rule) bool { return r.Type == "non_fast_forward" }},
+	{"main can be pushed without a pull request", func(r rule) bool { return r.Type == "pull_request" }},
+	{"a pull request needs no review", func(r rule) bool { return r.Parameters.Reviews > 0 }},
+	{"a pull request needs no code owner's review", func(r rule) bool { return r.Parameters.Owners }},
+	{"a review counts for what is pushed after it", func(r rule) bool { return r.Parameters.DismissStale }},
+	{"the author of the last push may approve", func(r rule) bool { return r.Parameters.LastPush }},
+}
+
+// mainRules fails unless main changes only by reviewed pull requests that passed. Rules
+// that someone may bypass do not count.
+func (g github) mainRules(ctx context.Context) error {
+	var all []rule
+	if err := g.call(ctx, http.MethodGet, "/rules/branches/main?per_page=100", nil, &all); err != nil {
 		return fmt.Errorf("the rules of main: %w", err)
 	}
+	var rules []rule
 	var problems []error
-	for _, want := range []string{"pull_request", "required_status_checks", "non_fast_forward", "deletion"} {
-		holds := func(r rule) bool { return r.Type == want && (want != "pull_request" || r.Parameters.Owners) }
-		if !slices.ContainsFunc(rules, holds) {
-			problems = append(problems, fmt.Errorf("main: there is no rule %s (pull_request: with a code owner's review). Fix: the ruleset in docs/pipelines.md", want))
+	strict := map[int64]bool{}
+	for _, r := range all {
+		if _, known := strict[r.Ruleset]; !known {
+			var set struct {
+				Name   string
+				Actors *[]any `json:"bypass_actors"`
+			}
+			if err := g.call(ctx, http.MethodGet, fmt.Sprintf("/rulesets/%d", r.Ruleset), nil, &set); err != nil {
+				return fmt.Errorf("the ruleset %d of main: %w", r.Ruleset, err)
+			}
+			if strict[r.Ruleset] = set.Actors != nil && len(*set.Actors) == 0; !strict[r.Ruleset] {
+				problems = append(problems, fmt.Errorf("main: the ruleset %q may be bypassed, or this token may not see by whom, so it does not count", set.Name))
+			}
+		}
+		if strict[r.Ruleset] {
+			rules = append(rules, r)
+		}
+	}
+	const fix = "Fix: the ruleset in docs/pipelines.md"
+	missing := 0
+	for _, want := range requiredRules {
+		if !slices.ContainsFunc(rules, want.holds) {
+			missing++
+			problems = append(problems, fmt.Errorf("main: %s. %s", want.what, fix))
 		}
 	}
 	for _, want := range requiredChecks {
 		requires := func(r rule) bool {
-			return slices.ContainsFunc(r.Parameters.Checks, func(check struct{ Context string }) bool { return check.Context == want })
+			for _, check := range r.Parameters.Checks {
+				if check.Context == want && check.App == actionsApp {
+					return true
+				}
+			}
+			return false
 		}
 		if !slices.ContainsFunc(rules, requires) {
-			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s. Fix: the ruleset in docs/pipelines.md", want))
+			missing++
+			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s of GitHub Actions (integration_id %d). %s", want, actionsApp, fix))
 		}
+	}
+	if missing == 0 { // without the rulesets that may be bypassed
+		return nil
 	}
 	return errors.Join(problems...)
 }
@@ -143,4 +204,55 @@ func (g github) enabled(ctx context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// actions fails if a workflow may approve a pull request, or may write without saying so.
+func (g github) actions(ctx context.Context) error {
+	var workflows struct {
+		Permissions string `json:"default_workflow_permissions"`
+		Approves    bool   `json:"can_approve_pull_request_reviews"`
+	}
+	if err := g.call(ctx, http.MethodGet, "/actions/permissions/workflow", nil, &workflows); err != nil {
+		return fmt.Errorf("the permissions of Actions: %w", err)
+	}
+	if workflows.Permissions != "read" || workflows.Approves {
+		return fmt.Errorf("actions: a workflow may %s by default, and approve pull requests: %t. Fix: the permissions of Actions in docs/pipelines.md",
+			workflows.Permissions, workflows.Approves)
+	}
+	return nil
+}
+
+// forks fails if a fork's pull request runs before someone has agreed, or with more than
+// permission to read.
+func (g github) forks(ctx context.Context) error {
+	var repository struct{ Private bool }
+	if err := g.call(ctx, http.MethodGet, "", nil, &repository); err != nil {
+		return fmt.Errorf("the repository: %w", err)
+	}
+	if !repository.Private {
+		var public struct {
+			Policy string `json:"approval_policy"`
+		}
+		if err := g.call(ctx, http.MethodGet, "/actions/permissions/fork-pr-contributor-approval", nil, &public); err != nil {
+			return fmt.Errorf("the rules of forks: %w", err)
+		}
+		if public.Policy != "all_external_contributors" {
+			return fmt.Errorf("forks: an approval is required for %q, not for all_external_contributors. Fix: the rules of forks in docs/pipelines.md", public.Policy)
+		}
+		return nil
+	}
+	var private struct {
+		Run      bool `json:"run_workflows_from_fork_pull_requests"`
+		Write    bool `json:"send_write_tokens_to_workflows"`
+		Secrets  bool `json:"send_secrets_and_variables"`
+		Approved bool `json:"require_approval_for_fork_pr_workflows"`
+	}
+	if err := g.call(ctx, http.MethodGet, "/actions/permissions/fork-pr-workflows-private-repos", nil, &private); err != nil {
+		return fmt.Errorf("the rules of forks: %w", err)
+	}
+	if private.Run && (private.Write || private.Secrets || !private.Approved) {
+		return fmt.Errorf("forks: their pull requests get a token that writes: %t, secrets: %t, and need an approval: %t. Fix: the rules of forks in docs/pipelines.md",
+			private.Write, private.Secrets, private.Approved)
+	}
+	return nil
 }

@@ -204,6 +204,9 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.notOlder(ctx, s); err != nil {
+		return err
+	}
 	if err := p.approved(ctx, s); err != nil {
 		return err
 	}
@@ -227,6 +230,47 @@ func (p *pipeline) deploy(ctx context.Context) error {
 		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.counts(), err)
 	}
 	return p.reportDeployment(result.Outputs, r.built)
+}
+
+// notOlder fails if the stack was last updated from a newer commit than this one: a run
+// whose tests were slow, or an old one that is run again, must not undo a newer merge.
+// With ROLLBACK that is what is wanted.
+func (p *pipeline) notOlder(ctx context.Context, s *auto.Stack) error {
+	last, err := lastCommit(ctx, s)
+	if err != nil || !isCommit(last) || p.env("ROLLBACK") != "" {
+		return err
+	}
+	git := func(args ...string) (string, error) {
+		var out strings.Builder
+		err := p.git(ctx, &out, args...)
+		return strings.TrimSpace(out.String()), err
+	}
+	head, err := git("rev-parse", "HEAD")
+	if err == nil && head == last {
+		return nil
+	}
+	if shallow, _ := git("rev-parse", "--is-shallow-repository"); shallow != "false" {
+		return fmt.Errorf("stack %s: whether its commit %s is newer than this one is unknown, because this is not a whole clone. Fix: git fetch --unshallow; for a rollback: export ROLLBACK=true",
+			s.Name(), last)
+	}
+	// A commit that the clone lacks is on no branch, and so not newer.
+	if _, err := git("merge-base", "--is-ancestor", head, last); err == nil {
+		return fmt.Errorf("stack %s runs commit %s, which is newer than this one, %s. Fix: deploy the newer one; for a rollback: Actions, deploy, Run workflow, or export ROLLBACK=true",
+			s.Name(), last, head)
+	}
+	return nil
+}
+
+// lastCommit is that of the stack's last update, if it is known.
+func lastCommit(ctx context.Context, s *auto.Stack) (string, error) {
+	history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
+	if err != nil {
+		return "", failure("read the history of stack "+s.Name(), err)
+	}
+	if len(history) == 0 {
+		return "", nil
+	}
+	return history[0].Environment["git.head"], nil
 }
 
 // reportDeployment hands on what the stack runs, and whether this run built it:
@@ -272,11 +316,11 @@ func (p *pipeline) image(ctx context.Context) error {
 		return err
 	}
 	if want := p.env("COMMIT"); want != "" {
-		history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
+		last, err := lastCommit(ctx, s)
 		if err != nil {
-			return failure("read the history of stack "+s.Name(), err)
+			return err
 		}
-		if len(history) == 0 || history[0].Environment["git.head"] != want {
+		if last != want {
 			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", s.Name(), want)
 		}
 	}

@@ -33,9 +33,9 @@ func TestStackLists(t *testing.T) {
 		"../.github/workflows/main.yml":    {`(?m)^      stack: (.+)$`},
 		"../.github/workflows/deploy.yml":  {`(?m)^        options: \[(.+)\]$`},
 		"../.github/workflows/destroy.yml": {`(?m)^        options: \[(.+)\]$`},
-		"../.github/workflows/nightly.yml": {`(?m)^      STACKS: (.+)$`},
+		"../.github/workflows/nightly.yml": {`(?m)^        stack: \[(.+)\]$`},
 		"../.drone.yml":                    {`make drift STACKS="(.+)"`, `make issue STACKS="(.+?)"`},
-		"../docs/pipelines.md":             {`(?m)^for stack in (dev .+); do$`, `(?m)^for name in (.+) ` + approvalEnvironment + `; do$`},
+		"../docs/pipelines.md":             {`(?m)^for stack in (.+); do\n  # Deploy`, `(?m)^for stack in (.+); do\n  environment `},
 	} {
 		for _, pattern := range patterns {
 			var stacks []string
@@ -131,7 +131,7 @@ func TestRequiredChecks(t *testing.T) {
 	}
 	text := string(filesOf(t, 1, document)[document])
 	for _, check := range requiredChecks {
-		if !strings.Contains(text, `{"context": "`+check+`"}`) {
+		if !strings.Contains(text, fmt.Sprintf(`{"context": "%s", "integration_id": %d}`, check, actionsApp)) {
 			t.Errorf("%s does not require %s", document, check)
 		}
 	}
@@ -253,6 +253,8 @@ jobs:
 		"line 11: actions/checkout@3d3c42e":            {"checkout@3d3c42e5aac5ba805825da76410c181273ba90b1", "checkout@3d3c42e"},
 		"no comment with its version":                  {" # v7.0.1\n        with: {p", "\n        with: {p"},
 		"line 12: a checkout must not leave its token": {"persist-credentials: false", "fetch-depth: 0"},
+		"is of no one whose actions":                   {"actions/checkout@", "anchore/checkout@"},
+		"code that may not be main's":                  {"{contents: read, id", "{contents: read, pull-requests: write, id"},
 		"line 12: credentials_json":                    {"persist-credentials: false", "persist-credentials: false, credentials_json: x"},
 		"line 13: an expression inside run":            {"make test", `echo "${{ github.event.pull_request.title }}"`},
 		"line 16: an expression inside script":         {"process.env.TITLE", "'${{ github.head_ref }}'"},
@@ -387,6 +389,9 @@ var (
 	version = regexp.MustCompile(`^# v\d+\.\d+\.\d+$`)
 	// settable are the contexts whose values every writer can set.
 	settable = regexp.MustCompile(`(?i)\b(vars|secrets)\b`)
+	// trusted are the only ones whose actions run. Some actions of others download and
+	// run what no commit pins.
+	trusted = regexp.MustCompile(`^(actions|google-github-actions|pulumi)/`)
 	// mayWrite are the only things that a job may write, and only where it says so.
 	mayWrite = []string{"attestations", "id-token", "issues", "pull-requests"}
 	// strangers are events that give other people's code or words this repository's rights.
@@ -499,6 +504,15 @@ func (c *checker) job(name string, job *yaml.Node) {
 		c.complain(job, "job %s has no timeout-minutes", name)
 	}
 	group, cancel := at(job, "concurrency", "group"), at(job, "concurrency", "cancel-in-progress")
+	if writes := at(job, "permissions", "pull-requests"); writes != nil && writes.Value == "write" {
+		for _, step := range steps(job) {
+			if uses := at(step, "uses"); uses != nil && strings.HasPrefix(uses.Value, "actions/checkout@") {
+				if ref := at(step, "with", "ref"); ref == nil || ref.Value != "main" {
+					c.complain(step, "job %s writes to pull requests, and runs code that may not be main's", name)
+				}
+			}
+		}
+	}
 	environment := at(job, "environment")
 	if named := at(job, "environment", "name"); named != nil {
 		environment = named
@@ -527,7 +541,9 @@ func (c *checker) anywhere(key string, value *yaml.Node) {
 		if strings.HasPrefix(value.Value, "./") {
 			break
 		}
-		if !pinned.MatchString(value.Value) {
+		if !trusted.MatchString(value.Value) {
+			c.complain(value, "%s is of no one whose actions run here", value.Value)
+		} else if !pinned.MatchString(value.Value) {
 			c.complain(value, "%s is not pinned by its full commit", value.Value)
 		} else if !version.MatchString(value.LineComment) {
 			c.complain(value, "%s has no comment with its version", value.Value)

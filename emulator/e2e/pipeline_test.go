@@ -43,6 +43,30 @@ func TestPipeline(t *testing.T) {
 		return image
 	}
 
+	// summarize returns what a summary of prod reports.
+	summarize := func(t *testing.T, image string) map[string]string {
+		outputs := filepath.Join(t.TempDir(), "outputs")
+		prod.make(t, "summary", "IMAGE="+image, "GITHUB_OUTPUT="+outputs)
+		values := map[string]string{}
+		text, err := os.ReadFile(outputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			values[name] = value
+		}
+		return values
+	}
+	// oneFingerprint asserts that two previews of a plan have the same fingerprint.
+	oneFingerprint := func(t *testing.T, image string) {
+		t.Helper()
+		if one, two := summarize(t, image), summarize(t, image); one["plan"] != two["plan"] || len(one["plan"]) != 64 || one["changes"] != "true" {
+			t.Errorf("two summaries of one plan report %v and %v", one, two)
+		}
+	}
+
+	step("a plan has one fingerprint before the first deployment", func(t *testing.T) { oneFingerprint(t, "configured") })
 	var first, second string
 	step("a merge reaches dev and prod as one image", func(t *testing.T) { first = merge(t, v1) })
 	step("a pull request gets one comment, which is updated", func(t *testing.T) {
@@ -70,21 +94,6 @@ func TestPipeline(t *testing.T) {
 	if first == second {
 		t.Errorf("both versions are %s", first)
 	}
-	// summarize returns what a summary of prod reports.
-	summarize := func(t *testing.T, image string) map[string]string {
-		outputs := filepath.Join(t.TempDir(), "outputs")
-		prod.make(t, "summary", "IMAGE="+image, "GITHUB_OUTPUT="+outputs)
-		values := map[string]string{}
-		text, err := os.ReadFile(outputs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-			values[name] = value
-		}
-		return values
-	}
 	step("what is approved is what was previewed", func(t *testing.T) {
 		if same := summarize(t, second); same["changes"] != "false" {
 			t.Errorf("nothing is to be approved, and the summary reports %v", same)
@@ -92,11 +101,9 @@ func TestPipeline(t *testing.T) {
 		// New resources, whose names each preview draws, in whatever order.
 		prod.pulumi(t, "config", "set", "maxReplicas", "6")
 		prod.pulumi(t, "config", "set", "--path", "environment.TOKEN", "secret", "--secret")
-		if one, two := summarize(t, second), summarize(t, second); one["plan"] != two["plan"] || one["changes"] != "true" {
-			t.Errorf("two summaries of one plan report %v and %v", one, two)
-		}
+		oneFingerprint(t, second)
 		prod.pulumi(t, "config", "rm", "maxReplicas")
-		prod.pulumi(t, "config", "rm", "--path", "environment")
+		prod.pulumi(t, "config", "rm", "environment")
 		approved := summarize(t, first)
 		if approved["changes"] != "true" {
 			t.Errorf("the summary reports %v", approved)
@@ -172,6 +179,10 @@ func newGitHub(t *testing.T) *gitHub {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/graphql" {
 			json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"viewer": user}})
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/pulls/7") {
+			json.NewEncoder(w).Encode(map[string]any{"head": map[string]any{"sha": "0123456789"}})
 			return
 		}
 		if r.Method == http.MethodGet {

@@ -20,19 +20,22 @@ func newHub(t *testing.T, state string, unmerged bool) string {
 			http.Error(w, "{}", http.StatusUnauthorized)
 			return
 		}
-		path := strings.TrimPrefix(r.URL.Path, "/repos/"+repository)
+		written, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		path = strings.TrimPrefix("/"+path, "/repos/"+repository)
 		var answer any = []any{}
 		switch {
 		case path == "/graphql":
 			answer = map[string]any{"data": map[string]any{"viewer": map[string]string{"login": "github-actions[bot]"}}}
 		case r.Method != http.MethodGet:
-			if err := note(filepath.Join(state, "written"), r, path); err != nil {
+			if err := note(filepath.Join(state, written), r, path); err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
 			answer = map[string]any{"id": 1, "html_url": "https://github.com" + path}
 		case strings.HasPrefix(path, "/compare/"):
 			answer = map[string]string{"status": map[bool]string{false: "behind", true: "ahead"}[unmerged]}
+		case strings.HasPrefix(path, "/pulls/"):
+			answer = map[string]any{"head": map[string]any{"sha": commit}}
 		case strings.HasPrefix(path, "/releases/"):
 			w.WriteHeader(http.StatusNotFound)
 		}

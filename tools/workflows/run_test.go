@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -163,7 +164,9 @@ func (r *run) wait(t *testing.T) string {
 func (r *run) so() string {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	names := slices.SortedFunc(maps.Keys(r.jobs), func(a, b string) int { return strings.Compare(r.jobs[a].place, r.jobs[b].place) })
+	names := slices.SortedFunc(maps.Keys(r.jobs), func(a, b string) int {
+		return cmp.Or(strings.Compare(r.jobs[a].place, r.jobs[b].place), strings.Compare(a, b))
+	})
 	var text strings.Builder
 	for _, name := range names {
 		fmt.Fprintf(&text, "%s: %s\n", name, r.jobs[name].result)
@@ -197,7 +200,11 @@ func (r *run) Fire(entry *logrus.Entry) error {
 	}
 	note := func(line string) { r.job(name, place).lines = append(r.job(name, place).lines, line) }
 	if line, ok := strings.CutPrefix(message, recorded); ok && entry.Data["raw_output"] == true {
-		note(line)
+		if result, ok := strings.CutPrefix(line, ended); ok {
+			r.job(name, place).result = result
+		} else {
+			note(line)
+		}
 	}
 	switch entry.Data["command"] {
 	case "notice", "error":
@@ -205,18 +212,22 @@ func (r *run) Fire(entry *logrus.Entry) error {
 	case "summary":
 		note(fmt.Sprintf("summary: %s", strings.TrimSpace(fmt.Sprint(entry.Data["content"]))))
 	}
-	if result, ok := entry.Data["jobResult"]; ok {
+	// Of a job with steps, the last one knows better: act has one result for a whole matrix.
+	if result, ok := entry.Data["jobResult"]; ok && r.job(name, place).result == "" {
 		r.job(name, place).result = fmt.Sprint(result)
 	}
 	return nil
 }
+
+// ofMatrix is how act numbers the jobs of a matrix.
+var ofMatrix = regexp.MustCompile(`-\d+$`)
 
 // find splits what act calls a job, workflow/job or caller/workflow/job.
 func (r *run) find(text string) (name, place string) {
 	caller, inner, _ := strings.Cut(text, "/")
 	_, name, called := strings.Cut(inner, "/")
 	if !called {
-		return text, r.order[text]
+		return text, r.order[ofMatrix.ReplaceAllString(text, "")]
 	}
 	return caller + "/" + name, r.order[caller] + r.order[inner]
 }

@@ -20,7 +20,7 @@ import (
 
 // commands are the stand-ins, each under the name of what it replaces.
 var commands = map[string]func(args []string) error{
-	"action": action, "gcloud": gcloud, "gh": gh, "github": gitHub, "make": makeTarget,
+	"action": action, "docker": docker, "gcloud": gcloud, "gh": gh, "github": gitHub, "make": makeTarget,
 	"node": node, "pipelines": pipelines,
 }
 
@@ -44,8 +44,12 @@ const (
 	earlier = images + "@sha256:2222222222222222222222222222222222222222222222222222222222222222"
 )
 
-// recorded begins a line with which a stand-in reports how it was called.
-const recorded = "» "
+const (
+	// recorded begins a line with which a stand-in reports how it was called.
+	recorded = "» "
+	// ended begins the line with a job's result.
+	ended = "ended: "
+)
 
 // say prints a line that the run notes.
 func say(format string, args ...any) { fmt.Println(recorded + fmt.Sprintf(format, args...)) }
@@ -102,6 +106,7 @@ func gitHub(args []string) error {
 	group := os.Getenv("GROUP")
 	lock := filepath.Join(os.Getenv("LOCKS"), group)
 	if args[0] == "end" {
+		say("%s%s", ended, os.Getenv("STATUS"))
 		if url := os.Getenv("URL"); url != "" && os.Getenv("STATUS") == "success" {
 			say("url %s", url)
 		}
@@ -163,15 +168,16 @@ func until(done func() (bool, error), passes error) error {
 // permissions that they need.
 var actions = map[string]struct{ inputs, permissions []string }{
 	"actions/attest":                     {[]string{"subject-name", "subject-digest", "sbom-path"}, []string{"id-token:write", "attestations:write"}},
-	"actions/checkout":                   {[]string{"fetch-depth"}, []string{"contents:read"}},
+	"actions/checkout":                   {[]string{"fetch-depth", "ref"}, []string{"contents:read"}},
+	"actions/download-artifact":          {[]string{"name", "pattern"}, nil},
 	"actions/setup-go":                   {},
-	"anchore/sbom-action":                {[]string{"image", "output-file"}, nil},
+	"actions/upload-artifact":            {[]string{"name", "path"}, nil},
 	"google-github-actions/auth":         {[]string{"service_account"}, []string{"id-token:write"}},
 	"google-github-actions/setup-gcloud": {},
 	"pulumi/actions":                     {[]string{"pulumi-version"}, nil},
 }
 
-// action is any action. Only a checkout and a login do something.
+// action is any action. Only a checkout, a login and those for artifacts do something.
 func action(args []string) error {
 	name := args[0]
 	var inputs map[string]string
@@ -191,9 +197,34 @@ func action(args []string) error {
 	switch name {
 	case "actions/checkout":
 		return copyTree(os.Getenv("REPOSITORY"), ".")
+	case "actions/upload-artifact":
+		return passOn(inputs["path"], filepath.Join(os.Getenv("STATE"), "artifacts", inputs["name"]))
+	case "actions/download-artifact":
+		return passOn(filepath.Join(os.Getenv("STATE"), "artifacts", cmp.Or(inputs["name"], inputs["pattern"])), inputs["path"])
 	case "google-github-actions/auth":
 		account, _, _ := strings.Cut(strings.TrimPrefix(inputs["service_account"], "timber-"), "@acme.iam.gserviceaccount.com")
 		return set("GITHUB_ENV", "ACCOUNT="+account)
+	}
+	return nil
+}
+
+// passOn copies a folder, or a file into one, if there is any.
+func passOn(from, to string) error {
+	info, err := os.Stat(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.IsDir() {
+		to = filepath.Join(to, filepath.Base(from))
+	}
+	return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), copyTree(from, to))
+}
+
+// docker exports an empty image.
+func docker(args []string) error {
+	say("docker %s", strings.Join(args, " "))
+	if args[0] == "export" {
+		return errors.Join(os.MkdirAll("bin", 0o755), os.WriteFile(args[len(args)-1], make([]byte, 1024), 0o600))
 	}
 	return nil
 }
@@ -227,7 +258,7 @@ func folder() string { return filepath.Dir(os.Args[0]) }
 
 // read are the variables that pipelines reads, but for FROM, which has a meaning on
 // this machine only.
-var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
+var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "ROLLBACK", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
 
 // pipelines is the program that the make targets call. What needs no stack
 // is the program itself, whose GitHub is in hub_test.go.
@@ -239,7 +270,7 @@ func pipelines(args []string) error {
 	separator := ": "
 	for _, name := range read {
 		value, given := os.LookupEnv(name)
-		if !given || name == "STACK" && value == "local" { // make's default
+		if !given || name == "STACK" && value == "local" || name == "ROLLBACK" && value == "" { // make's default, and no rollback
 			continue
 		}
 		if value == "" || strings.Contains(value, " ") {
@@ -262,16 +293,13 @@ func pipelines(args []string) error {
 		return errors.Join(store("preview", name, true),
 			set("GITHUB_OUTPUT", "changes="+cmp.Or(answer("changes"), "true"), "plan=of-"+stack))
 	case "drift":
-		drifted := answer("drifted")
-		for _, stack := range strings.Fields(os.Getenv("STACKS")) {
-			if err := store("drift", stack, stack == drifted); err != nil {
-				return err
-			}
+		drifted := answer("drifted") == stack
+		if err := store("drift", stack, drifted); err != nil || !drifted {
+			return err
 		}
-		if drifted != "" {
-			return errors.New(drifted + " drifted")
-		}
-		return nil
+		return errors.New(stack + " drifted")
+	case "sbom":
+		return set("GITHUB_OUTPUT", "found=true")
 	case "deploy":
 		return deploy(stack)
 	case "version":
@@ -306,16 +334,19 @@ func original(args []string) error {
 	command := exec.Command(filepath.Join(folder(), "original-pipelines"), args...)
 	var complaint bytes.Buffer
 	command.Stdout, command.Stderr = os.Stdout, &complaint
+	// Jobs of a matrix write at the same time, so each call has an address of its own.
+	written := fmt.Sprintf("written-%d", os.Getpid())
+	command.Env = append(os.Environ(), "GITHUB_API_URL="+os.Getenv("GITHUB_API_URL")+"/"+written)
 	err := command.Run()
 	for line := range strings.Lines(complaint.String()) {
 		if fmt.Print(line); err != nil && !strings.HasPrefix(line, recorded) {
 			say("%s", strings.TrimSpace(line))
 		}
 	}
-	for line := range strings.Lines(answer("written")) {
+	for line := range strings.Lines(answer(written)) {
 		say("%s", strings.TrimSpace(line))
 	}
-	return errors.Join(err, os.RemoveAll(filepath.Join(os.Getenv("STATE"), "written")))
+	return err
 }
 
 // deploy reports what a deployment does.
