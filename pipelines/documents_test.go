@@ -65,7 +65,7 @@ func TestImageReaders(t *testing.T) {
 	const file = "../docs/pipelines.md"
 	_, setUp, _ := strings.Cut(string(filesOf(t, 1, file)[file]), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
-	script := `gcloud() { echo "gcloud $*"; }; gh() { echo "gh $*"; }; make() { echo "make $*"; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
+	script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { echo "make $*"; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
 	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
 		script += block[1]
 	}
