@@ -10,8 +10,8 @@
 //	check               asks                            used by                    they agree, because
 //	go, pulumi          the commands                    pulumi up                  they are the commands in PATH
 //	stack               pulumi config, stack output     pulumi up                  same backend, same passphrase
-//	docker              docker version                  the Docker provider        only if no Docker context is selected,
-//	                                                                               because the provider knows none
+//	docker              docker --host … version         the Docker provider        command.Engine is the provider's order:
+//	                                                                               docker:host, DOCKER_HOST, sockets
 //	gcloud, account     gcloud                          this program, kubectl      they are gcloud and its account
 //	plugin              PATH                            kubeconfig                 it names the plugin without a path
 //	login, roles        Application Default Credentials the Google provider        other credentials are refused

@@ -6,7 +6,6 @@ import (
 
 	"hello-timber/stacks/command"
 	"hello-timber/stacks/config"
-	"hello-timber/stacks/image"
 	"hello-timber/stacks/problem"
 )
 
@@ -23,10 +22,10 @@ func checkTools(ctx context.Context, cfg *config.Config, host string, run *comma
 		missing = append(missing, problem.Problem{What: access, Rule: "is not in PATH, but gives access to the cluster", Fix: fix})
 	}
 	if cfg.Image.Name == "" { // else nothing is built
-		engine := image.Engine(host)
+		engine := command.Engine(host)
 		if _, err := run.Run(ctx, "docker", "--host", engine, "version", "--format", "{{.Server.Version}}"); err != nil {
 			missing = append(missing, problem.Problem{What: "The Docker engine", Rule: "does not answer at " + engine + ", where the provider builds the image: " + err.Error(),
-				Fix: "start Docker until this succeeds: docker --host " + problem.Quote(engine) + " version; or use the engine of your Docker context: " + image.EngineFix})
+				Fix: "start Docker until this succeeds: docker --host " + problem.Quote(engine) + " version; or use the engine of your Docker context: " + command.EngineFix})
 		}
 	}
 	return problem.All("this machine lacks tools to deploy", missing...)
