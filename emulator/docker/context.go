@@ -17,7 +17,8 @@ import (
 
 // contextDigest is the official provider's sha256, in hex, over what can change an
 // image: the Dockerfile, and each file of the folder that the builder gets, by
-// name, mode and content. Like the official one, it leaves out empty folders.
+// name, mode and content. Like the official one, it leaves out empty folders and counts
+// all permissions, so that checkouts with different umasks have different images.
 func contextDigest(folder, dockerfile string) (string, error) {
 	ignored, err := ignorePatterns(folder, dockerfile)
 	if err != nil {
