@@ -113,6 +113,9 @@ func (c checkout) preflight(ctx context.Context) error {
 func (c checkout) examine(ctx context.Context, e engine) []finding {
 	var findings []finding
 	h := c.host()
+	if h.err == nil {
+		h.disks, h.err = c.disks(ctx, e)
+	}
 	for _, check := range hostChecks {
 		findings = append(findings, check(h))
 	}

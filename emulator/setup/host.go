@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,34 +23,82 @@ type host struct {
 	err           error
 	root          string // the checkout
 	system        string // operating system and architecture, as Go names them
-	memory, disk  uint64 // in MB; of the disk what is free
-	built         bool   // what takes most of the disk is there already
-	noexec        bool   // the checkout's file system starts no programs
-	watchers      int    // fs.inotify.max_user_instances
-	watching      int    // how many of them root uses
+	memory        uint64 // in MB
+	disks         []disk
+	noexec        bool  // the checkout's file system starts no programs
+	inotify       []int // the limits of inotifyNeeds
+	inotifyUse    []int // what root uses of them; nil if this user cannot see it
 	unenforceable []string
 }
 
-// hostChecks each look at one fact.
-var hostChecks = []func(host) finding{resources, folder, executable, inotify, policies}
+// disk is a file system, with the folders on it that are written, what is free there and
+// what they need, in MB.
+type disk struct {
+	folders      []string
+	free, needed uint64
+}
 
-// host reads the facts.
+// hostChecks each look at one fact.
+var hostChecks = []func(host) finding{resources, space, folder, executable, inotify, policies}
+
+// host reads the facts, except what is free on the disks.
 func (c checkout) host() host {
-	h := host{root: c.root, system: runtime.GOOS + "/" + runtime.GOARCH, built: exists(c.home("node-image"))}
+	h := host{root: c.root, system: runtime.GOOS + "/" + runtime.GOARCH}
 	var memory syscall.Sysinfo_t
-	var disk syscall.Statfs_t
-	if h.err = cmp.Or(syscall.Sysinfo(&memory), syscall.Statfs(c.root, &disk)); h.err != nil {
+	var root syscall.Statfs_t
+	if h.err = cmp.Or(syscall.Sysinfo(&memory), syscall.Statfs(c.root, &root)); h.err != nil {
 		return h
 	}
-	h.memory, h.disk = memory.Totalram*uint64(memory.Unit)>>20, disk.Bavail*uint64(disk.Bsize)>>20
-	h.noexec = disk.Flags&noexec != 0
-	text, err := os.ReadFile("/proc/sys/fs/inotify/max_user_instances")
-	if err == nil {
-		h.watchers, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	h.memory, h.noexec = memory.Totalram*uint64(memory.Unit)>>20, root.Flags&noexec != 0
+	for _, need := range inotifyNeeds {
+		var limit int
+		text, err := os.ReadFile("/proc/sys/fs/inotify/max_user_" + need.what)
+		if err == nil {
+			limit, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		}
+		h.err, h.inotify = cmp.Or(h.err, err), append(h.inotify, limit)
 	}
-	h.err, h.watching = err, watching()
+	h.inotifyUse = inotifyUse()
 	h.unenforceable = unenforceable(os.DirFS("/"), kernelRelease())
 	return h
+}
+
+// disks finds the file systems of all that make up writes. The figures are for two
+// cores without the publishers' servers, where everything is compiled.
+func (c checkout) disks(ctx context.Context, e engine) ([]disk, error) {
+	caches, err := c.output(ctx, "go", "env", "GOMODCACHE", "GOCACHE")
+	if err != nil {
+		return nil, err
+	}
+	modules, compiled, _ := strings.Cut(caches, "\n")
+	built := exists(c.home("node-image"))
+	var disks []disk
+	known := map[uint64]int{} // by device
+	for _, w := range []struct {
+		folder       string
+		first, later uint64
+	}{{c.root, 1000, 500}, {modules, 4000, 0}, {compiled, 2500, 500}, {e.DockerRootDir, 2000, 500}, {cmp.Or(os.Getenv("GOTMPDIR"), os.TempDir()), 500, 500}} {
+		if w.folder == "" { // no engine yet
+			continue
+		}
+		there := w.folder
+		for !exists(there) && there != filepath.Dir(there) {
+			there = filepath.Dir(there)
+		}
+		var device syscall.Stat_t
+		var fs syscall.Statfs_t
+		if err := cmp.Or(syscall.Stat(there, &device), syscall.Statfs(there, &fs)); err != nil {
+			return nil, fmt.Errorf("%s: %w", there, err)
+		}
+		i, found := known[device.Dev]
+		if !found {
+			i = len(disks)
+			known[device.Dev], disks = i, append(disks, disk{free: fs.Bavail * uint64(fs.Bsize) >> 20})
+		}
+		disks[i].folders = append(disks[i].folders, w.folder)
+		disks[i].needed += map[bool]uint64{false: w.first, true: w.later}[built]
+	}
+	return disks, nil
 }
 
 // noexec is statfs's ST_NOEXEC.
@@ -65,20 +114,29 @@ func resources(h host) finding {
 	if h.err != nil {
 		return missing("system", "mount /proc and /sys", "%v", h.err)
 	}
-	needed := uint64(10000)
-	if h.built {
-		needed = 2000
-	}
 	switch {
 	case h.system != "linux/amd64":
 		return missing("system", "use an x86-64 machine with Linux", "%s: the image is for Google's linux/amd64 nodes, and the emulator's nodes run it", h.system)
 	case h.memory < 3500:
 		return missing("system", "use a machine with at least 4 GB", "%d MB of memory: compiling Kubernetes takes 2.5 GB", h.memory)
-	case h.disk < needed:
-		return missing("system", "df -h "+quote(h.root)+", and delete what you don't need",
-			"%d MB of disk free: modules, compiled packages and images need %d MB", h.disk, needed)
 	}
-	return ok("system", "%s, %s, %d MB of memory, %d MB of disk free", h.system, runtime.Version(), h.memory, h.disk)
+	return ok("system", "%s, %s, %d MB of memory", h.system, runtime.Version(), h.memory)
+}
+
+func space(h host) finding {
+	var says, full []string
+	for _, d := range h.disks {
+		text := fmt.Sprintf("%d MB free for %s", d.free, strings.Join(d.folders, ", "))
+		if d.free < d.needed {
+			text += fmt.Sprintf(", which need %d MB", d.needed)
+			full = append(full, quote(d.folders[0]))
+		}
+		says = append(says, text)
+	}
+	if len(full) > 0 {
+		return missing("space", "df -h "+strings.Join(full, " ")+", and delete what you don't need", "%s", strings.Join(says, "; "))
+	}
+	return ok("space", "%s", strings.Join(says, "; "))
 }
 
 // folder checks the checkout's path: PATH and Docker's mounts separate paths by
@@ -99,41 +157,73 @@ func executable(h host) finding {
 	return finding{}
 }
 
-// inotify checks how many inotify instances root has left: all nodes' programs are the
-// same root's. A control plane takes 11, a node 7, and Linux gives a user 128.
+// inotifyNeeds are what root must have left of its limits for a cluster: all nodes'
+// programs are the same root's. A control plane takes 11 instances, a node 7; Linux
+// gives a user 128. enough is what several clusters take.
+var inotifyNeeds = []struct {
+	what           string
+	needed, enough int
+}{{"instances", 40, 1024}, {"watches", 2000, 65536}}
+
 func inotify(h host) finding {
-	const needed = 40
-	if left := h.watchers - h.watching; left < needed {
-		return missing("inotify", "echo fs.inotify.max_user_instances=1024 | sudo tee /etc/sysctl.d/90-inotify.conf && sudo sysctl --load /etc/sysctl.d/90-inotify.conf",
-			"root has %d of %d inotify instances left, and a cluster needs %d", left, h.watchers, needed)
+	var lacking, unseen, fixes []string
+	for i, need := range inotifyNeeds {
+		if h.err != nil {
+			return finding{}
+		}
+		limit := h.inotify[i]
+		switch {
+		case h.inotifyUse != nil && limit-h.inotifyUse[i] < need.needed:
+			lacking = append(lacking, fmt.Sprintf("root has %d of %d inotify %s left, and a cluster needs %d", limit-h.inotifyUse[i], limit, need.what, need.needed))
+		case h.inotifyUse == nil && limit < need.enough:
+			unseen = append(unseen, fmt.Sprintf("of root's %d inotify %s a cluster needs %d, and only root can see how many are left", limit, need.what, need.needed))
+		default:
+			continue
+		}
+		fixes = append(fixes, fmt.Sprintf("fs.inotify.max_user_%s=%d", need.what, need.enough))
 	}
-	return finding{}
+	if len(fixes) == 0 {
+		return finding{}
+	}
+	f := missing("inotify", "printf '%s\\n' "+strings.Join(fixes, " ")+" | sudo tee /etc/sysctl.d/90-inotify.conf && sudo sysctl --load /etc/sysctl.d/90-inotify.conf",
+		"%s", strings.Join(append(lacking, unseen...), "; "))
+	if f.optional = len(lacking) == 0; f.optional {
+		f.says = "unknown: " + f.says
+	}
+	return f
 }
 
-// allowInotify raises root's limit of inotify instances until the next restart if this
-// user may: three clusters use up the usual 128. If not, the check reports the fix.
+// allowInotify raises root's limits until the next restart if this user may: three
+// clusters use up the usual 128 instances. If not, the check reports the fix.
 func allowInotify(h host) {
-	const limit, path = 1024, "/proc/sys/fs/inotify/max_user_instances"
-	if h.watchers >= limit || os.WriteFile(path, fmt.Append(nil, limit), 0o644) != nil {
-		return
-	}
-	fmt.Fprintf(os.Stderr, "inotify: raised fs.inotify.max_user_instances from %d to %d until the next restart\n", h.watchers, limit)
-}
-
-// watching counts the inotify instances of root's processes. Only root can: for others
-// it is 0.
-func watching() int {
-	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return 0
-	}
-	count := 0
-	for _, path := range descriptors {
-		if target, err := os.Readlink(path); err == nil && target == "anon_inode:inotify" {
-			count++
+	for i, need := range inotifyNeeds {
+		path := "/proc/sys/fs/inotify/max_user_" + need.what
+		if h.err == nil && h.inotify[i] < need.enough && os.WriteFile(path, fmt.Append(nil, need.enough), 0o644) == nil {
+			fmt.Fprintf(os.Stderr, "inotify: raised fs.inotify.max_user_%s from %d to %d until the next restart\n", need.what, h.inotify[i], need.enough)
 		}
 	}
-	return count
+}
+
+// inotifyUse counts root's inotify instances and their watches, and returns nil if this
+// user may not see them.
+func inotifyUse() []int {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	descriptors, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return nil
+	}
+	use := []int{0, 0}
+	for _, path := range descriptors {
+		if target, err := os.Readlink(path); err == nil && target == "anon_inode:inotify" {
+			use[0]++
+			if info, err := os.ReadFile(strings.Replace(path, "/fd/", "/fdinfo/", 1)); err == nil {
+				use[1] += strings.Count(string(info), "inotify wd:")
+			}
+		}
+	}
+	return use
 }
 
 // policyModules are the kernel modules through which network policies are enforced,

@@ -5,7 +5,10 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,26 +16,32 @@ import (
 )
 
 func TestHosts(t *testing.T) {
-	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, disk: 20000, watchers: 128}
+	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{128, 8192}, inotifyUse: []int{0, 0},
+		disks: []disk{{[]string{"/home/me/hello timber", "/home/me/go/pkg/mod"}, 20000, 5000}, {[]string{"/var/lib/docker"}, 3000, 2000}}}
 	for name, tt := range map[string]struct {
 		change    func(*host)
 		says, fix string // empty: supported
 		optional  bool
 	}{
-		"fine":            {change: func(*host) {}},
-		"odd path":        {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
-		"built":           {change: func(h *host) { h.disk, h.built = 3000, true }},
-		"arm":             {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
-		"little memory":   {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
-		"little disk":     {change: func(h *host) { h.disk = 3000 }, says: "3000 MB of disk", fix: "df -h '/home/me/hello timber'"},
-		"colon":           {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
-		"noexec":          {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
-		"few inotify":     {change: func(h *host) { h.watchers = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
-		"inotify used up": {change: func(h *host) { h.watching = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024"},
-		"no nfqueue":      {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+		"fine":             {change: func(*host) {}},
+		"odd path":         {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"no /proc":         {change: func(h *host) { *h = host{err: errors.New("no such file")} }, says: "no such file", fix: "mount /proc"},
+		"arm":              {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory":    {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"small /home":      {change: func(h *host) { h.disks[0].free = 4000 }, says: "4000 MB free for /home/me/hello timber, /home/me/go/pkg/mod, which need 5000 MB", fix: "df -h '/home/me/hello timber', and"},
+		"small /var":       {change: func(h *host) { h.disks[1].free = 300 }, says: "300 MB free for /var/lib/docker, which need 2000 MB", fix: "df -h '/var/lib/docker', and"},
+		"colon":            {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":           {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":      {change: func(h *host) { h.inotify[0] = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
+		"inotify used up":  {change: func(h *host) { h.inotifyUse[0] = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
+		"few watches":      {change: func(h *host) { h.inotifyUse[1] = 8000 }, says: "192 of 8192 inotify watches left", fix: "fs.inotify.max_user_watches=65536 |"},
+		"not root":         {change: func(h *host) { h.inotifyUse = nil }, says: "unknown: of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
+		"not root, raised": {change: func(h *host) { h.inotify, h.inotifyUse = []int{1024, 65536}, nil }},
+		"no nfqueue":       {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
+			h.disks, h.inotify, h.inotifyUse = slices.Clone(fine.disks), slices.Clone(fine.inotify), slices.Clone(fine.inotifyUse)
 			tt.change(&h)
 			var problems []finding
 			for _, check := range hostChecks {
@@ -84,9 +93,12 @@ func TestUnenforceable(t *testing.T) {
 	}
 }
 
-// An instance of this process counts.
-func TestWatching(t *testing.T) {
+// An instance of this process counts, and so do its watches.
+func TestInotifyUse(t *testing.T) {
 	if os.Geteuid() != 0 {
+		if use := inotifyUse(); use != nil {
+			t.Errorf("a user who is not root counts %v", use)
+		}
 		t.Skip("only root can see all processes")
 	}
 	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
@@ -94,7 +106,36 @@ func TestWatching(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer syscall.Close(instance)
-	if watching() == 0 {
-		t.Error("no inotify instance is counted")
+	const watches = 50
+	for range watches {
+		if _, err := syscall.InotifyAddWatch(instance, t.TempDir(), syscall.IN_CREATE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if use := inotifyUse(); use[0] == 0 || use[1] < watches {
+		t.Errorf("counted %v", use)
+	}
+}
+
+// Every file system that is written counts, once for all of its folders.
+func TestDisks(t *testing.T) {
+	c := newCheckout(t)
+	memory, err := os.MkdirTemp("/dev/shm", "hello-timber")
+	if err != nil {
+		t.Skip("no second file system: ", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(memory) })
+	t.Setenv("GOTMPDIR", "")
+	t.Setenv("TMPDIR", c.root)
+	t.Setenv("GOMODCACHE", filepath.Join(c.root, "modules"))
+	t.Setenv("GOCACHE", filepath.Join(memory, "not", "there", "yet"))
+	disks, err := c.disks(t.Context(), engine{DockerRootDir: memory})
+	if err != nil || len(disks) != 2 {
+		t.Fatalf("disks %+v, %v", disks, err)
+	}
+	for i, want := range []disk{{folders: []string{c.root, filepath.Join(c.root, "modules"), c.root}, needed: 5500}, {folders: []string{os.Getenv("GOCACHE"), memory}, needed: 4500}} {
+		if got := disks[i]; !slices.Equal(got.folders, want.folders) || got.needed != want.needed || got.free == 0 {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
 	}
 }

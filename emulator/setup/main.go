@@ -6,6 +6,19 @@
 //
 // With DOWNLOAD=never everything is compiled. DOWNLOAD_MIRROR is the address of a web
 // server that has the publishers' files under the publishers' paths.
+//
+// What is checked must be what is used later:
+//
+//	checked                         used by                             how the two agree
+//	docker info                     the docker command, and Docker's    env sets DOCKER_HOST to the engine of
+//	                                library in the providers            the docker command's context
+//	free space                      go build, docker build, downloads   go env, docker info and TMPDIR name the
+//	                                                                    folders; each file system counts once
+//	inotify: limits, root's use     kubelet, containerd and others, as  rootless engines are refused, so root in
+//	                                root in the nodes                   a node is root here
+//	secrets of a new stack's config pulumi, with .emulator/passphrase   those of another key are left out
+//	HTTP_PROXY, http_proxy, …       apt-get in the node image's build,  proxy.Build passes both spellings
+//	                                the service's own build
 package main
 
 import (
