@@ -58,7 +58,7 @@ var wrongValues = []struct {
 	{"budget", []string{"", "-1", "00", "99.50", "$100", "100001"}},
 	// An empty list could be no one or everyone, so it is refused.
 	{"authorizedNetworks", []string{"", "[]", `["0.0.0.0/0"]`, "203.0.113.7", "203.0.113.7/24", "203.0.113.0/33", "203.0.113.0/24,", "203.0.113.0/24, 198.51.100.0/24", "2001:db8::/32", "office"}},
-	{"allowedNetworks", []string{"everyone", "203.0.113.7", "203.0.113.7/24", "203.0.113.0/24,", "fe80::%eth0/64"}},
+	{"allowedNetworks", []string{"everyone", "203.0.113.7", "203.0.113.7/24", "203.0.113.0/24,", "fe80::%eth0/64", "2001:db8::/32", "2001:db8::/32,2001:db9::/32"}},
 	{"network", []string{"My-Network", "-n", "projects/host-project/networks/n", "https://www.googleapis.com/compute/v1/projects/host-project/global/networks/n", "n/", strings.Repeat("n", 64)}},
 	{"subnetwork", []string{"10.0.0.0/20", "regions/europe-west1/subnetworks/s", "S"}},
 	{"secondaryRanges", []string{"pods", "pods,", ",services", "pods, services", "same,same", "pods,services,more", "10.4.0.0/14,10.8.0.0/20"}},

@@ -207,8 +207,9 @@ func TestLoad(t *testing.T) {
 			c.Google.Subnetwork, c.Google.PodRange, c.Google.ServiceRange = "s", "pods", "services"
 		}},
 		{"a reserved address", map[string]string{"address": "203.0.113.9"}, func(c *Config) { c.Service.Address = "203.0.113.9" }},
-		{"an IPv6 address of an existing cluster", map[string]string{"kubeconfig": "/k", "context": "c", "registry": "localhost", "address": "2001:db8::80"}, func(c *Config) {
+		{"IPv6 alone, on an existing cluster", map[string]string{"kubeconfig": "/k", "context": "c", "registry": "localhost", "address": "2001:db8::80", "allowedNetworks": "2001:db8::/32"}, func(c *Config) {
 			c.Google, c.Existing, c.Service.Address = nil, &Existing{Kubeconfig: "/k", Context: "c", Registry: "localhost"}, "2001:db8::80"
+			c.Service.AllowedNetworks = []string{"2001:db8::/32"}
 		}},
 		{"an image in a folder, stored in several regions", map[string]string{"image": "europe-docker.pkg.dev/other-project/images/team/timber" + digest}, func(c *Config) {
 			c.Image.Name, c.Image.Repository = "europe-docker.pkg.dev/other-project/images/team/timber"+digest, &Repository{"europe", "other-project", "images"}

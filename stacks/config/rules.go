@@ -99,6 +99,10 @@ func (l *loader) checkGoogle() {
 	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
 		l.refuse("address", problem.Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
+	if networks := l.Service.AllowedNetworks; len(networks) > 0 && !slices.ContainsFunc(networks, isIPv4Network) && !l.reported("allowedNetworks") {
+		// GKE leaves out the ranges of the other family, and then admits everyone (ingress-gce#1903).
+		l.refuse("allowedNetworks", problem.Show(strings.Join(networks, ",")), "has no IPv4 network, and the cluster has IPv4 addresses only", "203.0.113.0/24")
+	}
 	if !IsImage(l.Image.Name) {
 		return
 	}
