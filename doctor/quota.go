@@ -13,13 +13,6 @@ import (
 	"hello-timber/stacks/machine"
 )
 
-// GKE first creates a cluster with one node of its own in each zone, and the program
-// removes it.
-const (
-	firstNodeDisk = 100 // GB
-	firstNodeCPUs = 2   // e2-medium
-)
-
 // quotas is what gcloud lists of a region or a project.
 type quotas struct {
 	Quotas []struct {
@@ -51,9 +44,9 @@ func quota(ctx context.Context, s *stack) finding {
 	for _, q := range append(region.Quotas, project.Quotas...) {
 		limit[q.Metric], left[q.Metric] = q.Limit, q.Limit-q.Usage
 	}
-	zone, zones := s.config["location"], 1
+	zone := s.config["location"]
 	if !location.IsZone(zone) && len(region.Zones) > 0 {
-		zone, zones = path.Base(region.Zones[0]), location.ZonesPerRegion
+		zone = path.Base(region.Zones[0])
 	}
 	nodes, err := strconv.Atoi(s.config["nodes"])
 	if err != nil {
@@ -68,23 +61,15 @@ func quota(ctx context.Context, s *stack) finding {
 	if err := s.gcloud(ctx, &node, "compute", "machine-types", "describe", s.config["machineType"], "--zone="+zone); err != nil {
 		return unknown("%v", err)
 	}
-	// One after the other, so each quota has to be enough for the larger of both.
-	first, own := zones*firstNodeCPUs, nodes*node.GuestCPUs
-	processors := processorQuota(s.config["machineType"], s.config["spot"] == "true", limit)
-	needs := []need{
-		{processors, own},
-		{"CPUS", first},
-		{"CPUS_ALL_REGIONS", max(own, first)},
+	// The nodes that GKE creates a cluster with are like these, at most as many, and are
+	// removed before.
+	return s.compare([]need{
+		{processorQuota(s.config["machineType"], s.config["spot"] == "true", limit), nodes * node.GuestCPUs},
+		{"CPUS_ALL_REGIONS", nodes * node.GuestCPUs},
 		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * machine.DiskGB},
-		{"SSD_TOTAL_GB", zones * firstNodeDisk},
-		{"INSTANCES", max(nodes, zones)},
+		{"INSTANCES", nodes},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
-	}
-	if processors == "CPUS" {
-		needs = slices.Delete(needs, 0, 1)
-		needs[0].amount = max(own, first)
-	}
-	return s.compare(needs, left)
+	}, left)
 }
 
 // compare names every quota that is too small. Those that gcloud does not list cannot

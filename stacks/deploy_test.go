@@ -90,7 +90,7 @@ func TestEnvironments(t *testing.T) {
 func TestNothingWaitsWithoutReason(t *testing.T) {
 	c, _ := deployDev(t, nil)
 	for typ, independent := range map[string][]string{
-		typeCluster:    {typeAccount, typeIAMMember, typeRepository, typeImage},
+		typeCluster:    {typeIAMMember, typeRepository, typeImage},
 		typeImage:      {typeCluster, typeNodePool, typeReader, typeAccount},
 		typeRepository: {typeCluster, typeNodePool, typeAccount},
 		typeService:    {typeDeployment, typeImage, typeReader},

@@ -31,6 +31,18 @@ func TestGoogleFollowsConfig(t *testing.T) {
 	want(t, c.inputs(t, typeImage), "registry.server", "us-central1-docker.pkg.dev")
 }
 
+// TestUpgrades: all nodes are renewed within the time that Pulumi and a pipeline wait,
+// however many there are.
+func TestUpgrades(t *testing.T) {
+	for _, test := range []struct{ location, nodes, maxNodes, surge string }{
+		{"europe-west1-d", "1", "0", "1"}, {"europe-west1-d", "3", "0", "1"}, {"europe-west1-d", "5", "0", "1"}, {"europe-west1-d", "6", "0", "2"},
+		{"europe-west1-d", "30", "0", "6"}, {"europe-west1-d", "3", "30", "6"}, {"europe-west1", "30", "0", "6"},
+	} {
+		c, _ := deployDev(t, map[string]string{"hello-timber:location": test.location, "hello-timber:nodes": test.nodes, "hello-timber:maxNodes": test.maxNodes})
+		want(t, c.inputs(t, typeNodePool), "upgradeSettings.maxSurge", test.surge)
+	}
+}
+
 // TestNetwork: the cluster is in the network that the config names, which is that of
 // the stack's project, or of another one.
 func TestNetwork(t *testing.T) {

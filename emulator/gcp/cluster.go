@@ -161,7 +161,7 @@ var clusterSchema = schema{
 			"enabled": {kind: truth}, "provider": {kind: text},
 		}},
 		"networkingMode":     {kind: text, flags: computed | forces},
-		"nodeConfig":         {kind: block, flags: computed | forces | refused, fields: nodeConfigFields},
+		"nodeConfig":         {kind: block, flags: computed | forces, fields: nodeConfigFields},
 		"nodeLocations":      {kind: textSet, flags: computed | refused},
 		"nodePoolAutoConfig": {kind: block, flags: computed | refused},
 		"nodePoolDefaults": {kind: block, flags: computed | refused, fields: fields{

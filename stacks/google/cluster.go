@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
+	"hello-timber/stacks/machine"
 )
 
 type clusterArgs struct {
@@ -19,6 +20,7 @@ type clusterArgs struct {
 	labels  pulumi.StringMap
 	protect bool // refuse to delete or replace the cluster
 	apis    *apis
+	account pulumi.StringInput // the nodes' identity
 }
 
 // cluster is a GKE Standard cluster with its nodes and their identity.
@@ -57,6 +59,7 @@ func newCluster(ctx *pulumi.Context, name string, args *clusterArgs) (*cluster, 
 	if err != nil {
 		return nil, err
 	}
+	args.account = c.account.Email
 	if c.gke, err = newGKE(ctx, name, args, pulumi.Parent(c)); err != nil {
 		return nil, err
 	}
@@ -82,10 +85,9 @@ func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.
 
 		// The node pool that a cluster is created with cannot be changed without
 		// replacing the cluster. So it is removed at once, and newNodePool creates another.
-		// NodeConfig stays unset: it describes the removed pool, and the provider would
-		// replace the cluster because of it (pulumi-gcp#744).
 		RemoveDefaultNodePool: pulumi.Bool(true),
 		InitialNodeCount:      pulumi.Int(1),
+		NodeConfig:            firstNodes(args),
 
 		// Versions stay unset: Google upgrades within the channel (5.5.4), which a pinned
 		// version would undo.
@@ -104,6 +106,9 @@ func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.
 	setObservation(gke)
 	return container.NewCluster(ctx, name, gke, append(opts,
 		pulumi.DependsOn([]pulumi.Resource{args.apis.container, args.apis.compute}),
+		// It describes the removed pool. The provider compares it with the other one, and would
+		// replace the cluster (pulumi-gcp#744).
+		pulumi.IgnoreChanges([]string{"nodeConfig"}),
 		// DeletionProtection alone is checked only when the cluster itself is deleted,
 		// after everything that runs on it. Protect refuses before.
 		pulumi.Protect(args.protect),
@@ -111,6 +116,25 @@ func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.
 		pulumi.DeleteBeforeReplace(true),
 		// It takes minutes, but Google queues operations behind its own upgrades.
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
+}
+
+// firstNodes describes the nodes that are removed at once. By default, they act as Compute
+// Engine's default account, which a project need not have, and have no secure boot, which
+// an organization may require (constraints/compute.requireShieldedVm). With the size of
+// the other nodes, they need no other quota.
+func firstNodes(args *clusterArgs) *container.ClusterNodeConfigArgs {
+	return &container.ClusterNodeConfigArgs{
+		MachineType:    pulumi.String(args.MachineType),
+		DiskType:       pulumi.String(machine.DiskType(args.MachineType)),
+		DiskSizeGb:     pulumi.Int(machine.DiskGB),
+		Spot:           pulumi.Bool(args.Spot),
+		ServiceAccount: args.account,
+		OauthScopes:    pulumi.ToStringArray([]string{"https://www.googleapis.com/auth/cloud-platform"}),
+		ShieldedInstanceConfig: &container.ClusterNodeConfigShieldedInstanceConfigArgs{
+			EnableIntegrityMonitoring: pulumi.Bool(true),
+			EnableSecureBoot:          pulumi.Bool(true),
+		},
+	}
 }
 
 // setNetwork sets who can reach control plane, nodes and pods.

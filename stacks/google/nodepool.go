@@ -33,6 +33,7 @@ func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...p
 		}
 		ignored = append(ignored, "nodeCount")
 	}
+	most := max(args.Nodes, args.MaxNodes)
 	return container.NewNodePool(ctx, name, &container.NodePoolArgs{
 		Project:  pulumi.String(args.Project),
 		Location: pulumi.String(args.Location),
@@ -44,17 +45,23 @@ func newNodePool(ctx *pulumi.Context, name string, args *nodePoolArgs, opts ...p
 			AutoRepair:  pulumi.Bool(true), // CIS 5.5.2
 			AutoUpgrade: pulumi.Bool(true), // 5.5.3
 		},
-		// An upgrade adds a node before it drains an old one.
+		// An upgrade adds nodes before it drains as many old ones.
 		UpgradeSettings: &container.NodePoolUpgradeSettingsArgs{
-			MaxSurge:       pulumi.Int(1),
+			MaxSurge:       pulumi.Int((most + upgradeRounds - 1) / upgradeRounds),
 			MaxUnavailable: pulumi.Int(0),
 		},
 		NodeConfig: nodeConfig(args),
 	}, append(opts,
 		pulumi.IgnoreChanges(ignored),
-		// An update may have to renew every node, one after the other.
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
+		// An update may have to renew every node. The jobs of pipelines end after 120 minutes.
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "90m", Delete: "45m"}))...)
 }
+
+// upgradeRounds is how many times nodes are added and removed to renew all of them, when
+// they are in one zone. GKE renews one zone after the other, so in a region it may be one
+// more. A round takes 3 to 9 minutes, so all of them take an hour at most, whatever the
+// number of nodes. Up to five nodes are renewed one by one.
+const upgradeRounds = 5
 
 func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
 	return &container.NodePoolNodeConfigArgs{
