@@ -28,8 +28,9 @@ const application = "hello-timber"
 // correct, this machine has the tools, and the image's source can be read. It exports:
 //
 //   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
-//   - image: the image that the pods run, by digest
+//   - image: the image that the pods run, by digest: that of the last complete rollout
 //   - cluster: the name of the cluster, or of the context of an existing one
+//   - namespace: where the pods are
 //   - kubectl: the command that gives kubectl access to the cluster
 //   - console: the cluster's page in Google's console, on Google Cloud
 func Deploy(ctx *pulumi.Context) error {
@@ -56,14 +57,16 @@ func Deploy(ctx *pulumi.Context) error {
 	}
 	running, err := workload.New(ctx, service, &workload.Args{
 		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection, Service: cfg.Service,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection,
+		MoreNodes: where.MoreNodes, Service: cfg.Service,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err
 	}
 	ctx.Export("url", running.URL)
-	ctx.Export("image", img.Digest)
+	ctx.Export("image", running.Image)
 	ctx.Export("cluster", where.Cluster)
+	ctx.Export("namespace", running.Namespace)
 	ctx.Export("kubectl", where.Kubectl)
 	if where.Console != nil {
 		ctx.Export("console", where.Console)

@@ -125,10 +125,11 @@ func TestExisting(t *testing.T) {
 		t.Error("a token is requested")
 	}
 	if want := map[string]any{
-		"url":     "http://192.0.2.80",
-		"image":   testDigest,
-		"cluster": "team@office",
-		"kubectl": "kubectl config use-context team@office --kubeconfig " + config["hello-timber:kubeconfig"],
+		"url":       "http://192.0.2.80",
+		"image":     testDigest,
+		"cluster":   "team@office",
+		"namespace": "hello-timber-dev",
+		"kubectl":   "kubectl config use-context team@office --kubeconfig " + config["hello-timber:kubeconfig"],
 	}; !maps.Equal(outputs, want) {
 		t.Errorf("outputs are\n%v, want\n%v", outputs, want)
 	}

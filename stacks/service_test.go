@@ -140,15 +140,16 @@ func expand(value string) string {
 // TestRolloutTimes: Kubernetes fails before Pulumi does, so that the error has a
 // reason, and every rollout has the time for all of its steps.
 func TestRolloutTimes(t *testing.T) {
-	for _, test := range []struct{ replicas, startup, deadline, timeout string }{
-		{"1", "30", "120", "3m2s"},
-		{"3", "30", "120", "4m6s"},
-		{"4", "30", "120", "4m38s"},
-		{"60", "30", "120", "6m30s"},
-		{"100", "30", "120", "7m50s"},
-		{"3", "600", "690", "32m36s"},
+	for _, test := range []struct{ replicas, startup, maxNodes, deadline, timeout string }{
+		{"1", "30", "0", "120", "3m2s"},
+		{"3", "30", "0", "120", "4m6s"},
+		{"4", "30", "0", "120", "4m38s"},
+		{"60", "30", "0", "120", "6m30s"},
+		{"100", "30", "0", "120", "7m50s"},
+		{"3", "600", "0", "690", "32m36s"},
+		{"3", "30", "6", "420", "9m6s"}, // the nodes are full, and another comes first
 	} {
-		c, _ := deployDev(t, map[string]string{"hello-timber:replicas": test.replicas, "hello-timber:startupSeconds": test.startup})
+		c, _ := deployDev(t, map[string]string{"hello-timber:replicas": test.replicas, "hello-timber:startupSeconds": test.startup, "hello-timber:maxNodes": test.maxNodes})
 		inputs := c.inputs(t, typeDeployment)
 		want(t, inputs, "spec.progressDeadlineSeconds", test.deadline)
 		want(t, inputs, "spec.strategy.rollingUpdate.maxSurge", "25%")

@@ -1,17 +1,20 @@
 package e2e
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // TestAutoscaling: the number of pods follows the load up and down. No request is
-// lost, and what the autoscaler does is neither a change nor drift.
+// lost, and what the autoscaler does is neither a change nor drift. The stack is protected:
+// a destroy deletes nothing, and without its key the autoscaler is deleted all the same.
 func TestAutoscaling(t *testing.T) {
 	t.Parallel()
 	l := &lab{stack: newStack(t, "e2e-autoscaling")}
-	l.pulumi(t, "config", "set-all", "--plaintext", "replicas=1", "--plaintext", "maxReplicas=3", "--plaintext", "maxNodes=4", "--plaintext", "deletionProtection=false")
+	l.pulumi(t, "config", "set-all", "--plaintext", "replicas=1", "--plaintext", "maxReplicas=3", "--plaintext", "maxNodes=4", "--plaintext", "deletionProtection=true")
 	program := l.copy(t)
 	// The service as it is would need thousands of requests a second to be busy. What
 	// keeps it busy here is no part of an answer: a loaded machine does that later, or
@@ -26,8 +29,20 @@ func TestAutoscaling(t *testing.T) {
 	header := w.Header()
 `)
 	program.edit(t, "app/handler.go", "// handler answers", "var busy atomic.Bool\n\n// handler answers")
+	t.Cleanup(func() { // before the stack is destroyed
+		for _, args := range [][]string{{"config", "set", "deletionProtection", "false"}, {"up", "--yes", "--skip-preview"}} {
+			if _, err := program.start(context.Background(), program.folder, "pulumi", args...); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	program.up(t)
 	l.opened(t)
+	had := l.resources(t)
+	l.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
+	if has := l.resources(t); !slices.Equal(has, had) {
+		t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
+	}
 	most := 0
 	pods := func() int {
 		now := len(l.ready(t, "pods", l.namespace()))

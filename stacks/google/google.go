@@ -46,6 +46,7 @@ func New(ctx *pulumi.Context, name string, cfg *config.Config) (*place.Place, er
 		Kubeconfig: pulumi.Sprintf(kubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
 		ClusterID:  cluster.gke.ID(),
 		Nodes:      []pulumi.Resource{cluster.nodes},
+		MoreNodes:  g.MaxNodes > 0,
 		Cluster:    cluster.gke.Name,
 		Kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
 			cluster.gke.Name, g.Location, g.Project),

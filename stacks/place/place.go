@@ -26,6 +26,8 @@ type Place struct {
 	ClusterID pulumi.StringInput
 	// Nodes are the nodes that the program creates; nil on an existing cluster.
 	Nodes []pulumi.Resource
+	// MoreNodes reports that the cluster adds nodes for pods that find no place.
+	MoreNodes bool
 
 	// Cluster is the name of the cluster.
 	Cluster pulumi.StringInput

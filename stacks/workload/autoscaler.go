@@ -18,12 +18,13 @@ const (
 
 // autoscaler registers what follows the load with the number of pods, if MaxReplicas
 // says so: Kubernetes adds pods within half a minute, and removes them after five
-// minutes with less load. The cluster needs a metrics server, as GKE has.
-func (r *registration) autoscaler(deployment *appsv1.Deployment) error {
+// minutes with less load. The cluster needs a metrics server, as GKE has. It returns
+// nothing if there is none.
+func (r *registration) autoscaler(deployment *appsv1.Deployment) ([]pulumi.Resource, error) {
 	if r.Service.MaxReplicas == 0 {
-		return nil
+		return nil, nil
 	}
-	_, err := autoscalingv2.NewHorizontalPodAutoscaler(r.ctx, r.name, &autoscalingv2.HorizontalPodAutoscalerArgs{
+	scaler, err := autoscalingv2.NewHorizontalPodAutoscaler(r.ctx, r.name, &autoscalingv2.HorizontalPodAutoscalerArgs{
 		Metadata: r.meta,
 		Spec: &autoscalingv2.HorizontalPodAutoscalerSpecArgs{
 			ScaleTargetRef: &autoscalingv2.CrossVersionObjectReferenceArgs{
@@ -44,6 +45,7 @@ func (r *registration) autoscaler(deployment *appsv1.Deployment) error {
 				},
 			}},
 		},
-	}, r.serving()...)
-	return err
+		// Not protected: without MaxReplicas, an update deletes it.
+	}, r.child...)
+	return []pulumi.Resource{scaler}, err
 }

@@ -11,22 +11,22 @@ import (
 // deployment registers the pods, with what they need and how they are replaced by
 // those of another version. No pod runs before the policy, and no more pods are asked for
 // than the quota allows.
-func (r *registration) deployment(policy, quota pulumi.Resource) error {
+func (r *registration) deployment(policy, quota pulumi.Resource) (*appsv1.Deployment, error) {
 	// An account of their own has no rights, whatever others grant to the default one.
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, &corev1.ServiceAccountArgs{
 		Metadata:                     r.meta,
 		AutomountServiceAccountToken: pulumi.Bool(false),
 	}, r.serving()...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	container, err := r.container()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pod := r.pod(account, container)
 	if pod.ImagePullSecrets, err = r.pullSecrets(); err != nil {
-		return err
+		return nil, err
 	}
 	labels := r.labels()
 	// Not in the selector, so that another version is a rollout even if the image is the same.
@@ -38,7 +38,7 @@ func (r *registration) deployment(policy, quota pulumi.Resource) error {
 	if r.PullGrant != nil {
 		before = append(before, r.PullGrant)
 	}
-	timeout := rolloutTimeout(r.Service).String()
+	timeout := r.rolloutTimeout().String()
 	var ignored []string
 	if r.Service.MaxReplicas > 0 {
 		ignored = []string{"spec.replicas"} // the autoscaler's
@@ -51,12 +51,13 @@ func (r *registration) deployment(policy, quota pulumi.Resource) error {
 		pulumi.IgnoreChanges(ignored),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.autoscaler(deployment); err != nil {
-		return err
+	scaler, err := r.autoscaler(deployment)
+	if err != nil {
+		return nil, err
 	}
-	return r.disruptionBudget()
+	return deployment, r.disruptionBudget(scaler)
 }
 
 func (r *registration) deploymentSpec(template *corev1.PodTemplateSpecArgs) *appsv1.DeploymentSpecArgs {
@@ -72,7 +73,7 @@ func (r *registration) deploymentSpec(template *corev1.PodTemplateSpecArgs) *app
 			},
 		},
 		MinReadySeconds:         pulumi.Int(minReadySeconds),
-		ProgressDeadlineSeconds: pulumi.Int(progressSeconds(r.Service)),
+		ProgressDeadlineSeconds: pulumi.Int(r.progressSeconds()),
 		Template:                template,
 	}
 }
@@ -93,8 +94,10 @@ func (r *registration) pullSecrets() (corev1.LocalObjectReferenceArray, error) {
 	return corev1.LocalObjectReferenceArray{corev1.LocalObjectReferenceArgs{Name: secret.Metadata.Name()}}, nil
 }
 
-// disruptionBudget lets whatever drains nodes evict one pod after the other.
-func (r *registration) disruptionBudget() error {
+// disruptionBudget lets whatever drains nodes evict one pod after the other. It is
+// protected and depends on what only some stacks have: so a destroy of a protected stack
+// does not delete that, but an update may.
+func (r *registration) disruptionBudget(some []pulumi.Resource) error {
 	_, err := policyv1.NewPodDisruptionBudget(r.ctx, r.name, &policyv1.PodDisruptionBudgetArgs{
 		Metadata: r.meta,
 		Spec: &policyv1.PodDisruptionBudgetSpecArgs{
@@ -104,6 +107,6 @@ func (r *registration) disruptionBudget() error {
 			// Pods that never get ready must not block an upgrade of the nodes.
 			UnhealthyPodEvictionPolicy: pulumi.String("AlwaysAllow"),
 		},
-	}, r.serving()...)
+	}, r.serving(pulumi.DependsOn(some))...)
 	return err
 }

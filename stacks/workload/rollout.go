@@ -1,10 +1,6 @@
 package workload
 
-import (
-	"time"
-
-	"hello-timber/stacks/service"
-)
+import "time"
 
 const (
 	// surge is how many more pods than wanted there may be in a rollout. A quarter
@@ -21,6 +17,10 @@ const (
 	// crowdSeconds is what each further pod costs when many start on few nodes: 60 pods
 	// on three nodes of a two-core machine took 50 s.
 	crowdSeconds = 2
+	// nodeSeconds is the time until a pod that finds no place has a new node. The cluster
+	// autoscaler's FAQ says half a minute to notice, and 3 to 4 minutes to create the node on
+	// Google Cloud ("How fast is HPA when combined with CA?").
+	nodeSeconds = 300
 
 	// lostNodeSeconds is how long a pod stays on a node that Kubernetes has lost, which
 	// it notices after about 45 s. The default of 300 is for pods that are expensive to
@@ -42,15 +42,23 @@ const (
 
 // progressSeconds is how long Kubernetes waits for the next pod to get ready before it
 // gives up and says why.
-func progressSeconds(s service.Service) int { return placeSeconds + s.StartupSeconds }
+func (r *registration) progressSeconds() int {
+	seconds := placeSeconds + r.Service.StartupSeconds
+	if r.MoreNodes {
+		seconds += nodeSeconds
+	}
+	return seconds
+}
 
 // rolloutTimeout is how long Pulumi waits for all pods. It is longer than
 // progressSeconds, so that the error has Kubernetes' reason, and it allows every step
 // of the rollout its startup. With the defaults, a bad image is reported after four
 // minutes instead of Pulumi's ten.
-func rolloutTimeout(s service.Service) time.Duration {
-	pods := max(s.Replicas, s.MaxReplicas)
+func (r *registration) rolloutTimeout() time.Duration {
+	pods := max(r.Service.Replicas, r.Service.MaxReplicas)
 	step := (pods + surgeDivisor - 1) / surgeDivisor
 	steps := (pods + step - 1) / step
-	return time.Duration(60+placeSeconds+steps*s.StartupSeconds+pods*crowdSeconds) * time.Second
+	// The first step creates the nodes for all: each later one has the places of the pods
+	// that the one before has replaced.
+	return time.Duration(60+r.progressSeconds()+(steps-1)*r.Service.StartupSeconds+pods*crowdSeconds) * time.Second
 }

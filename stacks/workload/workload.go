@@ -27,6 +27,7 @@ type Args struct {
 	PullGrant  pulumi.Resource // the nodes' right to pull the image; nil if the stack does not grant it
 	PullSecret string          // a Docker config with a login to pull with; may be empty
 	Protect    bool            // refuse to delete or replace what serves
+	MoreNodes  bool            // the cluster adds nodes for pods that find no place
 
 	Service service.Service
 }
@@ -37,6 +38,11 @@ type Workload struct {
 
 	// URL is http://ADDRESS, or empty as long as the Service has no address.
 	URL pulumi.StringOutput
+	// Image is what the pods run, by digest. It depends on the Deployment, and so has no
+	// value if the rollout fails: the stack keeps the output of the last complete one.
+	Image pulumi.StringOutput
+	// Namespace is where the pods are.
+	Namespace pulumi.StringOutput
 }
 
 // New registers the workload. It needs a kubernetes provider among opts.
@@ -61,7 +67,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	if err := r.deployment(policy, quota); err != nil {
+	deployment, err := r.deployment(policy, quota)
+	if err != nil {
 		return nil, err
 	}
 	balancer, err := r.service()
@@ -69,6 +76,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	w.URL = balancer.Status.ApplyT(url).(pulumi.StringOutput)
+	w.Image = pulumi.All(args.Image, deployment.ID()).ApplyT(func(all []any) string { return all[0].(string) }).(pulumi.StringOutput)
+	w.Namespace = namespace.Metadata.Name().Elem()
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"url": w.URL})
 }
 
@@ -81,9 +90,10 @@ type registration struct {
 	child []pulumi.ResourceOption
 }
 
-// serving returns the options of objects whose loss is noticed at once. Whatever is
-// deleted before these, or replaced by an ordinary change, is not among them: a
-// Secret, for one, is replaced whenever its content changes.
+// serving returns the options of objects that every stack has, and whose loss is noticed
+// at once. Not among them is what an ordinary change adds, removes or replaces, such as
+// an autoscaler or a Secret. One of these must depend on it: otherwise a destroy of a
+// protected stack would delete it before it is refused.
 func (r *registration) serving(opts ...pulumi.ResourceOption) []pulumi.ResourceOption {
 	return append(append(opts, r.child...), pulumi.Protect(r.Protect))
 }

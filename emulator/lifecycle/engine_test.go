@@ -1,0 +1,484 @@
+// Package lifecycle tests what a stack goes through: updates, failures and a destroy.
+// Pulumi's own engine runs the program, as the CLI does. Providers and cloud are a map in
+// memory, so a whole life takes a second. Mocks, which the tests of stacks/ use, replace
+// the engine: they show neither a deletion nor what the state keeps.
+package lifecycle
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/pkg/v3/display"
+	"github.com/pulumi/pulumi/pkg/v3/engine"
+	lifecycletest "github.com/pulumi/pulumi/pkg/v3/engine/lifecycletest/framework"
+	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
+	"github.com/pulumi/pulumi/pkg/v3/resource/deploy/deploytest"
+	"github.com/pulumi/pulumi/pkg/v3/resource/plugin"
+	"github.com/pulumi/pulumi/pkg/v3/util/cancel"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+
+	"hello-timber/stacks"
+)
+
+const (
+	project = "hello-timber"
+	prefix  = project + ":"
+
+	typeCluster    = "gcp:container/cluster:Cluster"
+	typeDeployment = "kubernetes:apps/v1:Deployment"
+	typeService    = "kubernetes:core/v1:Service"
+	typeImage      = "docker:index/image:Image"
+)
+
+// replaces has the properties whose change replaces a resource: what the official
+// providers answered (gcp 7.38.0, docker 4.11.2), and kubernetes 4.25.0's table.
+// Everything else is changed in place.
+var replaces = map[string][]string{
+	typeCluster:                                                    {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider", "network", "subnetwork", "ipAllocationPolicy", "nodeConfig"},
+	"gcp:container/nodePool:NodePool":                              {"location", "project", "cluster", "nodeConfig.spot"},
+	"gcp:serviceaccount/account:Account":                           {"project", "accountId"},
+	"gcp:projects/iAMMember:IAMMember":                             {"project", "role", "member"},
+	"gcp:projects/service:Service":                                 {"project", "service"},
+	"gcp:artifactregistry/repository:Repository":                   {"location", "project", "repositoryId", "format"},
+	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {"location", "project", "repository", "member", "role"},
+	typeImage:                                           nil,
+	"kubernetes:core/v1:Namespace":                      {"metadata.name"},
+	typeDeployment:                                      {"metadata.name", "metadata.namespace", "spec.selector"},
+	typeService:                                         {"metadata.name", "metadata.namespace", "spec.clusterIP"},
+	"kubernetes:core/v1:ServiceAccount":                 {"metadata.name", "metadata.namespace"},
+	"kubernetes:core/v1:LimitRange":                     {"metadata.name", "metadata.namespace"},
+	"kubernetes:core/v1:ResourceQuota":                  {"metadata.name", "metadata.namespace", "spec.scopes"},
+	"kubernetes:core/v1:Secret":                         {"metadata.name", "metadata.namespace", "stringData", "data", "type"},
+	"kubernetes:policy/v1:PodDisruptionBudget":          {"metadata.name", "metadata.namespace"},
+	"kubernetes:networking.k8s.io/v1:NetworkPolicy":     {"metadata.name", "metadata.namespace"},
+	"kubernetes:autoscaling/v2:HorizontalPodAutoscaler": {"metadata.name", "metadata.namespace"},
+}
+
+// identity are the properties that make a resource itself: another one that has all of them
+// already exists.
+var identity = []string{"project", "location", "cluster", "name", "accountId", "repositoryId", "repository", "service", "role", "member", "metadata.namespace", "metadata.name", "imageName"}
+
+// cloud is everything that the providers have created.
+type cloud struct {
+	mu     sync.Mutex
+	exists map[resource.ID]bool
+	tokens int
+	fail   string // type whose resources are created and changed, but do not get ready
+}
+
+// provider is one of a package, and of one cluster.
+type provider struct {
+	*cloud
+	cluster string
+}
+
+func (c *cloud) load() (plugin.Provider, error) {
+	p := &provider{cloud: c}
+	return &deploytest.Provider{
+		DiffConfigF: p.diffConfig, ConfigureF: p.configure, InvokeF: p.invoke,
+		CheckF: p.check, DiffF: p.diff, CreateF: p.create, UpdateF: p.update, DeleteF: p.delete,
+	}, nil
+}
+
+// diffConfig replaces the access to another cluster, as the kubernetes provider does.
+func (*provider) diffConfig(_ context.Context, request plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
+	return compare(request.OldInputs, request.NewInputs, []string{"clusterIdentifier"})
+}
+
+func (p *provider) configure(_ context.Context, request plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
+	if id := request.Inputs["clusterIdentifier"]; id.IsString() {
+		p.cluster = id.StringValue()
+	}
+	return plugin.ConfigureResponse{}, nil
+}
+
+// invoke answers the one function that the program calls, with another token each time.
+func (p *provider) invoke(_ context.Context, request plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tokens++
+	return plugin.InvokeResponse{Properties: resource.PropertyMap{"accessToken": resource.NewProperty(fmt.Sprint("ya29.", p.tokens))}}, nil
+}
+
+// check names what has no name.
+func (p *provider) check(_ context.Context, request plugin.CheckRequest) (plugin.CheckResponse, error) {
+	if _, known := replaces[string(request.URN.Type())]; !known {
+		return plugin.CheckResponse{}, fmt.Errorf("%s: add which of its properties replace it", request.URN.Type())
+	}
+	path := resource.PropertyPath{"name"}
+	switch {
+	case strings.HasPrefix(string(request.URN.Type()), "kubernetes:"):
+		path = resource.PropertyPath{"metadata", "name"}
+	case !strings.HasPrefix(string(request.URN.Type()), "gcp:container/"):
+		return plugin.CheckResponse{Properties: request.News}, nil
+	}
+	properties := resource.NewProperty(request.News.Copy())
+	if _, named := path.Get(properties); !named {
+		name, had := path.Get(resource.NewProperty(request.Olds))
+		if !had {
+			name = resource.NewProperty(fmt.Sprintf("%s-%x", request.URN.Name(), request.RandomSeed[:4]))
+		}
+		path.Set(properties, name)
+	}
+	return plugin.CheckResponse{Properties: properties.ObjectValue()}, nil
+}
+
+func (p *provider) diff(_ context.Context, request plugin.DiffRequest) (plugin.DiffResult, error) {
+	before, after := request.OldInputs.Copy(), request.NewInputs.Copy()
+	delete(before, "registry") // of an image: the token is another one each time
+	delete(after, "registry")
+	return compare(before, after, replaces[string(request.URN.Type())])
+}
+
+func compare(before, after resource.PropertyMap, replaces []string) (plugin.DiffResult, error) {
+	if before.DeepEquals(after) {
+		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
+	}
+	result := plugin.DiffResult{Changes: plugin.DiffSome}
+	for _, property := range replaces {
+		path, err := resource.ParsePropertyPath(property)
+		if err != nil {
+			return result, err
+		}
+		was, _ := path.Get(resource.NewProperty(before))
+		is, _ := path.Get(resource.NewProperty(after))
+		if !was.DeepEquals(is) {
+			result.ReplaceKeys = append(result.ReplaceKeys, resource.PropertyKey(property))
+		}
+	}
+	return result, nil
+}
+
+func (p *provider) create(_ context.Context, request plugin.CreateRequest) (plugin.CreateResponse, error) {
+	if request.Preview {
+		return plugin.CreateResponse{Properties: request.Properties}, nil
+	}
+	id := p.id(request.URN, request.Properties)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.exists[id] {
+		return plugin.CreateResponse{}, fmt.Errorf("%s already exists", id)
+	}
+	p.exists[id] = true
+	status, err := p.ready(request.URN.Type())
+	return plugin.CreateResponse{ID: id, Properties: outputs(request.URN.Type(), request.Properties), Status: status}, err
+}
+
+func (p *provider) id(urn resource.URN, properties resource.PropertyMap) resource.ID {
+	parts := []string{string(urn.Type())}
+	switch {
+	case strings.HasPrefix(parts[0], "kubernetes:"):
+		parts = append(parts, p.cluster)
+	case parts[0] == typeImage: // two may push to one name
+		parts = append(parts, urn.Name())
+	}
+	for _, property := range identity {
+		path, _ := resource.ParsePropertyPath(property)
+		if value, ok := path.Get(resource.NewProperty(properties)); ok {
+			parts = append(parts, fmt.Sprint(value.Mappable()))
+		}
+	}
+	return resource.ID(strings.Join(parts, " "))
+}
+
+func (p *provider) update(_ context.Context, request plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	if request.Preview {
+		return plugin.UpdateResponse{Properties: request.NewInputs}, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	status, err := p.ready(request.URN.Type())
+	return plugin.UpdateResponse{Properties: outputs(request.URN.Type(), request.NewInputs), Status: status}, err
+}
+
+func (p *provider) ready(typ tokens.Type) (resource.Status, error) {
+	if string(typ) == p.fail {
+		return resource.StatusPartialFailure, &plugin.InitError{Reasons: []string{"injected: it does not get ready"}}
+	}
+	return resource.StatusOK, nil
+}
+
+func (p *provider) delete(_ context.Context, request plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.exists[request.ID] {
+		return plugin.DeleteResponse{}, fmt.Errorf("%s does not exist", request.ID)
+	}
+	delete(p.exists, request.ID)
+	return plugin.DeleteResponse{}, nil
+}
+
+// outputs adds to a resource's inputs what the program reads of it.
+func outputs(typ tokens.Type, inputs resource.PropertyMap) resource.PropertyMap {
+	text := func(key resource.PropertyKey) string { return inputs[key].StringValue() }
+	all := inputs.Copy()
+	for key, value := range resource.NewPropertyMapFromMap(func() map[string]any {
+		switch string(typ) {
+		case typeCluster:
+			return map[string]any{"endpoint": "192.0.2.1", "masterAuth": map[string]any{"clusterCaCertificate": "Y2VydGlmaWNhdGU="}}
+		case "gcp:serviceaccount/account:Account":
+			email := text("accountId") + "@" + text("project") + ".iam.gserviceaccount.com"
+			return map[string]any{"email": email, "member": "serviceAccount:" + email}
+		case typeImage:
+			name := text("imageName")
+			return map[string]any{"repoDigest": fmt.Sprintf("%s@sha256:%x", name[:strings.LastIndex(name, ":")], sha256.Sum256([]byte(name)))}
+		case typeService:
+			return map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}}}
+		}
+		return nil
+	}()) {
+		all[key] = value
+	}
+	return all
+}
+
+// life is that of a stack.
+type life struct {
+	t        *testing.T
+	cloud    *cloud
+	stack    string
+	own      map[string]string // config of the environment
+	config   map[string]string
+	secret   []string // keys
+	snapshot *deploy.Snapshot
+	options  engine.UpdateOptions
+}
+
+func newLife(t *testing.T, stack string) *life {
+	t.Helper()
+	l := &life{t: t, stack: stack, own: map[string]string{"gcp:project": "my-project"}, cloud: &cloud{exists: map[resource.ID]bool{}}}
+	var declared, chosen struct{ Config map[string]any }
+	readYAML(t, "Pulumi.yaml", &declared)
+	readYAML(t, "Pulumi."+stack+".yaml", &chosen)
+	for key, declaration := range declared.Config {
+		if declaration, ok := declaration.(map[string]any); ok {
+			l.own[prefix+key] = text(declaration["default"])
+		}
+	}
+	for key, value := range chosen.Config {
+		l.own[key] = text(value)
+	}
+	l.own[prefix+"authorizedNetworks"] = "203.0.113.0/24"
+	l.choose()
+	return l
+}
+
+// text is a value of a config file as the CLI passes it to the program.
+func text(value any) string {
+	if _, object := value.(map[string]any); object {
+		return "{}"
+	}
+	return fmt.Sprint(value)
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = yaml.Unmarshal(text, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// setting is a key with a value.
+type setting struct {
+	key
+	value string
+}
+
+// choose sets the stack's config to its own with these settings.
+func (l *life) choose(settings ...setting) {
+	l.config, l.secret = maps.Clone(l.own), nil
+	for _, s := range settings {
+		l.config[prefix+s.name] = s.value
+		if s.secret {
+			l.secret = append(l.secret, prefix+s.name)
+		}
+	}
+}
+
+func (l *life) program(info plugin.RunInfo, _ *deploytest.ResourceMonitor) error {
+	ctx, err := pulumi.NewContext(context.Background(), pulumi.RunInfo{ // it outlives t.Context
+		Project: project, Stack: l.stack, Config: l.config, ConfigSecretKeys: l.secret,
+		Parallel: info.Parallel, DryRun: info.DryRun, MonitorAddr: info.MonitorAddress,
+	})
+	if err != nil {
+		return err
+	}
+	return pulumi.RunWithContext(ctx, stacks.Deploy)
+}
+
+// operation is engine.Update or engine.Destroy.
+type operation func(engine.UpdateInfo, *engine.Context, engine.UpdateOptions, bool) (*deploy.Plan, display.ResourceChanges, error)
+
+// run runs an operation of the engine, and returns what it does to which resources.
+func (l *life) run(run operation, preview bool) ([]string, error) {
+	l.t.Helper()
+	host := deploytest.NewPluginHostF(nil, nil, deploytest.NewLanguageRuntimeF(l.program), nil, nil,
+		deploytest.NewProviderLoader("gcp", semver.MustParse("7.38.0"), l.cloud.load),
+		deploytest.NewProviderLoader("docker", semver.MustParse("4.11.2"), l.cloud.load),
+		deploytest.NewProviderLoader("kubernetes", semver.MustParse("4.25.0"), l.cloud.load))()
+	options := l.options
+	options.Parallel = 8
+	options.HostFactory = func(context.Context, diag.Sink, diag.Sink, plugin.DebugContext) (plugin.Host, error) {
+		return host, nil
+	}
+	target := deploy.Target{Name: tokens.MustParseStackName(l.stack), Config: config.Map{}}
+	if l.snapshot != nil { // the engine changes what it is given, in previews too
+		copied := *l.snapshot
+		copied.Resources = nil
+		for _, r := range l.snapshot.Resources {
+			copied.Resources = append(copied.Resources, r.Copy())
+		}
+		target.Snapshot = &copied
+	}
+	events, journal, done := make(chan engine.Event), engine.NewTestJournal(), make(chan []engine.Event)
+	go func() {
+		var all []engine.Event
+		for event := range events {
+			all = append(all, event)
+		}
+		done <- all
+	}()
+	canceled, _ := cancel.NewContext(l.t.Context())
+	ctx := &engine.Context{Cancel: canceled, Events: events, SnapshotManager: journal, PluginManager: lifecycletest.NopPluginManager{}}
+	_, _, err := run(engine.UpdateInfo{Root: "/", Project: &workspace.Project{Name: project, Runtime: workspace.NewProjectRuntimeInfo("go", nil)}, Target: &target}, ctx, options, preview)
+	close(events)
+	var changes []string
+	for _, event := range <-done {
+		switch payload := event.Payload().(type) {
+		case engine.ResourcePreEventPayload:
+			if op := payload.Metadata.Op; op != deploy.OpSame && op != deploy.OpRefresh {
+				changes = append(changes, fmt.Sprintf("%s %s %s", op, payload.Metadata.URN.Type(), payload.Metadata.URN.Name()))
+			}
+		case engine.DiagEventPayload:
+			if err != nil && payload.Severity == diag.Error {
+				err = fmt.Errorf("%w: %s", err, payload.Message)
+			}
+		}
+	}
+	slices.Sort(changes)
+	if err := errors.Join(journal.Close(), host.Close()); err != nil {
+		l.t.Fatal(err)
+	}
+	if preview {
+		return changes, err
+	}
+	snapshot, broken := journal.Snap(target.Snapshot)
+	if broken == nil {
+		broken = snapshot.VerifyIntegrity()
+	}
+	if broken != nil {
+		l.t.Fatal(broken)
+	}
+	l.snapshot = snapshot
+	return changes, err
+}
+
+// update runs pulumi up.
+func (l *life) update() ([]string, error) { return l.run(engine.Update, false) }
+
+// destroy runs pulumi destroy --skip-preview.
+func (l *life) destroy() error {
+	_, err := l.run(engine.Destroy, false)
+	return err
+}
+
+// up runs pulumi up, which must succeed, and then a preview, which must show no change.
+func (l *life) up(what string) {
+	l.t.Helper()
+	if _, err := l.update(); err != nil {
+		l.t.Fatalf("%s: %v", what, err)
+	}
+	changes, err := l.run(engine.Update, true)
+	if err != nil || len(changes) > 0 {
+		l.t.Fatalf("%s: a preview right after shows %q (%v)", what, changes, err)
+	}
+	l.sane(what)
+}
+
+// has returns what is in the state, by its URN.
+func (l *life) has() []string {
+	var urns []string
+	for _, r := range l.snapshot.Resources {
+		urns = append(urns, string(r.URN))
+	}
+	slices.Sort(urns)
+	return urns
+}
+
+// sane checks that everything that exists is in the state, and the other way round.
+func (l *life) sane(what string) {
+	l.t.Helper()
+	state := map[resource.ID]bool{}
+	for _, r := range l.snapshot.Resources {
+		if r.Custom && !strings.HasPrefix(string(r.Type), "pulumi:providers:") {
+			state[r.ID] = true
+			if r.Delete {
+				l.t.Errorf("%s: %s is still to be deleted", what, r.URN)
+			}
+		}
+	}
+	if !maps.Equal(state, l.cloud.exists) {
+		l.t.Errorf("%s: the state has\n%s\nbut this exists:\n%s", what, lines(state), lines(l.cloud.exists))
+	}
+}
+
+func lines(ids map[resource.ID]bool) string {
+	var all []string
+	for id := range ids {
+		all = append(all, string(id))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// outputs returns the stack's outputs as pulumi stack output shows them.
+func (l *life) outputs() map[string]any {
+	for _, r := range l.snapshot.Resources {
+		if r.Type == resource.RootStackType {
+			return r.Outputs.Mappable()
+		}
+	}
+	return nil
+}
+
+// TestMain gives the program its folder, and a machine that has all tools and no
+// credentials of its own.
+func TestMain(m *testing.M) {
+	if err := os.Chdir("../.."); err != nil {
+		panic(err)
+	}
+	tools, err := filepath.Abs("stacks/testdata/tools")
+	if err != nil {
+		panic(err)
+	}
+	if err := addKubectl(); err != nil {
+		panic(err)
+	}
+	os.Setenv("PATH", home+":"+tools+":"+os.Getenv("PATH"))
+	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
+		os.Unsetenv(variable)
+	}
+	code := m.Run()
+	os.RemoveAll(home)
+	os.Exit(code)
+}
