@@ -9,8 +9,9 @@
 //
 //	STACK, STACKS  the stack, or several separated by spaces
 //	FROM           for a new stack on this machine, the stack whose config it copies
-//	IMAGE          the image to run: by digest, deployed (what the stack runs now)
-//	               or configured (what the stack's config says; the default)
+//	IMAGE          the image to run: by digest, deployed (what the stack runs now;
+//	               deploy then also undoes what was changed manually), or configured
+//	               (what the stack's config says; the default)
 //	APPROVED       the plan that was approved, as summary printed it
 //	ROLLBACK       anything, to deploy a commit that is older than what the stack runs
 //	CONFIRM        the name of the stack to destroy, once more

@@ -62,7 +62,7 @@ func (p *pipeline) driftPage(plans []plan) page {
 		marker: "<!-- hello-timber: drift of " + strings.Join(stacksOf(plans), " ") + " -->",
 		title:  "Drift",
 		intro: "What differs in the cloud (`+`) from what was deployed (`-`). Nothing is changed automatically: write the difference into " +
-			"the program, or undo it with `pulumi up --refresh --stack STACK`. The issue closes when a later check finds none.",
+			"the program, or undo it with `make deploy STACK=STACK IMAGE=deployed`. The issue closes when a later check finds none.",
 		same: "as deployed",
 		more: "make drift STACK=%s",
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,13 +36,14 @@ type fakePulumi struct {
 type fakeStack struct {
 	outputs map[string]any
 	state   string
-	head    string
+	// head and result are those of the last update; an empty result is success.
+	head, result string
 	// events is a file in testdata, or what follows instead of events if it has lines.
 	events string
 	// complaint goes to standard error, and the operation fails.
 	complaint string
-	// noOutputs is why outputs cannot be read.
-	noOutputs string
+	// unreadable is why the state cannot be read.
+	unreadable string
 }
 
 func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []io.Writer, env []string, args ...string) (string, string, int, error) {
@@ -74,14 +76,14 @@ func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []i
 	case "stack select":
 		return "", "", 0, nil
 	case "stack output":
-		if stack.noOutputs != "" {
-			return fail(stack.noOutputs)
-		}
 		text, err := json.Marshal(stack.outputs)
 		return string(text), "", 0, err
 	case "stack history":
-		return `[{"version": 1, "environment": {"git.head": "` + stack.head + `"}}]`, "", 0, nil
+		return `[{"version": 1, "result": "` + cmp.Or(stack.result, "succeeded") + `", "environment": {"git.head": "` + stack.head + `"}}]`, "", 0, nil
 	case "stack export":
+		if stack.unreadable != "" {
+			return fail(stack.unreadable)
+		}
 		return `{"version": 3, "deployment": ` + stack.state + `}`, "", 0, nil
 	case "config set":
 		return "", "", 0, nil
@@ -139,10 +141,38 @@ func after(args []string, flag string) string {
 }
 
 const (
-	imageV1 = "europe-west1-docker.pkg.dev/acme-timber-dev/hello-timber-dev/timber-tutorial@sha256:" + hex64
-	hex64   = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	oneOf   = `{"resources": [{"urn": "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s", "type": "pulumi:pulumi:Stack"}]}`
+	imageV1  = "europe-west1-docker.pkg.dev/acme-timber-dev/hello-timber-dev/timber-tutorial@sha256:" + hex64
+	hex64    = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	imageV2  = "europe-west1-docker.pkg.dev/acme-timber-dev/hello-timber-dev/timber-tutorial@sha256:f" + hex63
+	hex63    = "123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	imageURN = "urn:pulumi:s::p::docker:index/image:Image::timber-tutorial"
 )
+
+// stateWith is the state of a stack with an output image, and with a Deployment of an
+// image whose rollout failed if there is a reason. Empty images are left out.
+func stateWith(output, deployed, failed, built string) string {
+	type object = map[string]any
+	resources := []object{{"urn": "urn:pulumi:s::p::pulumi:pulumi:Stack::p-s", "type": "pulumi:pulumi:Stack", "outputs": object{}}}
+	if output != "" {
+		resources[0]["outputs"] = object{"image": output}
+	}
+	if built != "" {
+		resources = append(resources, object{"urn": imageURN, "type": "docker:index/image:Image", "outputs": object{"repoDigest": built}})
+	}
+	if deployed != "" {
+		containers := []object{{"name": "timber-tutorial", "image": deployed}}
+		resources = append(resources, object{"type": "kubernetes:apps/v1:Deployment",
+			"inputs": object{"spec": object{"template": object{"spec": object{"containers": containers}}}}})
+		if failed != "" {
+			resources[len(resources)-1]["initErrors"] = []string{failed}
+		}
+	}
+	text, err := json.Marshal(object{"resources": resources})
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
 
 // everyStack are the stacks of testdata, in a folder with their config files.
 func everyStack(t *testing.T) (*fakePulumi, string) {
@@ -156,17 +186,17 @@ func everyStack(t *testing.T) (*fakePulumi, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runs := map[string]any{"image": imageV1, "url": "http://203.0.113.1/index"}
+	runs, ready := map[string]any{"image": imageV1, "url": "http://203.0.113.1/index"}, stateWith(imageV1, imageV1, "", "")
 	f := &fakePulumi{PulumiCommand: official, t: t, stacks: map[string]*fakeStack{
-		"dev":       {events: "dev.events", outputs: runs, state: oneOf},
-		"staging":   {events: "staging.events", outputs: runs, state: oneOf, head: "0123456789"},
-		"prod":      {events: "prod.events", outputs: runs, state: oneOf},
+		"dev":       {events: "dev.events", outputs: runs, state: stateWith(imageV1, imageV1, "", imageV1)},
+		"staging":   {events: "staging.events", outputs: runs, state: ready, head: "0123456789"},
+		"prod":      {events: "prod.events", outputs: runs, state: ready},
 		"drifted":   {events: "drifted.events", outputs: runs, state: `{"resources": [{"urn": "urn:pulumi:drifted::p::kubernetes:core/v1:Secret::environment", "type": "kubernetes:core/v1:Secret"}]}`},
-		"refused":   {events: "refused.events", complaint: "error: preview failed\n", state: oneOf},
+		"refused":   {events: "refused.events", complaint: "error: preview failed\n", state: ready},
 		"fresh":     {events: "dev.events", outputs: map[string]any{}, state: `{}`},
 		"updating":  {events: "staging.events", state: `{"resources": [{}], "pending_operations": [{}]}`},
-		"odd":       {events: "staging.events", outputs: map[string]any{"image": "timber:v1"}},
-		"forbidden": {events: "staging.events", noOutputs: "error: could not read the state: 403 Forbidden\n", state: oneOf},
+		"odd":       {events: "staging.events", state: stateWith("timber:v1", "", "", "")},
+		"forbidden": {events: "staging.events", unreadable: "error: could not read the state: 403 Forbidden\n"},
 	}}
 	folder := t.TempDir()
 	for name := range f.stacks {
@@ -299,6 +329,7 @@ func TestImageRequest(t *testing.T) {
 		"configured":          {[]string{"STACK=dev", "IMAGE=configured"}, false, ""},
 		"given":               {[]string{"STACK=prod", "IMAGE=" + imageV1}, true, ""},
 		"deployed":            {[]string{"STACK=staging", "IMAGE=deployed"}, true, ""},
+		"built by the stack":  {[]string{"STACK=dev", "IMAGE=deployed"}, false, ""},
 		"never deployed":      {[]string{"STACK=fresh", "IMAGE=deployed"}, false, ""},
 		"empty":               {[]string{"STACK=prod", "IMAGE="}, false, `IMAGE: ""`},
 		"unknown":             {[]string{"STACK=prod", "IMAGE=timber:v1"}, false, `IMAGE: "timber:v1"`},
@@ -415,9 +446,13 @@ func TestImage(t *testing.T) {
 		t.Errorf("got %q, %v", out, err)
 	}
 	elsewhere := "[2001:db8::5]:5000/team/timber-tutorial@sha256:" + hex64 // as the registry of an existing cluster
-	r.pulumi.stacks["odd"].outputs["image"] = elsewhere
+	r.pulumi.stacks["odd"].state = stateWith(elsewhere, "", "", "")
 	if out, _, err := r.run(t, "image", "STACK=odd", "COMMIT=-"); out != elsewhere+"\n" || err != nil {
 		t.Errorf("got %q, %v", out, err)
+	}
+	r.pulumi.stacks["prod"].head, r.pulumi.stacks["prod"].result = "0123456789", "failed"
+	if out, _, err := r.run(t, "image", "STACK=prod"); err == nil || !strings.Contains(err.Error(), `is "failed", not succeeded`) || out != "" {
+		t.Errorf("an update that failed: got %q, %v", out, err)
 	}
 	for want, env := range map[string]string{"commit 9999999": "COMMIT=9999999", "runs no image": "STACK=fresh", "403 Forbidden": "STACK=forbidden"} {
 		commit := "COMMIT=-"
@@ -476,6 +511,55 @@ func TestNotOlder(t *testing.T) {
 		}
 		if updated := strings.Contains(strings.Join(r.pulumi.calls, "\n"), "up "); updated != (tt.want == "") {
 			t.Errorf("%s: updated: %t", name, updated)
+		}
+	}
+}
+
+// What a stack runs is the image of its last complete rollout, whatever else has failed.
+func TestRuns(t *testing.T) {
+	const notReady = "containers with unready status"
+	for name, tt := range map[string]struct{ state, want string }{
+		"all is well":                        {stateWith(imageV1, imageV1, "", ""), imageV1},
+		"a rollout failed":                   {stateWith(imageV1, imageV2, notReady, ""), imageV1},
+		"something failed after the rollout": {stateWith(imageV1, imageV2, "", ""), imageV2},
+		"the first rollout failed":           {stateWith("", imageV1, notReady, ""), ""},
+		"the first update failed before":     {stateWith("", "", "", imageV1), ""},
+	} {
+		r := newRunner(t, map[string]string{"STACK": "prod", "COMMIT": "-"})
+		r.pulumi.stacks["prod"].state = tt.state
+		out, _, err := r.run(t, "image", "COMMIT=-")
+		if strings.TrimSpace(out) != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s: got %q, %v, want %q", name, out, err, tt.want)
+		}
+		if tt.want == "" && !strings.Contains(err.Error(), "no rollout was ever complete") {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.pulumi.calls = nil
+		_, _, err = r.run(t, "deploy", "IMAGE=deployed")
+		deploys := slices.ContainsFunc(r.pulumi.calls, func(call string) bool { return strings.HasPrefix(call, "up ") })
+		sets := slices.ContainsFunc(r.pulumi.calls, func(call string) bool { return strings.HasSuffix(call, " image --plaintext -- "+tt.want) })
+		if deploys != (tt.want != "") || sets != deploys || (err == nil) != deploys {
+			t.Errorf("%s: deployed is %t (%v), with %q: %t\n%q", name, deploys, err, tt.want, sets, r.pulumi.calls)
+		}
+	}
+}
+
+// A repair builds nothing, and undoes what was changed manually. Everything else a
+// deployment leaves to the nightly check.
+func TestRepair(t *testing.T) {
+	for env, want := range map[string]struct{ refreshed, kept bool }{
+		"STACK=prod IMAGE=deployed": {true, false}, "STACK=dev IMAGE=deployed": {true, true},
+		"STACK=dev IMAGE=configured": {false, false}, "STACK=prod IMAGE=" + imageV1: {false, false},
+	} {
+		r := newRunner(t, nil)
+		if _, log, err := r.run(t, "deploy", strings.Fields(env)...); err != nil {
+			t.Fatal(err, log)
+		}
+		for _, call := range r.pulumi.calls {
+			up, preview := strings.HasPrefix(call, "up "), strings.HasPrefix(call, "preview ")
+			if up && strings.Contains(call, "--refresh") != want.refreshed || (up || preview) && strings.Contains(call, "--exclude="+imageURN) != want.kept {
+				t.Errorf("%s: want %+v, got %s", env, want, call)
+			}
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"hello-timber/stacks/config"
 )
@@ -72,34 +73,49 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// configFile is a copy of the stack's config with the image that IMAGE asks for, and
-// that image; both are empty for the stack's own config: the image of one run is not a
-// change of the stack's file.
-func (p *pipeline) configFile(ctx context.Context, s *auto.Stack) (path, image string, err error) {
-	image, err = p.imageRequest()
+// chosen is how one run of pulumi gets the image that IMAGE asks for.
+type chosen struct {
+	// config is a copy of the stack's config with the image, or empty for the stack's
+	// own: the image of one run is not a change of the stack's file.
+	config string
+	// image is the one that runs then; empty if the stack's own config decides.
+	image string
+	// keep are resources to leave as they are: an image that would be built otherwise.
+	keep []string
+}
+
+func (p *pipeline) chooseImage(ctx context.Context, s *auto.Stack) (chosen, error) {
+	image, err := p.imageRequest()
 	if err != nil || image == configured {
-		return "", "", err
+		return chosen{}, err
 	}
 	if image == deployed {
-		if image, err = runningImage(ctx, s); err != nil || image == "" {
-			return "", "", err
+		now, err := runs(ctx, s)
+		switch {
+		case err != nil || now.image == "":
+			return chosen{}, err
+		case now.builtBy != "":
+			// It stays in the state. Otherwise the next update would build it once more, and
+			// push it under a tag that may be immutable.
+			return chosen{image: now.image, keep: []string{now.builtBy}}, nil
 		}
+		image = now.image
 	}
 	text, err := p.ownConfig(s)
 	if err != nil {
-		return "", "", err
+		return chosen{}, err
 	}
-	path, err = filepath.Abs(filepath.Join(p.folder, "bin", "config", s.Name()+".yaml"))
+	path, err := filepath.Abs(filepath.Join(p.folder, "bin", "config", s.Name()+".yaml"))
 	if err != nil {
-		return "", "", err
+		return chosen{}, err
 	}
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
-		return "", "", err
+		return chosen{}, err
 	}
 	if err := s.SetConfigWithOptions(ctx, "image", auto.ConfigValue{Value: image}, &auto.ConfigOptions{ConfigFile: path}); err != nil {
-		return "", "", failure("set the image of stack "+s.Name(), err)
+		return chosen{}, failure("set the image of stack "+s.Name(), err)
 	}
-	return path, image, nil
+	return chosen{config: path, image: image}, nil
 }
 
 // ownConfig is the stack's config file.
@@ -107,22 +123,50 @@ func (p *pipeline) ownConfig(s *auto.Stack) ([]byte, error) {
 	return os.ReadFile(filepath.Join(p.folder, "Pulumi."+s.Name()+".yaml"))
 }
 
-// runningImage is the image that a stack runs now, or empty if it has never been
-// deployed or was destroyed.
-func runningImage(ctx context.Context, s *auto.Stack) (string, error) {
-	outputs, err := s.Outputs(ctx)
+// running is the image that a stack runs now, empty if nothing has been deployed or all
+// of it was destroyed, and the resource that built it, if that is in the stack.
+type running struct{ image, builtBy string }
+
+// imageOfPods is where a Deployment has its image.
+var imageOfPods = resource.PropertyPath{"spec", "template", "spec", "containers", 0, "image"}
+
+// runs returns what a stack runs: the image of the last rollout that was complete, never
+// that of a failed one. The Deployment has it, unless its rollout failed. The stack's
+// output then still has the one before.
+func runs(ctx context.Context, s *auto.Stack) (running, error) {
+	state, err := stateOf(ctx, s)
 	if err != nil {
-		return "", failure("read the outputs of stack "+s.Name(), err)
+		return running{}, err
 	}
-	if len(outputs) == 0 {
-		return "", nil
+	var now running
+	empty, built := true, map[string]string{}
+	for _, r := range state.Resources {
+		empty = empty && r.Type == string(resource.RootStackType)
+		switch r.Type {
+		case string(resource.RootStackType):
+			if image, ok := r.Outputs["image"].(string); ok && now.image == "" {
+				now.image = image
+			}
+		case imageType:
+			if image, ok := r.Outputs["repoDigest"].(string); ok {
+				built[image] = r.URN
+			}
+		case "kubernetes:apps/v1:Deployment":
+			if len(r.InitErrors) > 0 {
+				continue
+			}
+			inputs := resource.NewProperty(resource.NewPropertyMapFromMap(r.Inputs))
+			if image, ok := imageOfPods.Get(inputs); ok && image.IsString() {
+				now.image = image.StringValue()
+			}
+		}
 	}
-	image, _ := outputs["image"].Value.(string)
-	if !config.IsImage(image) {
-		return "", fmt.Errorf("stack %s: its output image is %q, not an image by its digest. Fix: make deploy STACK=%s IMAGE=configured",
-			s.Name(), image, s.Name())
+	if (!empty || now.image != "") && !config.IsImage(now.image) {
+		return running{}, fmt.Errorf("stack %s: no rollout was ever complete (its output image is %q). Fix: make deploy STACK=%s IMAGE=NAME@sha256:HEX",
+			s.Name(), now.image, s.Name())
 	}
-	return image, nil
+	now.builtBy = built[now.image]
+	return now, nil
 }
 
 // approvable previews one stack, with the fingerprint by which deploy recognizes what
@@ -165,13 +209,13 @@ func (p *pipeline) recordPreview(ctx context.Context, name string, first func(*a
 				return err
 			}
 		}
-		file, requested, err := p.configFile(ctx, s)
+		chosen, err := p.chooseImage(ctx, s)
 		if err != nil {
 			return err
 		}
-		image = requested
+		image = chosen.image
 		options := []optpreview.Option{
-			optpreview.ConfigFile(file), optpreview.EventStreams(channel), optpreview.Color("never"),
+			optpreview.ConfigFile(chosen.config), optpreview.Exclude(chosen.keep), optpreview.EventStreams(channel), optpreview.Color("never"),
 			optpreview.ErrorProgressStreams(p.log, complaints), optpreview.SuppressOutputs(), optpreview.SuppressProgress(),
 		}
 		if _, err = s.Preview(ctx, append(options, more...)...); err != nil {
@@ -188,17 +232,24 @@ func (p *pipeline) recordPreview(ctx context.Context, name string, first func(*a
 	return r, image, err
 }
 
-// preview prints what deploying STACK with IMAGE would change.
+// preview prints what deploying STACK with IMAGE would change. With IMAGE=deployed, as a
+// repair, that includes what was changed manually.
 func (p *pipeline) preview(ctx context.Context) error {
 	name, err := p.stack()
 	if err != nil {
 		return err
 	}
-	_, err = p.previewOf(ctx, name, optpreview.Diff(), optpreview.ProgressStreams(p.out))
+	options := []optpreview.Option{optpreview.Diff(), optpreview.ProgressStreams(p.out)}
+	if p.env("IMAGE") == deployed {
+		options = append(options, optpreview.Refresh())
+	}
+	_, err = p.previewOf(ctx, name, options...)
 	return err
 }
 
-// deploy updates STACK to IMAGE. A preview right afterwards must show no change.
+// deploy updates STACK to IMAGE. A preview right afterwards must show no change. With
+// IMAGE=deployed it repairs STACK: it also compares everything with the cloud first, and
+// undoes what differs.
 func (p *pipeline) deploy(ctx context.Context) error {
 	s, err := p.openStack(ctx)
 	if err != nil {
@@ -210,15 +261,19 @@ func (p *pipeline) deploy(ctx context.Context) error {
 	if err := p.approved(ctx, s); err != nil {
 		return err
 	}
-	file, _, err := p.configFile(ctx, s)
+	image, err := p.chooseImage(ctx, s)
 	if err != nil {
 		return err
+	}
+	options := []optup.Option{optup.ConfigFile(image.config), optup.Exclude(image.keep)}
+	if p.env("IMAGE") == deployed {
+		options = append(options, optup.Refresh())
 	}
 	r := &recorder{plan: plan{Stack: s.Name()}}
 	var result auto.UpResult
 	err = record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
-		result, err = s.Up(ctx, optup.ConfigFile(file), optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
-			optup.ProgressStreams(p.out), optup.ErrorProgressStreams(p.log, complaints))
+		result, err = s.Up(ctx, append(options, optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
+			optup.ProgressStreams(p.out), optup.ErrorProgressStreams(p.log, complaints))...)
 		return err
 	})
 	if err != nil {
@@ -236,8 +291,9 @@ func (p *pipeline) deploy(ctx context.Context) error {
 // whose tests were slow, or an old one that is run again, must not undo a newer merge.
 // With ROLLBACK that is what is wanted.
 func (p *pipeline) notOlder(ctx context.Context, s *auto.Stack) error {
-	last, err := lastCommit(ctx, s)
-	if err != nil || !isCommit(last) || p.env("ROLLBACK") != "" {
+	last, _, err := lastCommit(ctx, s)
+	// A repair may be from the commit before the one that failed.
+	if err != nil || !isCommit(last) || p.env("ROLLBACK") != "" || p.env("IMAGE") == deployed {
 		return err
 	}
 	git := func(args ...string) (string, error) {
@@ -261,16 +317,16 @@ func (p *pipeline) notOlder(ctx context.Context, s *auto.Stack) error {
 	return nil
 }
 
-// lastCommit is that of the stack's last update, if it is known.
-func lastCommit(ctx context.Context, s *auto.Stack) (string, error) {
+// lastCommit is that of the stack's last update, if it is known, and how that update ended.
+func lastCommit(ctx context.Context, s *auto.Stack) (commit, result string, err error) {
 	history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
 	if err != nil {
-		return "", failure("read the history of stack "+s.Name(), err)
+		return "", "", failure("read the history of stack "+s.Name(), err)
 	}
 	if len(history) == 0 {
-		return "", nil
+		return "", "", nil
 	}
-	return history[0].Environment["git.head"], nil
+	return history[0].Environment["git.head"], history[0].Result, nil
 }
 
 // reportDeployment hands on what the stack runs, and whether this run built it:
@@ -309,29 +365,32 @@ func (p *pipeline) approved(ctx context.Context, s *auto.Stack) error {
 }
 
 // image prints the image that STACK runs, by its digest. With COMMIT, the stack's
-// last update must be of that commit.
+// last update must be of that commit, and must have succeeded.
 func (p *pipeline) image(ctx context.Context) error {
 	s, err := p.openStack(ctx)
 	if err != nil {
 		return err
 	}
 	if want := p.env("COMMIT"); want != "" {
-		last, err := lastCommit(ctx, s)
+		last, result, err := lastCommit(ctx, s)
 		if err != nil {
 			return err
 		}
 		if last != want {
 			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", s.Name(), want)
 		}
+		if result != "succeeded" {
+			return fmt.Errorf("stack %s: its last update, from commit %s, is %q, not succeeded. Fix the cause, then run that build again", s.Name(), want, result)
+		}
 	}
-	image, err := runningImage(ctx, s)
+	now, err := runs(ctx, s)
 	if err != nil {
 		return err
 	}
-	if image == "" {
+	if now.image == "" {
 		return fmt.Errorf("stack %s runs no image. Fix: make deploy STACK=%s", s.Name(), s.Name())
 	}
-	fmt.Fprintln(p.out, image)
+	fmt.Fprintln(p.out, now.image)
 	return nil
 }
 
@@ -363,8 +422,10 @@ func (p *pipeline) destroy(ctx context.Context) error {
 // state is the part of a stack's state that pipelines read.
 type state struct {
 	Resources []struct {
-		URN, Type string
-		Inputs    map[string]any
+		URN, Type       string
+		Inputs, Outputs map[string]any
+		// InitErrors are why an object was created or changed, but did not get ready.
+		InitErrors []string
 		// External resources are read, and belong to someone else.
 		External bool
 	}

@@ -101,7 +101,7 @@ func clusterMoved(t *testing.T, l *lab) {
 	}
 	old := l.containers(t, "node")
 	l.set(t, "location", zone)
-	l.recovers(t, func() { l.followManual(t, "Replace the cluster") })
+	l.recovers(t, func() { l.followManual(t, "Replace the cluster", "IMAGE=configured") })
 	for _, node := range l.containers(t, "node") {
 		if slices.Contains(old, node) {
 			t.Errorf("node %s of the old cluster is still there", node)
@@ -109,20 +109,28 @@ func clusterMoved(t *testing.T, l *lab) {
 	}
 }
 
-// badImage has an update fail with its reason, unnoticed by users;
-// another update, of the stack as it should be, recovers.
+// badImage has an update fail with its reason, unnoticed by users. It is never what the
+// stack is said to run, and the documented command goes back to what it does run.
 func (l *lab) badImage(t *testing.T, program *lab, reason ...string) {
 	t.Helper()
 	// Nothing happens to the pods that serve, and other tests run at the same time.
 	const perSecond = 10
+	runs := l.make(t, "image")
 	began := time.Now()
 	load := underLoadOf(t, perSecond, l.url, []string{v1}, func() {
 		program.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview")
 	})
 	l.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
+	if output, image := l.pulumi(t, "stack", "output", "image"), l.make(t, "image"); output != runs || image != runs {
+		t.Errorf("after an update that failed, the output image is %s and make image prints %s, want %s", output, image, runs)
+	}
 	began = time.Now()
-	underLoadOf(t, perSecond, l.url, []string{v1}, func() { l.healthy(t) })
+	underLoadOf(t, perSecond, l.url, []string{v1}, func() { l.followManual(t, "An update fails") })
 	l.note("recovered in %s", since(began))
+	l.full(t)
+	if image := l.make(t, "image"); image != runs {
+		t.Errorf("the repaired stack runs %s, want %s", image, runs)
+	}
 }
 
 func imageMissing(t *testing.T, l *lab) {
@@ -131,6 +139,7 @@ func imageMissing(t *testing.T, l *lab) {
 	missing := name + "@sha256:" + strings.Repeat("0", 64)
 	l.set(t, "image", missing)
 	l.badImage(t, l, "ErrImagePull", missing+": not found")
+	l.followManual(t, "Roll back", "IMAGE="+l.make(t, "image"))
 }
 
 func imageCrashes(t *testing.T, l *lab) {
@@ -269,7 +278,8 @@ func upKilled(operation, resource string) func(*testing.T, *lab) {
 	return func(t *testing.T, l *lab) {
 		cutShort(t, l, operation, resource, os.Kill)
 		l.fails(t, []string{"locked by 1 lock", "pulumi cancel"}, "pulumi", "up", "--yes", "--skip-preview")
-		l.converges(t, func() { l.followManual(t, "An update was killed") })
+		l.followManual(t, "An update was killed")
+		l.converges(t, func() { l.pulumi(t, "up", "--yes", "--skip-preview") })
 	}
 }
 
