@@ -41,33 +41,6 @@ func TestGolden(t *testing.T) {
 	golden(t, "existing.golden.txt", bytes.ReplaceAll(differences(t, dev, c), []byte(config["hello-timber:kubeconfig"]), []byte("~/kubeconfig")))
 }
 
-// TestURNs: another type, name or parent replaces the resource on every stack.
-func TestURNs(t *testing.T) {
-	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:environment", "hello-timber:pullSecret"]`)
-	urns := map[string]bool{}
-	collect := func(config map[string]string) {
-		c := newCloud()
-		config["hello-timber:environment"] = `{"PASSWORD": "hush"}`
-		config["hello-timber:maxReplicas"] = "10"
-		if _, err := deploy(t, c, "dev", config); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range c.resources {
-			urn := r.TypeToken + "::" + r.Name
-			if parent := resource.URN(r.RegisterRPC.Parent); parent != "" {
-				urn = fmt.Sprintf("%s$%s::%s", parent.QualifiedType(), r.TypeToken, r.Name)
-			}
-			urns[strings.TrimPrefix(urn, "pulumi:pulumi:Stack$")] = true
-		}
-	}
-	collect(stackConfig(t, "dev"))
-	config := existingConfig(t)
-	config["hello-timber:pullSecret"] = `{"auths": {"registry.example.com:5000": {"auth": "dXNlcjpodXNo"}}}`
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
-	collect(config)
-	golden(t, "urns.golden.txt", []byte(strings.Join(slices.Sorted(maps.Keys(urns)), "\n")+"\n"))
-}
-
 // golden compares text with a file in testdata/, or writes the file.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
