@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/constant"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/executable"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -206,7 +207,7 @@ func build(ctx context.Context, info *pulumirpc.ProgramInfo, fallback string) (s
 	case binary != "" && target != "":
 		return "", errors.New("the runtime options binary and buildTarget of Pulumi.yaml exclude each other")
 	case binary != "":
-		return exec.LookPath(binary)
+		return find(info.ProgramDirectory, binary)
 	case target == "":
 		target = fallback
 	case !filepath.IsAbs(target):
@@ -219,6 +220,17 @@ func build(ctx context.Context, info *pulumirpc.ProgramInfo, fallback string) (s
 		return "", fmt.Errorf("error in compiling Go: go build: %w", err)
 	}
 	return target, nil
+}
+
+// find looks for the runtime option binary where the official host does: in the
+// program's folder, in GOPATH/bin, and on PATH.
+func find(folder, binary string) (string, error) {
+	if path := filepath.Join(folder, binary); !filepath.IsAbs(binary) {
+		if found, err := os.Stat(path); err == nil && !found.IsDir() {
+			return path, nil
+		}
+	}
+	return executable.FindExecutable(binary)
 }
 
 // environment is how the Go SDK learns of the run: see the SDK's go/pulumi/run.go.

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -95,10 +96,18 @@ func TestRun(t *testing.T) {
 		"other error":      {main: `os.Exit(3)`, error: "program exited with non-zero exit code: 3"},
 		"does not compile": {main: `undefined()`, error: "error in compiling Go: go build: exit status 1"},
 		"both options":     {options: map[string]any{"buildTarget": "a", "binary": "b"}, error: "exclude each other"},
+		"binary":           {main: `os.WriteFile("environment", []byte("ran"), 0o644)`, options: map[string]any{"binary": "bin/program"}},
 		"no binary":        {options: map[string]any{"binary": "no-such-program"}, error: "no-such-program"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			info := program(t, "module example\n\ngo 1.24\n", "package main\n\nimport \"os\"\n\nvar _ = os.Args\n\nfunc main() {"+test.main+"}\n", test.options)
+			if name == "binary" { // in the program's folder, which is not the host's own
+				compile := exec.Command("go", "build", "-o", "bin/program", ".")
+				compile.Dir = info.ProgramDirectory
+				if out, err := compile.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
 			h := &host{engine: "127.0.0.1:2", running: context.Background()}
 			response, err := h.Run(t.Context(), &pulumirpc.RunRequest{Info: info, Pwd: info.ProgramDirectory, Project: "p", Stack: "s", Organization: "o",
 				Config: map[string]string{"p:a": "b"}, ConfigSecretKeys: []string{"p:c"}, DryRun: true, Parallel: 16, MonitorAddress: "127.0.0.1:1"})
@@ -112,6 +121,11 @@ func TestRun(t *testing.T) {
 				got, err := os.ReadFile(filepath.Join(info.ProgramDirectory, "environment"))
 				if want := "p\ns\no\n{\"p:a\":\"b\"}\n[\"p:c\"]\ntrue\n16\n127.0.0.1:1\n127.0.0.1:2\n"; err != nil || string(got) != want {
 					t.Errorf("environment %q, %v", got, err)
+				}
+			}
+			if name == "binary" {
+				if _, err := os.Stat(filepath.Join(info.ProgramDirectory, "environment")); err != nil {
+					t.Error(err)
 				}
 			}
 			if name == "build target" {
