@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -35,6 +36,11 @@ type Endpoint struct {
 	// masterAuth.clusterCaCertificate.
 	CACertificate string
 }
+
+// scaleDownVariable is the environment variable that says how long the clusters that are
+// created wait, in case the load comes back, before an autoscaler removes pods. Only the
+// end-to-end tests set it; without it Kubernetes waits for its usual five minutes.
+const scaleDownVariable = "EMULATOR_SCALE_DOWN"
 
 // startTimeout is how long a control plane or the registry may take to answer. It
 // takes about five seconds on two idle cores, and many times that on a loaded machine.
@@ -65,7 +71,7 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 		name:    c.Name,
 		image:   image,
 		command: []string{"control-plane"},
-		env:     []string{"TOKEN=" + token},
+		env:     []string{"TOKEN=" + token, "SCALE_DOWN=" + os.Getenv(scaleDownVariable)},
 		labels:  map[string]string{labelRole: "control-plane", labelProject: c.Project, labelCluster: c.Name},
 		kernel:  true, balances: true,
 	})
