@@ -40,6 +40,24 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// Each fault in the table of docs/reliability.md is an end-to-end test, by the same name.
+func TestFaultsAreTests(t *testing.T) {
+	const document, tests = "../docs/reliability.md", "../emulator/e2e/rows_test.go"
+	texts := filesOf(t, 2, document, tests)
+	_, table, _ := strings.Cut(string(texts[document]), "| fault | what holds | measured |\n|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	faults := 0
+	for line := range strings.Lines(table) {
+		faults++
+		if cells := strings.Split(line, " | "); len(cells) != 3 || !strings.Contains(string(texts[tests]), `{"`+strings.TrimPrefix(cells[0], "| ")+`", "`+cells[1]+`", `) {
+			t.Errorf("%s: no row of %s is: %s", document, tests, line)
+		}
+	}
+	if faults < 20 {
+		t.Errorf("the table has %d faults", faults)
+	}
+}
+
 // The set-up of the pipelines stops at the first command that fails, and switches them on
 // only after it has checked GitHub's rules.
 func TestSetUp(t *testing.T) {

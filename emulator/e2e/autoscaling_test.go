@@ -1,97 +1,108 @@
+//go:build e2e
+
 package e2e
 
 import (
-	"context"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestAutoscaling: the number of pods follows the load up and down. No request is
+// busily keeps the service busy: as it is, it would need thousands of requests a second.
+// What keeps it busy is no part of an answer: a loaded machine does that later, or leaves
+// it out, and no request waits for it.
+const busily = `package main
+
+import (
+	"net/http"
+	"sync/atomic"
+)
+
+var busy atomic.Bool
+
+func busily(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if busy.CompareAndSwap(false, true) {
+			go func() {
+				for range 30_000_000 {
+				}
+				busy.Store(false)
+			}()
+		}
+		answer(w, r)
+	}
+}
+`
+
+// scaleDownVariable makes Kubernetes wait less than five minutes, in case the load comes
+// back, before it removes pods: only these tests set it.
+const scaleDownVariable = "EMULATOR_SCALE_DOWN"
+
+// autoscaling: the number of pods follows the load up and down. No request is
 // lost, and what the autoscaler does is neither a change nor drift. The stack is protected:
 // a destroy deletes nothing, and without its key the autoscaler is deleted all the same.
-func TestAutoscaling(t *testing.T) {
-	t.Parallel()
-	l := &lab{stack: newStack(t, "e2e-autoscaling")}
-	l.pulumi(t, "config", "set-all", "--plaintext", "replicas=1", "--plaintext", "maxReplicas=3", "--plaintext", "maxNodes=4", "--plaintext", "deletionProtection=true")
-	program := l.copy(t)
-	// The service as it is would need thousands of requests a second to be busy. What
-	// keeps it busy here is no part of an answer: a loaded machine does that later, or
-	// leaves it out, and no request waits for it.
-	program.edit(t, "app/handler.go", "	header := w.Header()\n", `	if busy.CompareAndSwap(false, true) {
-		go func() {
-			for range 30_000_000 {
-			}
-			busy.Store(false)
-		}()
+func autoscaling(t *testing.T, s *stack) {
+	s.normal["replicas"], s.normal["maxReplicas"], s.normal["deletionProtection"] = "1", "3", "true"
+	s.restore(t)
+	program := s.copy(t)
+	const index = `text("application/json", index(version))`
+	program.edit(t, "app/handler.go", index, "busily("+index+")")
+	if err := os.WriteFile(filepath.Join(program.folder, "app", "busily.go"), []byte(busily), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	header := w.Header()
-`)
-	program.edit(t, "app/handler.go", "// handler answers", "var busy atomic.Bool\n\n// handler answers")
-	t.Cleanup(func() { // before the stack is destroyed
-		for _, args := range [][]string{{"config", "set", "deletionProtection", "false"}, {"up", "--yes", "--skip-preview"}} {
-			if _, err := program.start(context.Background(), program.folder, "pulumi", args...); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 	program.up(t)
-	l.opened(t)
-	had := l.resources(t)
-	l.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
-	if has := l.resources(t); !slices.Equal(has, had) {
+	had := s.resources(t)
+	s.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
+	if has := s.resources(t); !slices.Equal(has, had) {
 		t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
 	}
 	most := 0
 	pods := func() int {
-		now := len(l.ready(t, "pods", l.namespace()))
+		now := len(s.ready(t))
 		most = max(most, now)
 		return now
 	}
 	began := time.Now()
-	underLoadOf(t, 30, l.url, []string{v1, v2}, func() {
+	underLoadOf(t, 30, program.url, []string{v1, v2}, func() {
 		eventually(t, "more pods under load", func() bool { return pods() > 1 })
-		t.Logf("%d pods after %s", most, since(began))
-		l.isAsDeployed(t, program)
+		s.note("%d pods after %s", most, since(began))
+		program.isAsDeployed(t)
 
 		t.Log("an update keeps the autoscaler's number of pods")
 		program.set(t, "imageVersion", "v2")
-		program.pulumi(t, "up", "--yes", "--skip-preview")
+		program.up(t)
 		if now := pods(); now == 1 {
 			t.Errorf("%d pods are ready after an update under load, want more", now)
 		}
-		l.isAsDeployed(t, program)
+		program.isAsDeployed(t)
 	})
 
 	t.Log("fewer pods without load")
-	// Kubernetes waits for five minutes, in case the load comes back.
-	for deadline := time.Now().Add(8 * time.Minute); pods() > 1; time.Sleep(5 * time.Second) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still %d pods eight minutes after the load", pods())
-		}
-	}
-	t.Logf("%d pods at most", most)
-	l.isAsDeployed(t, program)
+	began = time.Now()
+	s.idle(func() { eventually(t, "one pod", func() bool { return pods() == 1 }) })
+	s.note("one pod %s after the load", since(began))
+	program.isAsDeployed(t)
 
 	t.Log("a fixed number again, in README's two steps")
-	program.pulumi(t, "config", "set-all", "--plaintext", "replicas=2", "--plaintext", "maxReplicas=2")
 	twoPods := func() bool { return pods() == 2 }
+	program.set(t, "replicas", "2", "maxReplicas", "2")
 	program.up(t)
 	eventually(t, "two pods", twoPods)
-	program.pulumi(t, "config", "rm", "maxReplicas")
+	program.set(t, "maxReplicas", "")
 	program.up(t)
 	eventually(t, "two pods without the autoscaler", twoPods)
-	if left := l.kubectl(t, "get", "horizontalpodautoscalers", l.namespace(), "--output=name"); left != "" {
-		t.Errorf("%s is left", left)
+	left, err := s.kube(t).AutoscalingV2().HorizontalPodAutoscalers(s.project()).List(interrupted, metav1.ListOptions{})
+	if err != nil || len(left.Items) > 0 {
+		t.Errorf("%d autoscalers are left, %v", len(left.Items), err)
 	}
 }
 
-// isAsDeployed: what the program would change, and what differs in the cloud, is nothing.
-func (l *lab) isAsDeployed(t *testing.T, program *lab) {
+// isAsDeployed: what the program would change, and what differs on the cluster, is nothing.
+func (s *stack) isAsDeployed(t *testing.T) {
 	t.Helper()
-	program.previewIsEmpty(t)
-	if drift := l.run(t, "make", "drift", "STACKS="+l.name); !strings.Contains(drift, "| "+l.name+" | as deployed |") {
-		t.Errorf("the autoscaler's work is drift:\n%s", drift)
-	}
+	s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 }

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && e2e
 
 package e2e
 
@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,22 +24,18 @@ const storeVariable = "HELLO_TIMBER_IMAGE_STORE"
 
 // TestEngines runs the tutorial's rows on a newer Docker engine than the machine
 // may have, once with each of its image stores: the classic one, and containerd's,
-// which is the default of Docker 29 and of GitHub's runners.
+// which is the default of Docker 29 and of GitHub's runners. To bootstrap the engine and
+// to build everything on it takes longer than `make e2e` may: nightly.yml runs it.
 func TestEngines(t *testing.T) {
-	t.Parallel()
-	s := emulated(t, "e2e")
 	var userland string
 	if os.Getenv(storeVariable) == "" {
-		userland = engineUserland(t, s)
+		userland = engineUserland(t)
 	}
 	for _, store := range []string{"containerd", "classic"} {
 		t.Run(store, func(t *testing.T) {
-			if store == "classic" && testing.Short() {
-				t.Skip("make faults runs it; most machines' own engines have this store")
-			}
 			switch os.Getenv(storeVariable) {
 			case "":
-				nextToEngine(t, s, userland, store)
+				nextToEngine(t, userland, store)
 			case store:
 				rowsOnEngine(t, store)
 			}
@@ -49,16 +44,16 @@ func TestEngines(t *testing.T) {
 }
 
 // engineUserland returns the folder of a small Debian that has the engine, made at
-// the first run. It skips the test where that cannot be had.
-func engineUserland(t *testing.T, s *stack) string {
+// the first run.
+func engineUserland(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("a second Docker engine needs root. Fix: sudo make test")
+		t.Fatal("a second Docker engine needs root. Fix: sudo make e2e ROWS=TestEngines")
 	}
 	if _, err := os.Stat("/etc/debian_version"); err != nil {
-		t.Skip("a second Docker engine is made of Debian's packages, by debootstrap, on Debian only: ", err)
+		t.Fatal("a second Docker engine is made of Debian's packages, by debootstrap, on Debian only: ", err)
 	}
-	folder := filepath.Join(s.home, engineFolder, "forky")
+	folder := filepath.Join(home(), engineFolder, "forky")
 	if _, err := os.Stat(folder); err == nil {
 		return folder
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -90,9 +85,9 @@ func engineCommand(t *testing.T, script string, args ...string) *exec.Cmd {
 // nextToEngine runs this test again as a process next to a new engine. Pulumi's
 // state and the emulated Google are of its own too, so that what is up on the
 // machine's own engine has no part in it.
-func nextToEngine(t *testing.T, s *stack, userland, store string) {
+func nextToEngine(t *testing.T, userland, store string) {
 	t.Helper()
-	data := filepath.Join(s.home, engineFolder, store)
+	data := filepath.Join(home(), engineFolder, store)
 	running := data + ".running"
 	// Only an engine that stopped with nothing in it is started again.
 	if err := os.RemoveAll(running); err != nil {
@@ -119,10 +114,10 @@ func nextToEngine(t *testing.T, s *stack, userland, store string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := engineCommand(t, "testdata/engine.sh", userland, running, filepath.Dir(s.home), store, t.TempDir(),
-		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=40m", "-test.v", "-test.short="+strconv.FormatBool(testing.Short()))
+	command := engineCommand(t, "testdata/engine.sh", userland, running, root(), store, t.TempDir(),
+		self, "-test.run=^TestEngines$/^"+store+"$", "-test.timeout=40m", "-test.v")
 	command.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNET
-	command.Env = slices.Concat(s.env, []string{storeVariable + "=" + store})
+	command.Env = append(os.Environ(), storeVariable+"="+store)
 	if err := command.Run(); err != nil {
 		t.Error(err)
 	}
@@ -130,39 +125,32 @@ func nextToEngine(t *testing.T, s *stack, userland, store string) {
 
 // rowsOnEngine is the tutorial from nothing to nothing.
 func rowsOnEngine(t *testing.T, store string) {
-	s := newStack(t, "e2e-"+store)
+	s := newStack(t, "e2e-"+store, options{})
 	engine := s.run(t, "docker", "info", "--format={{.ServerVersion}} {{.DriverStatus}}")
 	t.Log("Docker engine ", engine)
 	if strings.Contains(engine, "io.containerd.snapshotter") != (store == "containerd") {
 		t.Fatalf("the engine does not have the %s image store: %s", store, engine)
 	}
-	namespace := "--namespace=hello-timber-" + s.name
-	s.pulumi(t, "config", "set", "immutableTags", "true")
+	s.set(t, "immutableTags", "true")
 	t.Log("up")
-	url := s.up(t)
-	answers(t, url, v1)
-
-	t.Log("three replicas")
-	s.pulumi(t, "config", "set", "replicas", "3")
 	s.up(t)
-	s.run(t, "sh", "-c", s.pulumi(t, "stack", "output", "kubectl"))
-	if ready := s.ready(t, "pods", namespace); len(ready) != 3 {
-		t.Errorf("ready pods: %q, want three", ready)
-	}
+	s.previewIsEmpty(t)
+	answers(t, s.url, v1)
 
-	t.Log("v2")
-	first := s.pulumi(t, "stack", "output", "image")
-	s.pulumi(t, "config", "set", "imageVersion", "v2")
-	// Without load: two engines share the machine, and TestTutorial has the load.
+	t.Log("three replicas and v2")
+	first := s.output(t, "image")
+	// Without load: two engines share the machine, and the tutorial has the load.
+	s.set(t, "replicas", "3", "imageVersion", "v2")
 	s.up(t)
-	answers(t, url, v2)
-	second := s.pulumi(t, "stack", "output", "image")
-	if first == second {
+	s.previewIsEmpty(t)
+	s.settled(t, 3)
+	answers(t, s.url, v2)
+	if second := s.output(t, "image"); first == second {
 		t.Errorf("v1 and v2 are both %s", first)
 	}
 
 	t.Log("another image under the same tag")
-	edited := (&lab{stack: s}).copy(t)
+	edited := s.copy(t)
 	dockerfile, err := os.OpenFile(filepath.Join(edited.folder, "app", "Dockerfile"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -173,14 +161,11 @@ func rowsOnEngine(t *testing.T, store string) {
 	if err := dockerfile.Close(); err != nil {
 		t.Fatal(err)
 	}
-	edited.fails(t, []string{"The repository has enabled tag immutability", "Fix: pulumi config set imageVersion v3 --stack " + s.name}, "pulumi", "up", "--yes", "--skip-preview")
-	answers(t, url, v2)
+	edited.fails(t, []string{"The repository has enabled tag immutability"}, "pulumi", "up", "--yes", "--skip-preview")
+	answers(t, s.url, v2)
 
 	t.Log("destroy")
-	s.pulumi(t, "destroy", "--yes")
-	if left := s.machines(t); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
+	s.gone(t)
 	images := strings.Fields(s.run(t, "docker", "image", "ls", "--format={{.Repository}}:{{.Tag}}"))
 	if extra := slices.DeleteFunc(images, func(name string) bool { return !strings.HasPrefix(name, "127.0.0.1:") }); len(extra) > 0 {
 		t.Errorf("the pushes left names of their own: %q", extra)

@@ -1,26 +1,26 @@
+//go:build e2e
+
 package e2e
 
 import (
 	"os"
 	"regexp"
 	"slices"
+	"sync"
 	"testing"
 )
 
-// manual is docs/operations.md: its commands, by the heading that they stand under.
-type manual struct {
-	commands map[string]string
-	used     map[string]bool
-}
-
-func readManual(t *testing.T) *manual {
-	t.Helper()
-	m := &manual{commands: map[string]string{}, used: map[string]bool{}}
-	for _, b := range readBlocks(t, "../../docs/operations.md") {
-		m.commands[b.heading] += b.commands
+// manual is docs/operations.md: its commands, by the heading that they are under.
+var manual = sync.OnceValue(func() map[string]string {
+	commands := map[string]string{}
+	for _, b := range blocksOf("../../docs/operations.md") {
+		commands[b.heading] += b.commands
 	}
-	return m
-}
+	return commands
+})
+
+// followed has the headings whose commands a row has run.
+var followed sync.Map
 
 // block is a block of commands in a document.
 type block struct {
@@ -29,13 +29,9 @@ type block struct {
 	shows    string // the block of text right below
 }
 
-func readBlocks(t *testing.T, path string) []block {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []block
+// blocksOf reads the blocks of a document; one that cannot be read has none.
+func blocksOf(path string) (blocks []block) {
+	text, _ := os.ReadFile(path)
 	heading := ""
 	for _, found := range regexp.MustCompile("(?ms)^#+ ([^\n]+)$|^```sh\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?").FindAllStringSubmatch(string(text), -1) {
 		if found[1] != "" {
@@ -47,27 +43,31 @@ func readBlocks(t *testing.T, path string) []block {
 	return blocks
 }
 
-func (m *manual) unused() []string {
-	var unused []string
-	for heading := range m.commands {
-		if !m.used[heading] {
-			unused = append(unused, heading)
+// notFollowed lists the headings whose commands no row has run.
+func notFollowed() (headings []string) {
+	for heading := range manual() {
+		if _, ok := followed.Load(heading); !ok {
+			headings = append(headings, heading)
 		}
 	}
-	slices.Sort(unused)
-	return unused
+	slices.Sort(headings)
+	return headings
 }
 
-// followManual runs the commands that stand under a heading of docs/operations.md, to the letter.
-func (l *lab) followManual(t *testing.T, heading string, env ...string) string {
+// followManual runs the commands that are under a heading of docs/operations.md, to the letter.
+func (s *stack) followManual(t *testing.T, heading string, env ...string) string {
 	t.Helper()
-	commands, ok := l.manual.commands[heading]
+	commands, ok := manual()[heading]
 	if !ok {
 		t.Fatalf("docs/operations.md has no commands under %q", heading)
 	}
-	l.manual.used[heading] = true
-	before := l.env
-	defer func() { l.env = before }()
-	l.env = append(slices.Clone(before), append(env, "STACK="+l.name)...)
-	return l.run(t, "sh", "-ec", commands)
+	followed.Store(heading, true)
+	before := s.env
+	defer func() { s.env = before }()
+	s.env = append(slices.Clone(before), env...)
+	out, err := s.start(interrupted, root(), "sh", "-ec", commands) // they call make
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

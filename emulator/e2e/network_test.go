@@ -1,10 +1,15 @@
+//go:build e2e
+
 package e2e
 
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // strangers are pods of another namespace, one on each node, that serve on a port.
@@ -54,7 +59,7 @@ spec:
 
 // inside runs busybox in the network of a pod's container and returns what it
 // printed, standard error too, and whether it succeeded.
-func (l *lab) inside(t *testing.T, p pod, args ...string) (string, bool) {
+func (s *stack) inside(t *testing.T, p pod, args ...string) (string, bool) {
 	t.Helper()
 	script := "pid=$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}') && exec nsenter --net=/proc/$pid/ns/net busybox \"$@\""
 	command := exec.CommandContext(interrupted, "docker", append([]string{"exec", p.node, "sh", "-c", script, "sh"}, args...)...)
@@ -64,9 +69,9 @@ func (l *lab) inside(t *testing.T, p pod, args ...string) (string, bool) {
 
 // connects asserts that a pod can, or cannot, open a connection. A port that answers
 // "refused" was reached: what a policy forbids gets no answer at all.
-func (l *lab) connects(t *testing.T, from pod, ip, port string, want bool) {
+func (s *stack) connects(t *testing.T, from pod, ip, port string, want bool) {
 	t.Helper()
-	out, ok := l.inside(t, from, "timeout", "3", "busybox", "nc", "-w", "2", ip, port)
+	out, ok := s.inside(t, from, "timeout", "3", "busybox", "nc", "-w", "2", ip, port)
 	reached := ok || strings.Contains(out, "refused")
 	if reached != want {
 		t.Errorf("%s connects to %s:%s: %t (%s), want %t", from.name, ip, port, reached, out, want)
@@ -74,121 +79,121 @@ func (l *lab) connects(t *testing.T, from pod, ip, port string, want bool) {
 }
 
 // resolves asserts that a pod can, or cannot, resolve a name with cluster DNS.
-func (l *lab) resolves(t *testing.T, from pod, name, address string, want bool) {
+func (s *stack) resolves(t *testing.T, from pod, name, address string, want bool) {
 	t.Helper()
-	out, ok := l.inside(t, from, "timeout", "5", "busybox", "nslookup", "-type=a", name, "10.96.0.10")
+	out, ok := s.inside(t, from, "timeout", "5", "busybox", "nslookup", "-type=a", name, "10.96.0.10")
 	if found := ok && strings.Contains(out, address); found != want {
 		t.Errorf("%s resolves %s to %s: %t, want %t:\n%s", from.name, name, address, found, want, out)
 	}
 }
 
-func (l *lab) podsIn(t *testing.T, namespace string, more ...string) []pod {
-	t.Helper()
-	text := l.kubectl(t, append([]string{"--namespace=" + namespace, "get", "pods", "--field-selector=status.phase=Running",
-		"--output=jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName} {.status.containerStatuses[0].containerID} {.status.podIP}{\"\\n\"}{end}"}, more...)...)
-	var pods []pod
-	for line := range strings.Lines(text) {
-		f := append(strings.Fields(line), "", "", "", "")
-		pods = append(pods, pod{name: f[0], node: f[1], container: strings.TrimPrefix(f[2], "containerd://"), ip: f[3]})
-	}
-	return pods
-}
-
-// TestNetwork is what pods can reach: names, each other, and nothing that the
-// program's policies forbid.
-func TestNetwork(t *testing.T) {
-	l := &lab{stack: newStack(t, "e2e-network")}
-	l.up(t)
-	l.run(t, "sh", "-c", l.pulumi(t, "stack", "output", "kubectl"))
-	namespace := "hello-timber-" + l.name
-	l.apply(t, "default", strangers)
-	l.kubectl(t, "--namespace=default", "rollout", "status", "daemonset/stranger", "--timeout=2m")
-	others := l.podsIn(t, "default", "--selector=app=stranger")
-	if len(others) != 3 {
-		t.Fatalf("%d strangers, want one on each of three nodes", len(others))
-	}
+// network is what pods can reach: names, each other, and nothing that the program's
+// policies forbid.
+func network(t *testing.T, s *stack) {
+	s.normal["replicas"] = "1"
+	s.healthy(t)
+	namespace := s.project()
+	s.apply(t, "default", strangers)
+	t.Cleanup(func() {
+		_ = s.kube(t).AppsV1().DaemonSets("default").Delete(interrupted, "stranger", metav1.DeleteOptions{})
+	})
+	var others []pod
+	eventually(t, "a stranger on each of three nodes", func() bool {
+		others = slices.DeleteFunc(s.podsIn(t, "default", "app=stranger"), func(p pod) bool { return !p.ready })
+		return len(others) == 3
+	})
 
 	t.Run("cluster DNS runs at its usual place", func(t *testing.T) {
-		l.kubectl(t, "--namespace=kube-system", "rollout", "status", "deployment/coredns", "--timeout=2m")
-		if events := l.kubectl(t, "get", "events", "--all-namespaces", "--field-selector=reason=MissingClusterDNS", "--output=name"); events != "" {
-			t.Errorf("kubelets miss it: %s", events)
+		eventually(t, "CoreDNS is ready", func() bool {
+			return slices.ContainsFunc(s.podsIn(t, "kube-system", "k8s-app=kube-dns"), func(p pod) bool { return p.ready })
+		})
+		missing, err := s.kube(t).CoreV1().Events("").List(interrupted, metav1.ListOptions{FieldSelector: "reason=MissingClusterDNS"})
+		if err != nil || len(missing.Items) > 0 {
+			t.Errorf("kubelets miss it: %v, %v", missing.Items, err)
 		}
-		conf := l.kubectl(t, "--namespace=default", "exec", others[0].name, "--container=busybox", "--", "/bin/busybox", "cat", "/etc/resolv.conf")
+		conf := s.kubectl(t, "--namespace=default", "exec", others[0].name, "--container=busybox", "--", "/bin/busybox", "cat", "/etc/resolv.conf")
 		if !strings.Contains(conf, "nameserver 10.96.0.10") || !strings.Contains(conf, "search default.svc.cluster.local") {
 			t.Errorf("resolv.conf: %s", conf)
 		}
 	})
 	t.Run("pods resolve Services, and what the host resolves", func(t *testing.T) {
-		l.resolves(t, others[0], "kubernetes.default.svc.cluster.local", "10.96.0.1", true)
-		ip := l.kubectl(t, "--namespace=default", "get", "service", "stranger", "--output=jsonpath={.spec.clusterIP}")
-		l.resolves(t, others[0], "stranger.default.svc.cluster.local", ip, true)
+		s.resolves(t, others[0], "kubernetes.default.svc.cluster.local", "10.96.0.1", true)
+		stranger, err := s.kube(t).CoreV1().Services("default").Get(interrupted, "stranger", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.resolves(t, others[0], "stranger.default.svc.cluster.local", stranger.Spec.ClusterIP, true)
 		// Docker's resolver, which asks the host's for all other names, knows the nodes by name.
-		node := l.kubectl(t, "get", "node", others[1].node, "--output=jsonpath={.status.addresses[?(@.type==\"InternalIP\")].address}")
-		l.resolves(t, others[0], others[1].node, node, true)
+		node, err := s.kube(t).CoreV1().Nodes().Get(interrupted, others[1].node, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.resolves(t, others[0], others[1].node, node.Status.Addresses[0].Address, true)
 	})
 
-	service := l.podsIn(t, namespace)[0]
-	port := l.kubectl(t, "--namespace="+namespace, "get", "pod", service.name, "--output=jsonpath={.spec.containers[0].ports[0].containerPort}")
+	service := s.pods(t)[0]
+	const port = "8080"
 	t.Run("a stranger reaches the service's port and nothing else", func(t *testing.T) {
-		l.listen(t, service, "7001")
+		s.listen(t, service, "7001")
 		for _, other := range others { // on the same node, and on others
-			l.connects(t, other, service.ip, port, true)
-			l.connects(t, other, service.ip, "7001", false)
-			l.connects(t, other, service.ip, "7002", false)
+			s.connects(t, other, service.ip, port, true)
+			s.connects(t, other, service.ip, "7001", false)
+			s.connects(t, other, service.ip, "7002", false)
 		}
-		l.connects(t, service, "127.0.0.1", "7001", true) // it does listen
+		s.connects(t, service, "127.0.0.1", "7001", true) // it does listen
 	})
-	t.Run("the service's pod opens no connection", func(t *testing.T) { l.egress(t, service, others, false) })
+	t.Run("the service's pod opens no connection", func(t *testing.T) { s.egress(t, service, others, false) })
 	t.Run("not even in its first second", func(t *testing.T) {
-		l.apply(t, namespace, strings.ReplaceAll(hasty, "STRANGER", others[0].ip))
+		s.apply(t, namespace, strings.ReplaceAll(hasty, "STRANGER", others[0].ip))
 		eventually(t, "hasty has tried", func() bool {
 			// Not at the end: what the last try says may come later.
-			return strings.Contains(l.kubectl(t, "--namespace="+namespace, "logs", "hasty", "--ignore-errors"), "done")
+			return strings.Contains(s.kubectl(t, "--namespace="+namespace, "logs", "hasty", "--ignore-errors"), "done")
 		})
-		if said := l.kubectl(t, "--namespace="+namespace, "logs", "hasty"); strings.Contains(said, "welcome") {
+		if said := s.kubectl(t, "--namespace="+namespace, "logs", "hasty"); strings.Contains(said, "welcome") {
 			t.Errorf("it reached a stranger:\n%s", said)
 		}
-		l.kubectl(t, "--namespace="+namespace, "delete", "pod", "hasty")
+		s.kubectl(t, "--namespace="+namespace, "delete", "pod", "hasty")
 	})
 	t.Run("only the allowed networks reach the service", func(t *testing.T) {
-		l.set(t, "allowedNetworks", "203.0.113.0/24") // reserved for documentation
-		l.up(t)
-		eventually(t, "no answer", func() bool { _, _, err := get(hurried, l.url); return err != nil })
-		l.set(t, "allowedNetworks", "203.0.113.0/24,0.0.0.0/1,128.0.0.0/1")
-		l.up(t)
-		eventually(t, "an answer", func() bool { _, body, err := get(hurried, l.url); return err == nil && body == v1 })
-		l.set(t, "allowedNetworks", "")
+		s.set(t, "allowedNetworks", "203.0.113.0/24") // reserved for documentation
+		s.up(t)
+		eventually(t, "no answer", func() bool { _, _, err := get(hurried, s.url); return err != nil })
+		s.set(t, "allowedNetworks", "203.0.113.0/24,0.0.0.0/1,128.0.0.0/1")
+		s.up(t)
+		eventually(t, "an answer", func() bool { _, body, err := get(hurried, s.url); return err == nil && body == v1 })
+		s.set(t, "allowedNetworks", "")
 	})
 	t.Run("with egress it does, and no request fails meanwhile", func(t *testing.T) {
-		l.set(t, "egress", "true")
-		underLoad(t, l.url, []string{v1}, func() { l.up(t) })
-		l.egress(t, l.podsIn(t, namespace)[0], others, true)
+		s.set(t, "egress", "true")
+		underLoad(t, s.url, []string{v1}, func() { s.up(t) })
+		s.full(t)
+		s.egress(t, s.pods(t)[0], others, true)
 	})
 }
 
 // egress asserts that the service's pod can, or cannot, open connections and resolve names.
-func (l *lab) egress(t *testing.T, service pod, others []pod, want bool) {
+func (s *stack) egress(t *testing.T, service pod, others []pod, want bool) {
 	t.Helper()
 	for _, other := range others {
-		l.connects(t, service, other.ip, "7000", want)
+		s.connects(t, service, other.ip, "7000", want)
 	}
-	l.connects(t, service, "10.96.0.1", "443", want)
-	l.resolves(t, service, "kubernetes.default.svc.cluster.local", "10.96.0.1", want)
+	s.connects(t, service, "10.96.0.1", "443", want)
+	s.resolves(t, service, "kubernetes.default.svc.cluster.local", "10.96.0.1", want)
 }
 
 // listen opens a port in a pod's network until the test ends.
-func (l *lab) listen(t *testing.T, p pod, port string) {
+func (s *stack) listen(t *testing.T, p pod, port string) {
 	t.Helper()
-	if out, ok := l.inside(t, p, "sh", "-c", "busybox nc -ll -p "+port+" -e busybox true > /dev/null 2>&1 & sleep 0.5"); !ok {
+	if out, ok := s.inside(t, p, "sh", "-c", "busybox nc -ll -p "+port+" -e busybox true > /dev/null 2>&1 & sleep 0.5"); !ok {
 		t.Fatalf("listen on %s: %s", port, out)
 	}
 }
 
 // apply creates or changes objects in a namespace.
-func (l *lab) apply(t *testing.T, namespace, objects string) {
+func (s *stack) apply(t *testing.T, namespace, objects string) {
 	t.Helper()
 	command := exec.CommandContext(interrupted, "kubectl", "--namespace="+namespace, "apply", "--filename=-")
-	command.Env, command.Stdin = l.env, strings.NewReader(objects)
+	command.Env, command.Stdin = s.env, strings.NewReader(objects)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatal(fmt.Errorf("kubectl apply: %w: %s", err, out))
 	}

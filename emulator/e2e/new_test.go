@@ -1,3 +1,5 @@
+//go:build e2e
+
 package e2e
 
 import (
@@ -12,19 +14,16 @@ import (
 	"testing"
 )
 
-// TestNew makes a project of one's own of the repository, as `pulumi new` does, and
-// deploys other services with it, which have nothing in common with timber.
-func TestNew(t *testing.T) {
-	t.Parallel()
-	s := emulated(t, "e2e-new")
-	repository := s.folder
-	s.folder = t.TempDir()
-	s.write(t, "Pulumi.yaml", "name: shop\nruntime: go\n")
-	s.remove(t) // what a killed run left
+// projectOfOnesOwn makes a project of one's own of the repository, as `pulumi new` does,
+// and deploys other services with it, which have nothing in common with timber.
+func projectOfOnesOwn(t *testing.T, s *stack) {
+	repository := root()
 	// With its last stack gone, the folder still belongs to the project.
-	if err := os.RemoveAll(filepath.Join(s.home, "state", ".pulumi", "stacks", "shop")); err != nil {
+	if err := os.RemoveAll(filepath.Join(home(), "state", ".pulumi", "stacks", "shop")); err != nil {
 		t.Fatal(err)
 	}
+	s.sweep(t) // pulumi new creates the stack
+	s.keys = "shop"
 
 	// What a clone has; the CLI itself would copy all that is in a folder, the emulator's home too.
 	template := filepath.Join(t.TempDir(), "hello-timber")
@@ -34,8 +33,7 @@ func TestNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	greeting := s.pulumi(t, "new", template, "--name=shop", "--description=A shop", "--yes", "--stack="+s.name,
-		"--config=gcp:project=hello-timber-"+s.name, "--config=authorizedNetworks=203.0.113.0/24", "--config=deletionProtection=false")
-	t.Cleanup(func() { s.remove(t) })
+		"--config=gcp:project="+s.project(), "--config=authorizedNetworks=203.0.113.0/24", "--config=deletionProtection=false")
 	if !strings.Contains(greeting, "make up") {
 		t.Errorf("pulumi new does not print the next steps:\n%s", greeting)
 	}
@@ -55,12 +53,12 @@ func TestNew(t *testing.T) {
 	t.Log("the environments that came with it")
 	const dev = "Pulumi.e2e-dev-of-shop.yaml"
 	s.run(t, "cp", "Pulumi.dev.yaml", dev)
-	s.pulumi(t, "config", "set", "--config-file="+dev, "gcp:project", "hello-timber-"+s.name)
+	s.pulumi(t, "config", "set", "--config-file="+dev, "gcp:project", s.project())
 	_, err = s.try("pulumi", "preview", "--config-file="+dev)
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
-	fix := regexp.MustCompile(`Fix: (perl .*) Pulumi\.e2e-new\.yaml`).FindStringSubmatch(said(err))
+	fix := regexp.MustCompile(`Fix: (perl .*) Pulumi\.` + s.name + `\.yaml`).FindStringSubmatch(said(err))
 	if fix == nil {
 		t.Fatal(err)
 	}
@@ -71,36 +69,34 @@ func TestNew(t *testing.T) {
 	s.python(t)
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
 	s.write(t, "app/Dockerfile", readmeBlock(t, filepath.Join(repository, "README.md"), "dockerfile"))
-	for key, value := range map[string]string{"service": "greeter", "port": "3000", "livenessPath": "/health", "readinessPath": "/health", "replicas": "1",
-		"network": "my-network", "subnetwork": "my-subnet", "secondaryRanges": "pods,services", "controlPlaneRange": "10.9.0.16/28"} {
-		s.pulumi(t, "config", "set", key, value)
-	}
+	s.set(t, "service", "greeter", "port", "3000", "livenessPath", "/health", "readinessPath", "/health", "replicas", "1", "nodes", "1", "maxNodes", "2",
+		"network", "my-network", "subnetwork", "my-subnet", "secondaryRanges", "pods,services", "controlPlaneRange", "10.9.0.16/28")
 	s.pulumi(t, "config", "set", "--path", "environment.GREETING", oak)
 	s.pulumi(t, "config", "set", "--path", "environment.TZ", "Asia/Kolkata")
-	url := s.up(t)
-	says(t, url, oak+"\n")
-	says(t, url+"/needs", needs)
-	if image := s.pulumi(t, "stack", "output", "image"); !strings.Contains(image, "/greeter@sha256:") {
+	s.up(t)
+	s.previewIsEmpty(t)
+	says(t, s.url, oak+"\n")
+	says(t, s.url+"/needs", needs)
+	if image := s.output(t, "image"); !strings.Contains(image, "/greeter@sha256:") {
 		t.Errorf("the greeter's image is %s", image)
 	}
 
 	t.Log("at an address that is reserved")
-	reserved := regexp.MustCompile(`[0-9]+$`).ReplaceAllString(url, "250")
-	s.pulumi(t, "config", "set", "address", strings.TrimPrefix(reserved, "http://"))
-	if url = s.up(t); url != reserved {
-		t.Errorf("the URL is %s, want %s", url, reserved)
+	reserved := regexp.MustCompile(`[0-9]+$`).ReplaceAllString(s.url, "250")
+	s.set(t, "address", strings.TrimPrefix(reserved, "http://"))
+	if s.up(t); s.url != reserved {
+		t.Errorf("the URL is %s, want %s", s.url, reserved)
 	}
-	says(t, url, oak+"\n")
+	says(t, s.url, oak+"\n")
 
 	t.Log("what is set with --secret becomes secret")
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", elm)
-	url = s.up(t)
-	says(t, url, elm+"\n")
+	s.up(t)
+	says(t, s.url, elm+"\n")
 	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "elm") {
 		t.Error("the secret is in the state")
 	}
-	s.run(t, "sh", "-c", s.pulumi(t, "stack", "output", "kubectl"))
-	if object := s.kubectl(t, "--namespace=shop-e2e-new", "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "elm") {
+	if object := s.kubectl(t, "--namespace=shop-"+s.name, "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "elm") {
 		t.Error("the secret is in the pods' description")
 	}
 
@@ -108,15 +104,11 @@ func TestNew(t *testing.T) {
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
 	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
 	// Under another name it is another Service, created before the old one is deleted.
-	s.pulumi(t, "config", "rm", "address")
-	for key, value := range map[string]string{"service": "visits", "port": "80", "livenessPath": "/healthz", "readinessPath": "/healthz", "startupSeconds": "60", "egress": "true"} {
-		s.pulumi(t, "config", "set", key, value)
-	}
+	s.set(t, "address", "", "service", "visits", "port", "80", "livenessPath", "/healthz", "readinessPath", "/healthz", "startupSeconds", "60", "egress", "true")
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
-	url = s.up(t)
-	says(t, url, "counted true\n")
-	says(t, url+"/needs", needs)
-	s.pulumi(t, "destroy", "--yes", "--skip-preview")
+	s.up(t)
+	says(t, s.url, "counted true\n")
+	says(t, s.url+"/needs", needs)
 }
 
 // Greetings that Kubernetes would change, if it saw them as they are.
@@ -182,7 +174,7 @@ func readmeBlock(t *testing.T, path, language string) string {
 func (s *stack) database(t *testing.T) string {
 	t.Helper()
 	gateway := s.run(t, "docker", "network", "inspect", s.network(t), "--format={{(index .IPAM.Config 0).Gateway}}")
-	image, err := os.ReadFile(filepath.Join(s.home, "node-image"))
+	image, err := os.ReadFile(filepath.Join(home(), "node-image"))
 	if err != nil {
 		t.Fatal(err)
 	}

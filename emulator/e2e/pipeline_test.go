@@ -1,3 +1,5 @@
+//go:build e2e
+
 package e2e
 
 import (
@@ -9,21 +11,21 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestPipeline takes a change from a pull request to prod, and back, with the
+// pipeline takes a change from a pull request to prod, and back, with the
 // targets that the pipelines call, as docs/pipelines.md describes it. There is no
 // staging, to which the same happens as to prod; tools/workflows has the jobs of all.
-func TestPipeline(t *testing.T) {
-	t.Parallel()
+func pipeline(t *testing.T, _ *stack) {
 	hub := newGitHub(t)
 	dev, prod := hub.stack(t, "dev"), hub.stack(t, "prod")
-	prod.pulumi(t, "config", "set", "authorizedNetworks", "203.0.113.0/24")
-	prod.pulumi(t, "config", "set", "deletionProtection", "false") // or the end of the test could not destroy it
+	dev.set(t, "nodes", "1", "immutableTags", "true")
+	prod.set(t, "authorizedNetworks", "203.0.113.0/24", "owner", "team-timber", "maxNodes", "6")
 	step := func(what string, do func(t *testing.T)) {
 		if !t.Run(what, do) {
 			t.FailNow()
@@ -38,7 +40,8 @@ func TestPipeline(t *testing.T) {
 			if got := s.make(t, "image"); got != image || !strings.Contains(got, "/hello-timber-e2e-dev/timber-tutorial@sha256:") {
 				t.Errorf("%s runs %s, want %s, which dev built", s.name, got, image)
 			}
-			answers(t, s.pulumi(t, "stack", "output", "url"), answer)
+			s.updated(t)
+			answers(t, s.url, answer)
 		}
 		return image
 	}
@@ -69,19 +72,19 @@ func TestPipeline(t *testing.T) {
 	step("a plan has one fingerprint before the first deployment", func(t *testing.T) { oneFingerprint(t, "configured") })
 	var first, second string
 	step("a merge reaches dev and prod as one image", func(t *testing.T) { first = merge(t, v1) })
+	step("prod is in three zones, and kube-score likes it", func(t *testing.T) { prod.isSpread(t); prod.score(t) })
 	step("a pull request gets one comment, which is updated", func(t *testing.T) {
-		dev.pulumi(t, "config", "set", "imageVersion", "v2")
-		dev.pulumi(t, "config", "set", "replicas", "2")
-		prod.pulumi(t, "config", "set", "spot", "true")
+		dev.set(t, "imageVersion", "v2", "replicas", "2")
+		prod.set(t, "spot", "true")
 		summarize := func() {
 			dev.make(t, "summary", "COMMIT=0123456")
 			dev.make(t, "summary", "STACKS=e2e-prod", "IMAGE=deployed", "COMMIT=0123456")
 			dev.make(t, "comment", "STACKS=e2e-dev e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
 		}
 		summarize()
-		hub.golden(t, dev, "comment.golden.md")
+		hub.golden(t, "comment.golden.md")
 
-		prod.pulumi(t, "config", "set", "spot", "false")
+		prod.set(t, "spot", "false")
 		summarize()
 		if want := []string{"POST /issues/7/comments", "PATCH /issues/comments/1"}; fmt.Sprint(hub.writes) != fmt.Sprint(want) {
 			t.Errorf("GitHub was asked to %q, want %q", hub.writes, want)
@@ -99,11 +102,10 @@ func TestPipeline(t *testing.T) {
 			t.Errorf("nothing is to be approved, and the summary reports %v", same)
 		}
 		// New resources, whose names each preview draws, in whatever order.
-		prod.pulumi(t, "config", "set", "maxReplicas", "6")
+		prod.set(t, "maxReplicas", "6")
 		prod.pulumi(t, "config", "set", "--path", "environment.TOKEN", "secret", "--secret")
 		oneFingerprint(t, second)
-		prod.pulumi(t, "config", "rm", "maxReplicas")
-		prod.pulumi(t, "config", "rm", "environment")
+		prod.set(t, "maxReplicas", "", "environment", "")
 		approved := summarize(t, first)
 		if approved["changes"] != "true" {
 			t.Errorf("the summary reports %v", approved)
@@ -117,9 +119,8 @@ func TestPipeline(t *testing.T) {
 	})
 	step("a manual change is found and reported, and not undone", func(t *testing.T) {
 		hub.writes = nil
-		prod.run(t, "sh", "-c", prod.pulumi(t, "stack", "output", "kubectl"))
 		scale := func(to string) {
-			prod.kubectl(t, "--namespace=hello-timber-e2e-prod", "scale", "deployments", "--all", "--replicas="+to)
+			prod.kubectl(t, prod.namespace(), "scale", "deployments", "--all", "--replicas="+to)
 		}
 		both := "STACKS=e2e-dev e2e-prod"
 		scale("1")
@@ -139,22 +140,67 @@ func TestPipeline(t *testing.T) {
 	})
 	step("a rollback of prod is the deployment of an earlier image", func(t *testing.T) {
 		prod.make(t, "deploy", "IMAGE="+first, "APPROVED="+summarize(t, first)["plan"])
-		answers(t, prod.pulumi(t, "stack", "output", "url"), v1)
-		answers(t, dev.pulumi(t, "stack", "output", "url"), v2)
+		prod.updated(t)
+		answers(t, prod.url, v1)
+		answers(t, dev.url, v2)
 		prod.make(t, "drift")
 	})
-	step("destroy wants the name of the stack twice", func(t *testing.T) {
-		if _, err := prod.try("make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-dev"); err == nil || !strings.Contains(said(err), "CONFIRM=e2e-prod") {
-			t.Errorf("destroy ended with %v", err)
+	step("the same bytes under a tag that exists: immutable tags allow that", func(t *testing.T) {
+		dev.set(t, "imageVersion", "v1")
+		dev.make(t, "deploy")
+		if again := dev.output(t, "image"); again != first {
+			t.Errorf("built again, %s is %s", first, again)
 		}
-		prod.make(t, "destroy", "CONFIRM=e2e-prod")
 	})
+	step("destroy wants the name of the stack twice, and no protection", func(t *testing.T) {
+		prod.fails(t, []string{"CONFIRM=e2e-prod"}, "make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-dev")
+		had := prod.resources(t)
+		prod.fails(t, []string{`" cannot be deleted`}, "make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-prod")
+		prod.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
+		if has := prod.resources(t); !slices.Equal(has, had) {
+			t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
+		}
+		answers(t, prod.url, v1)
+		prod.followManual(t, "Destroy a protected stack")
+		prod.nothingLeft(t)
+		dev.make(t, "destroy", "CONFIRM=e2e-dev")
+		dev.nothingLeft(t)
+	})
+}
+
+// isSpread: the nodes are in three zones, and the pods on three nodes.
+func (s *stack) isSpread(t *testing.T) {
+	t.Helper()
+	var zones, nodes []string
+	for _, node := range s.nodes(t) {
+		zones = append(zones, node.Labels["topology.kubernetes.io/zone"])
+	}
+	slices.Sort(zones)
+	if want := []string{"europe-west1-b", "europe-west1-c", "europe-west1-d"}; !slices.Equal(zones, want) {
+		t.Errorf("the nodes are in %q, want %q", zones, want)
+	}
+	for _, p := range s.pods(t) {
+		nodes = append(nodes, p.node)
+	}
+	if slices.Sort(nodes); len(slices.Compact(nodes)) != 3 {
+		t.Errorf("the pods are on %q, want three nodes", nodes)
+	}
+}
+
+// score asks kube-score about what is on the cluster.
+func (s *stack) score(t *testing.T) {
+	t.Helper()
+	scoreObjects(t, []byte(s.kubectl(t, s.namespace(), "get", scored, "--output=yaml")))
 }
 
 // make runs a target for the stack and returns what it printed.
 func (s *stack) make(t *testing.T, target string, variables ...string) string {
 	t.Helper()
-	return s.run(t, "make", append([]string{"-s", target, "STACK=" + s.name}, variables...)...)
+	out, err := s.start(interrupted, root(), "make", append([]string{"-s", target, "STACK=" + s.name}, variables...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // gitHub remembers what is posted to it.
@@ -168,8 +214,8 @@ type gitHub struct {
 // On GitHub Actions the tests' own run has nothing to do with it.
 func (g *gitHub) stack(t *testing.T, environment string) *stack {
 	t.Helper()
-	return newStackFrom(t, "e2e-"+environment, environment, "GITHUB_API_URL="+g.url, "GITHUB_REPOSITORY=owner/repository", "GITHUB_TOKEN=token",
-		"GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY=")
+	return newStack(t, "e2e-"+environment, options{from: environment, folder: root(), env: []string{"GITHUB_API_URL=" + g.url,
+		"GITHUB_REPOSITORY=owner/repository", "GITHUB_TOKEN=token", "GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY="}})
 }
 
 func newGitHub(t *testing.T) *gitHub {
@@ -211,13 +257,9 @@ var (
 
 // golden asserts what was posted last, without what differs each time, and that
 // it holds no secret.
-func (g *gitHub) golden(t *testing.T, s *stack, name string) {
+func (g *gitHub) golden(t *testing.T, name string) {
 	t.Helper()
-	token, err := os.ReadFile(filepath.Join(s.home, "google", "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(g.body, strings.TrimSpace(string(token))) {
+	if strings.Contains(g.body, token(t)) {
 		t.Error("the access token is posted")
 	}
 	got := anySuffix.ReplaceAllString(anyDigest.ReplaceAllString(g.body, "sha256:DIGEST"), "-SUFFIX")

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package e2e
 
 import (
@@ -15,14 +17,12 @@ import (
 	"testing"
 )
 
-// TestForeignPlugin plants a state that names a plugin at an address of its own. The
+// foreignPlugin plants a state that names a plugin at an address of its own. The
 // pipelines' commands refuse the state, and neither download the plugin nor start it.
-func TestForeignPlugin(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, "e2e-plugin")
-	t.Cleanup(func() { s.importState(t) }) // or the destroy at the end would start the plugin
+func foreignPlugin(t *testing.T, _ *stack) {
+	s := newStack(t, "e2e-plugin", options{folder: root()})
 	ran := filepath.Join(t.TempDir(), "ran")
-	archive := foreignPlugin(t, ran)
+	archive := pluginArchive(t, ran)
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requests.Add(1)
@@ -73,8 +73,8 @@ func (s *stack) importState(t *testing.T, resources ...any) {
 	s.pulumi(t, "stack", "import", "--file", file)
 }
 
-// foreignPlugin is the archive of a plugin that makes a file when it is started.
-func foreignPlugin(t *testing.T, makes string) []byte {
+// pluginArchive is the archive of a plugin that makes a file when it is started.
+func pluginArchive(t *testing.T, makes string) []byte {
 	t.Helper()
 	script := "#!/bin/sh\necho > '" + makes + "'\n"
 	var archive bytes.Buffer

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package e2e
 
 import (
@@ -77,9 +79,8 @@ func kubeScore(objects []byte) (map[string]string, error) {
 	return failed, nil
 }
 
-// TestKubeScore: it is kube-score that answers, and it finds what is wrong.
-func TestKubeScore(t *testing.T) {
-	t.Parallel()
+// kubeScoreFinds: it is kube-score that answers, and it finds what is wrong.
+func kubeScoreFinds(t *testing.T, _ *stack) {
 	failed, err := kubeScore([]byte(`
 apiVersion: apps/v1
 kind: Deployment

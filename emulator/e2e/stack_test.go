@@ -1,58 +1,62 @@
+//go:build e2e
+
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
-// interrupted ends when the tests are interrupted: what was started is still destroyed then.
+// interrupted ends when the tests are interrupted: what was started is still removed then.
 var interrupted, _ = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 
 // stack is one stack of the program, and the environment of the commands about it.
 type stack struct {
 	name string
+	// keys is the project's name, which the config's keys have.
+	keys string
 	// folder is where the program is.
 	folder string
-	// home is the emulator's folder.
-	home string
-	env  []string
+	env    []string
+	// normal is the config that healthy restores.
+	normal map[string]string
+	// clean reports whether the row before left the stack as healthy would.
+	clean bool
+	// access gives kubectl access to the cluster, once for each cluster.
+	access func(t *testing.T)
+	// idle does something that is no work for this machine, and lets other rows begin meanwhile.
+	idle func(do func())
+
+	url string // of the last update
+	// cluster is the name of its cluster, which another stack made if existing is set.
+	cluster  string
+	existing bool
+	office   office
+	created  *terminal // what a terminal showed when the tutorial created it
+	measured []string
 }
 
-// newStack makes an empty stack with the config of stack dev, and destroys and removes it
-// at the end. Its commands get some more environment variables, in the form k=v.
-func newStack(t *testing.T, name string, env ...string) *stack {
-	t.Helper()
-	return newStackFrom(t, name, "dev", env...)
+// note adds a remark to the row in the table.
+func (s *stack) note(format string, args ...any) {
+	s.measured = append(s.measured, fmt.Sprintf(format, args...))
 }
-
-// newStackFrom does so with the config of any stack.
-func newStackFrom(t *testing.T, name, from string, env ...string) *stack {
-	t.Helper()
-	s := emulated(t, name)
-	s.env = append(s.env, env...)
-	s.remove(t) // what a killed run left
-	s.run(t, filepath.Join(s.home, "bin", "setup"), "stack", name, from)
-	t.Cleanup(func() { s.remove(t) })
-	return s
-}
-
-// withEmulator reports whether the environment is that of an emulator that is built.
-func withEmulator() bool { return strings.HasPrefix(os.Getenv("PULUMI_STACK"), "e2e") }
 
 // root is the checkout.
 func root() string {
@@ -63,24 +67,108 @@ func root() string {
 	return path
 }
 
-// emulated has commands meet the emulator.
-func emulated(t *testing.T, name string) *stack {
-	t.Helper()
-	if !withEmulator() {
-		t.Skip("`make test` runs this, with the emulator built")
+// home is the emulator's folder.
+func home() string { return filepath.Join(root(), ".emulator") }
+
+// program is a folder with the program as it is, built once: Go looks for something to
+// compile in each run otherwise. Stacks whose tests are about the user's way, or edit the
+// program, have another folder.
+var program = sync.OnceValues(func() (string, error) {
+	folder := programFolder()
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
+		return "", err
 	}
-	clocked(t)
-	s := &stack{name: name, folder: root(), home: filepath.Join(root(), ".emulator")}
+	text, err := os.ReadFile(filepath.Join(root(), "Pulumi.yaml"))
+	if err != nil {
+		return "", err
+	}
+	const target = "buildTarget: bin/hello-timber"
+	project := strings.Replace(string(text), target, "binary: hello-timber", 1)
+	if project == string(text) {
+		return "", fmt.Errorf("Pulumi.yaml does not have %q", target)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "Pulumi.yaml"), []byte(project), 0o644); err != nil {
+		return "", err
+	}
+	for _, command := range [][]string{
+		{"cp", "-a", "go.mod", "go.sum", "app", folder},
+		{"go", "build", "-buildvcs=false", "-o", filepath.Join(folder, "hello-timber"), "-trimpath", "-ldflags", "-w -s"}, // as Pulumi's host does
+	} {
+		if _, err := (&stack{folder: root(), env: os.Environ()}).try(command[0], command[1:]...); err != nil {
+			return "", err
+		}
+	}
+	return folder, nil
+})
+
+// programFolder is not in /tmp, which may be mounted noexec.
+func programFolder() string { return filepath.Join(root(), "bin", "e2e") }
+
+// options are how a stack differs from one of the program as it is, with the config of dev.
+type options struct {
+	from   string // the stack whose config it starts from
+	folder string // where the program is
+	env    []string
+	owner  *testing.T // at whose end it is removed, if not at the end of the row
+}
+
+// newStack makes an empty stack. At the end it is removed with its cluster.
+func newStack(t *testing.T, name string, o options) *stack {
+	t.Helper()
+	s := &stack{name: name, keys: "hello-timber", folder: o.folder}
+	var err error
+	if s.folder == "" {
+		if s.folder, err = program(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o.owner == nil {
+		o.owner = t
+	}
 	// The user's own kubectl context stays as it is.
-	s.env = append(os.Environ(), "PULUMI_STACK="+name, "KUBECONFIG="+filepath.Join(t.TempDir(), "kubeconfig"))
+	s.env = append(append(os.Environ(), "PULUMI_STACK="+name, "STACK="+name, scaleDownVariable+"=30s", "KUBECONFIG="+filepath.Join(o.owner.TempDir(), "kubeconfig")), o.env...)
+	s.sweep(t) // what a killed run left
+	s.run(t, filepath.Join(home(), "bin", "setup"), "stack", name, cmp.Or(o.from, "dev"))
+	o.owner.Cleanup(func() { s.sweep(o.owner) })
+	if s.folder != root() { // one config for both folders: make has the repository's
+		if err := os.Symlink(filepath.Join(root(), s.configFile()), s.configPath()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.access = func(t *testing.T) { s.run(t, "sh", "-c", s.output(t, "kubectl")) }
 	return s
 }
 
-// remove destroys and removes the stack, if there is one.
-func (s *stack) remove(t *testing.T) {
+func (s *stack) project() string    { return "hello-timber-" + s.name }
+func (s *stack) namespace() string  { return "--namespace=" + s.project() }
+func (s *stack) configFile() string { return "Pulumi." + s.name + ".yaml" }
+func (s *stack) configPath() string { return filepath.Join(s.folder, s.configFile()) }
+
+// sweep removes the stack, if there is one, and everything of its project without
+// destroying it: that takes a second instead of half a minute.
+func (s *stack) sweep(t *testing.T) {
 	t.Helper()
-	for _, args := range [][]string{{"destroy", "--yes", "--skip-preview"}, {"stack", "rm", "--yes"}} {
-		if _, err := s.start(context.Background(), s.folder, "pulumi", args...); err != nil && !strings.Contains(said(err), "no stack selected") {
+	if err := sweep("hello-timber.project=" + s.project()); err != nil {
+		t.Error(err)
+	}
+	records, err := filepath.Glob(filepath.Join(home(), "google", "*", "*"+s.project()+"~*"))
+	for _, record := range records {
+		err = errors.Join(err, os.Remove(record))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	for _, registry := range s.registries() {
+		// Fails while the registry is stopped, or is about to be removed.
+		_ = exec.Command("docker", "exec", registry, "rm", "-rf", "/var/lib/registry/docker/registry/v2/repositories/"+s.project()).Run()
+	}
+	if _, err := os.Stat(filepath.Join(home(), "state", ".pulumi", "stacks", s.keys, s.name+".json")); err == nil {
+		if _, err := s.start(context.Background(), s.folder, "pulumi", "stack", "rm", "--yes", "--force", "--preserve-config", "--stack", s.name); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, path := range []string{s.configPath(), filepath.Join(root(), s.configFile())} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
 	}
@@ -142,34 +230,158 @@ func (s *stack) pulumi(t *testing.T, args ...string) string {
 	return s.run(t, "pulumi", args...)
 }
 
+// kubectl is for what users type. Whatever a test only asks or waits for, it asks the
+// API server itself: a start of kubectl takes a third of a second of a processor.
 func (s *stack) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
+	if s.access != nil {
+		s.access(t)
+		s.access = nil
+	}
 	return s.run(t, "kubectl", args...)
 }
 
+// fails runs a command that must fail and say all of these.
+func (s *stack) fails(t *testing.T, says []string, name string, args ...string) {
+	t.Helper()
+	_, err := s.try(name, args...)
+	if err == nil {
+		t.Fatalf("%s %s succeeded", name, strings.Join(args, " "))
+	}
+	for _, part := range says {
+		if !strings.Contains(said(err), part) {
+			t.Errorf("the error does not say %q:\n%v", part, err)
+		}
+	}
+}
+
+// set changes keys of the config, without the time that `pulumi config set` takes to
+// start. An empty value removes the key.
+func (s *stack) set(t *testing.T, pairs ...string) {
+	t.Helper()
+	text, err := os.ReadFile(s.configPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]any
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	config := file["config"].(map[string]any)
+	for pair := range slices.Chunk(pairs, 2) {
+		key := pair[0]
+		if !strings.Contains(key, ":") {
+			key = s.keys + ":" + key
+		}
+		if config[key] = pair[1]; pair[1] == "" {
+			delete(config, key)
+		}
+	}
+	if text, err = yaml.Marshal(file); err == nil {
+		err = os.WriteFile(s.configPath(), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// up updates the stack.
+func (s *stack) up(t *testing.T, args ...string) {
+	t.Helper()
+	s.pulumi(t, append([]string{"up", "--yes", "--skip-preview"}, args...)...)
+	s.updated(t)
+}
+
+// updated reads what an update says of the service.
+func (s *stack) updated(t *testing.T) {
+	t.Helper()
+	s.url = s.output(t, "url")
+	if !s.existing {
+		s.cluster = s.output(t, "cluster")
+	}
+}
+
 func (s *stack) previewIsEmpty(t *testing.T) {
+	t.Helper()
 	s.pulumi(t, "preview", "--expect-no-changes", "--diff")
+}
+
+// healthy brings the stack to what is normal, whatever the row before left.
+func (s *stack) healthy(t *testing.T) {
+	t.Helper()
+	clean := s.clean
+	if s.clean = false; !clean {
+		s.restore(t)
+		s.up(t, "--refresh")
+	}
+	s.full(t)
+}
+
+// restore writes the normal config.
+func (s *stack) restore(t *testing.T) {
+	t.Helper()
+	var pairs []string
+	for key, value := range s.normal {
+		pairs = append(pairs, key, value)
+	}
+	s.set(t, pairs...)
+}
+
+// state is the stack's state, as the backend keeps it.
+type state struct {
+	Checkpoint struct {
+		Latest struct {
+			Resources []struct {
+				Type    string
+				Outputs map[string]any
+			}
+		}
+	}
+}
+
+func (s *stack) stateFile() string {
+	found, _ := filepath.Glob(filepath.Join(home(), "state", ".pulumi", "stacks", "*", s.name+".json"))
+	if len(found) == 1 {
+		return found[0]
+	}
+	return "no state of " + s.name
+}
+
+func (s *stack) state(t *testing.T) state {
+	t.Helper()
+	text, err := os.ReadFile(s.stateFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read state
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+// output returns an output of the stack.
+func (s *stack) output(t *testing.T, name string) string {
+	t.Helper()
+	for _, resource := range s.state(t).Checkpoint.Latest.Resources {
+		if value, ok := resource.Outputs[name].(string); ok && resource.Type == "pulumi:pulumi:Stack" {
+			return value
+		}
+	}
+	t.Fatalf("%s has no output %s", s.name, name)
+	return ""
 }
 
 // resources lists the types of what the stack's state holds and is not of Pulumi's own.
 func (s *stack) resources(t *testing.T) []string {
 	t.Helper()
-	// What follows are operations that a kill cut short, which a destroy leaves in the state.
-	resources, _, _ := strings.Cut(s.pulumi(t, "stack", "export"), `"pending_operations"`)
-	types := regexp.MustCompile(`"type": "((?:gcp|kubernetes|docker):[^"]+)"`).FindAllStringSubmatch(resources, -1)
 	var list []string
-	for _, found := range types {
-		list = append(list, found[1])
+	for _, resource := range s.state(t).Checkpoint.Latest.Resources {
+		if provider, _, _ := strings.Cut(resource.Type, ":"); slices.Contains([]string{"gcp", "kubernetes", "docker"}, provider) {
+			list = append(list, resource.Type)
+		}
 	}
 	return list
-}
-
-// up updates the stack, after which there must be nothing to change, and returns its URL.
-func (s *stack) up(t *testing.T) string {
-	t.Helper()
-	s.pulumi(t, "up", "--yes", "--skip-preview")
-	s.previewIsEmpty(t)
-	return s.pulumi(t, "stack", "output", "url")
 }
 
 // preview lists what a preview would change, sorted: "TYPE PROPERTY" for each
@@ -204,106 +416,80 @@ func (s *stack) preview(t *testing.T) []string {
 	return changes
 }
 
-// ready names the nodes or pods whose condition Ready is true and that are not being deleted.
-func (s *stack) ready(t *testing.T, args ...string) []string {
-	t.Helper()
-	var list struct {
-		Items []struct {
-			Metadata struct{ Name, DeletionTimestamp string }
-			Status   struct {
-				Conditions []struct{ Type, Status string }
-			}
-		}
-	}
-	if err := json.Unmarshal([]byte(s.kubectl(t, append([]string{"get", "--output=json"}, args...)...)), &list); err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, item := range list.Items {
-		for _, condition := range item.Status.Conditions {
-			if condition.Type == "Ready" && condition.Status == "True" && item.Metadata.DeletionTimestamp == "" {
-				names = append(names, item.Metadata.Name)
-			}
-		}
-	}
-	return names
-}
-
-// stateHoldsNoSecret looks for the access token in everything that Pulumi keeps.
+// stateHoldsNoSecret looks for the access token in everything that Pulumi keeps of the stack.
 func (s *stack) stateHoldsNoSecret(t *testing.T) {
-	token, err := os.ReadFile(filepath.Join(s.home, "google", "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret := strings.TrimSpace(string(token))
-	check := func(where, text string) {
-		if strings.Contains(text, secret) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(secret))) {
-			t.Errorf("the access token is in %s", where)
-		}
-	}
-	check("pulumi stack export", s.pulumi(t, "stack", "export"))
-	err = filepath.WalkDir(filepath.Join(s.home, "state"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	t.Helper()
+	secret := token(t)
+	checked := 0
+	err := filepath.WalkDir(filepath.Join(home(), "state"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.Contains(path, s.name) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		check(path, string(text))
+		if errors.Is(err, fs.ErrNotExist) { // a lock that is gone
+			return nil
+		}
+		checked++
+		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))} {
+			if strings.Contains(string(text), form) {
+				t.Errorf("the access token is in %s", path)
+			}
+		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || checked == 0 {
+		t.Errorf("%d files of the state were read: %v", checked, err)
 	}
 }
 
-// machines lists the containers and volumes of the stack's clusters, also of one that
-// the stack does not know.
-func (s *stack) machines(t *testing.T) []string {
+// token is the access token of the emulated Google.
+func token(t *testing.T) string {
 	t.Helper()
-	things, err := inDocker("hello-timber.emulator="+s.home, "hello-timber.project=hello-timber-"+s.name)
+	text, err := os.ReadFile(filepath.Join(home(), "google", "token"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return things
+	return strings.TrimSpace(string(text))
 }
 
-// network is the ID of the network that all stacks share; empty if there is none.
-func (s *stack) network(t *testing.T) string {
+// copy is the program in another folder, where a test may change it. Pulumi builds it.
+func (s *stack) copy(t *testing.T) *stack {
 	t.Helper()
-	return s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+s.home)
+	other := *s
+	other.folder = t.TempDir()
+	s.run(t, "cp", s.configPath(), other.folder)
+	s.run(t, "sh", "-ec", `cd "$1" && cp -r main.go go.mod go.sum Pulumi.yaml stacks app "$2"`, "sh", root(), other.folder)
+	return &other
 }
 
-// inDocker lists the containers, networks and volumes that have all of some labels.
-func inDocker(labels ...string) ([]string, error) {
-	var things []string
-	for _, list := range []string{"ps --all --format={{.Names}}", "network ls --format={{.Name}}", "volume ls --format={{.Name}}"} {
-		arguments := strings.Fields(list)
-		for _, label := range labels {
-			arguments = append(arguments, "--filter=label="+label)
-		}
-		names, err := exec.Command("docker", arguments...).Output()
-		if err != nil {
-			return nil, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
-		}
-		for name := range strings.FieldsSeq(string(names)) {
-			things = append(things, arguments[0]+" "+name)
-		}
-	}
-	return things, nil
-}
-
-// onLocalNetwork reports whether this machine has an address in the network of a URL.
-func onLocalNetwork(t *testing.T, address string) bool {
+// edit replaces a text that must be there once in a file of the program.
+func (s *stack) edit(t *testing.T, path, old, new string) {
 	t.Helper()
-	at, err := url.Parse(address)
+	path = filepath.Join(s.folder, path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
+	if n := strings.Count(string(text), old); n != 1 {
+		t.Fatalf("%s has %q %d times, want once", path, old, n)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return slices.ContainsFunc(addresses, func(a net.Addr) bool {
-		network, ok := a.(*net.IPNet)
-		return ok && network.Contains(net.ParseIP(at.Hostname()))
-	})
 }
+
+// eventually waits for a condition for as long as a loaded machine may need.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(3 * time.Minute); !condition(); time.Sleep(250 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+		if interrupted.Err() != nil {
+			t.Fatal("interrupted")
+		}
+	}
+}
+
+// since is a time for the table.
+func since(began time.Time) string { return fmt.Sprintf("%.0f s", time.Since(began).Seconds()) }

@@ -1,21 +1,18 @@
-// Package e2e runs the tutorial from the first command to the last, the way a
-// person would: with pulumi, kubectl and HTTP requests. `make test` sets the
-// environment and runs it; it uses stacks of its own, named e2e…, so that a stack that
-// is up on this machine stays as it is.
-//
-// First come, one after the other, the tests that count lost requests: next to other
-// clusters, a small machine loses some by itself. Then come the others, as many at the
-// same time as there are processors.
+//go:build e2e
+
 package e2e
 
 import (
-	"fmt"
+	"flag"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
+
+var pictures = flag.Bool("pictures", false, "write docs/page.png and docs/transcript.svg")
 
 // The tutorial's bytes.
 const (
@@ -23,183 +20,203 @@ const (
 	v2 = `{"timber": "so delicious", "why": "because logging shouldn't be hard"}`
 )
 
-func TestTutorial(t *testing.T) {
-	s := newStack(t, "e2e")
-	namespace := "--namespace=hello-timber-" + s.name
-	var url string
+// Headings of docs/tutorial.md.
+const (
+	create  = "Create everything"
+	look    = "Look at the nodes"
+	call    = "Call the service"
+	scale   = "Scale it"
+	rollout = "Roll out version 2"
+	damage  = "Break something"
+	destroy = "Clean up"
+)
 
-	var table strings.Builder
-	t.Cleanup(func() { fmt.Printf("\n%s\n", table.String()) })
-	row := func(what string, do func(t *testing.T)) {
-		started, verdict := time.Now(), "ok"
-		if !t.Run(what, do) {
-			verdict = "FAILED"
-			defer t.FailNow()
-		}
-		fmt.Fprintf(&table, "%-6s %6.1f s  %s\n", verdict, time.Since(started).Seconds(), what)
+// tutorialBlocks are the commands of docs/tutorial.md, by heading.
+func tutorialBlocks(t *testing.T) map[string][]block {
+	t.Helper()
+	blocks := map[string][]block{}
+	for _, b := range blocksOf("../../docs/tutorial.md") {
+		blocks[b.heading] = append(blocks[b.heading], b)
 	}
-
-	row("1-5 up: a cluster of three nodes, image, deployment, service", func(t *testing.T) {
-		s.pulumi(t, "up", "--yes", "--skip-preview")
-		url = s.pulumi(t, "stack", "output", "url")
-	})
-	row("1-5 a preview right after shows no change", s.previewIsEmpty)
-	row("2 kubectl shows three nodes ready", func(t *testing.T) {
-		s.run(t, "sh", "-c", s.pulumi(t, "stack", "output", "kubectl"))
-		if ready := s.ready(t, "nodes"); len(ready) != 3 {
-			t.Errorf("ready nodes: %q, want three", ready)
+	for _, heading := range []string{create, look, call, scale, rollout, damage, destroy} {
+		if len(blocks[heading]) == 0 {
+			t.Fatalf("docs/tutorial.md has no commands under %q", heading)
 		}
-	})
-	row("3 the image is deployed by its digest", func(t *testing.T) {
-		image := s.pulumi(t, "stack", "output", "image")
-		if !strings.Contains(image, "-docker.pkg.dev/hello-timber-"+s.name+"/") || !strings.Contains(image, "@sha256:") {
+	}
+	if len(blocks) != 7 {
+		t.Fatalf("docs/tutorial.md has commands under %d headings, this test follows 7", len(blocks))
+	}
+	return blocks
+}
+
+// followBlock runs commands of the tutorial to the letter, in a terminal, and finds there
+// what the document says that it shows.
+func (s *stack) followBlock(t *testing.T, b block) *terminal {
+	t.Helper()
+	shown, err := s.inTerminal(b.commands)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	for line := range strings.Lines(b.shows) {
+		if line = strings.TrimSpace(line); !strings.Contains(shown.text, line) {
+			t.Errorf("%s: the document shows\n%s\nthe terminal\n%s", b.heading, line, shown.text)
+		}
+	}
+	return shown
+}
+
+// transcript is what the terminal showed, for the documents' pictures.
+var transcript []*terminal
+
+// tutorial follows docs/tutorial.md from the first command to the last but one. Before
+// and after the commands it checks what Pulumi, Kubernetes and a browser show.
+func tutorial(t *testing.T, s *stack) {
+	blocks := tutorialBlocks(t)
+	transcript = []*terminal{s.created}
+	follow := func(t *testing.T, heading string) *terminal {
+		t.Helper()
+		first := s.followBlock(t, blocks[heading][0])
+		for _, b := range blocks[heading][1:] {
+			s.followBlock(t, b)
+		}
+		s.updated(t)
+		return first
+	}
+	step := func(what string, do func(t *testing.T)) {
+		if !t.Run(what, do) {
+			t.FailNow()
+		}
+	}
+	step("created", func(t *testing.T) {
+		s.previewIsEmpty(t)
+		image := s.output(t, "image")
+		if !strings.Contains(image, "-docker.pkg.dev/"+s.project()+"/") || !strings.Contains(image, "@sha256:") {
 			t.Errorf("image %q is no digest in the stack's own registry", image)
 		}
-		deployed := s.kubectl(t, namespace, "get", "deployments", "--output=jsonpath={.items[*].spec.template.spec.containers[*].image}")
-		if deployed != image {
+		if deployed := s.deploymentImage(t); deployed != image {
 			t.Errorf("the deployment runs %q, want %q", deployed, image)
 		}
-	})
-	row("4 one pod is ready", func(t *testing.T) {
-		if ready := s.ready(t, "pods", namespace); len(ready) != 1 {
-			t.Errorf("ready pods: %q, want one", ready)
+		if ready := s.ready(t); len(ready) != 1 {
+			t.Errorf("%d pods are ready, want one", len(ready))
 		}
+		if nodes := s.readyNodes(t); len(nodes) != 3 {
+			t.Errorf("ready nodes: %q, want three", nodes)
+		}
+		s.stateHoldsNoSecret(t)
 	})
-	row("6 /index answers like the tutorial's v1", func(t *testing.T) { answers(t, url, v1) })
-	row("the state holds no secret in clear text", s.stateHoldsNoSecret)
-
-	row("7 a preview of three replicas shows one changed property", func(t *testing.T) {
-		s.pulumi(t, "config", "set", "replicas", "3")
-		changes := s.preview(t)
-		if want := []string{"kubernetes:apps/v1:Deployment spec.replicas"}; !slices.Equal(changes, want) {
+	step("looked at and called", func(t *testing.T) {
+		follow(t, look)
+		follow(t, call)
+		answers(t, s.url, v1)
+	})
+	step("scaled", func(t *testing.T) {
+		s.set(t, "replicas", "3")
+		if changes, want := s.preview(t), []string{"kubernetes:apps/v1:Deployment spec.replicas"}; !slices.Equal(changes, want) {
 			t.Errorf("the preview changes %q, want %q", changes, want)
 		}
-	})
-	row("7 up to three replicas: no request fails", func(t *testing.T) {
-		underLoad(t, url, []string{v1}, func() { s.pulumi(t, "up", "--yes", "--skip-preview") })
-	})
-	row("7 three pods share the requests", func(t *testing.T) {
-		if pods := podsAnswering(t, url); len(pods) != 3 {
+		s.set(t, "replicas", "1")
+		underLoad(t, s.url, []string{v1}, func() { transcript = append(transcript, follow(t, scale)) })
+		if pods := podsAnswering(t, s.url); len(pods) != 3 {
 			t.Errorf("pods that answered: %q, want three", pods)
 		}
 	})
-	row("7 a preview right after shows no change", s.previewIsEmpty)
-	row("a deleted pod comes back", func(t *testing.T) {
-		old := s.ready(t, "pods", namespace)
-		s.kubectl(t, namespace, "delete", "pod", old[0])
-		eventually(t, "three pods ready, without "+old[0], func() bool {
-			ready := s.ready(t, "pods", namespace)
-			return len(ready) == 3 && !slices.Contains(ready, old[0])
+	step("rolled out", func(t *testing.T) {
+		s.previewOfVersion2(t)
+		underLoad(t, s.url, []string{v1, v2}, func() {
+			screenshot := s.watchedRollout(t, func() { transcript = append(transcript, follow(t, rollout)) })
+			if *pictures {
+				if err := os.WriteFile("../../docs/page.png", screenshot, 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		answers(t, s.url, v2)
+		s.pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
+		s.pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
+		s.stateHoldsNoSecret(t)
+	})
+	step("damaged", func(t *testing.T) {
+		old := s.pods(t)
+		follow(t, damage)
+		eventually(t, "three ready pods, and none of those before", func() bool {
+			ready := s.ready(t)
+			return len(ready) == 3 && !slices.ContainsFunc(ready, func(p pod) bool {
+				return slices.ContainsFunc(old, func(before pod) bool { return before.name == p.name })
+			})
 		})
 	})
-
-	row("8 a preview of v2 shows the image and the pod template", func(t *testing.T) {
-		s.pulumi(t, "config", "set", "imageVersion", "v2")
-		image, template := 0, 0
-		for _, change := range s.preview(t) {
-			switch {
-			case strings.HasPrefix(change, "docker:index/image:Image "):
-				image++
-			case strings.HasPrefix(change, "kubernetes:apps/v1:Deployment spec.template."):
-				template++
-			default:
-				t.Errorf("the preview also changes %s", change)
-			}
-		}
-		if image == 0 || template == 0 {
-			t.Errorf("the preview changes %d properties of the image and %d of the pod template, want some of each", image, template)
-		}
-	})
-	row("8 rolling update to v2: no request fails", func(t *testing.T) {
-		underLoad(t, url, []string{v1, v2}, func() { s.pulumi(t, "up", "--yes", "--skip-preview") })
-	})
-	row("8 a preview right after shows no change", s.previewIsEmpty)
-	row("9 /index answers like the tutorial's v2", func(t *testing.T) { answers(t, url, v2) })
-	row("9 a second up changes nothing", func(t *testing.T) {
-		s.pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
-	})
-	row("9 a refresh finds nothing changed", func(t *testing.T) {
-		s.pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
-	})
-	row("9 the state holds no secret in clear text", s.stateHoldsNoSecret)
-
-	row("10 a protected stack refuses to be destroyed and keeps answering", func(t *testing.T) {
-		protect := func(on string) {
-			s.pulumi(t, "config", "set", "deletionProtection", on)
-			s.pulumi(t, "up", "--yes", "--skip-preview")
-		}
-		protect("true")
-		defer protect("false")
-		if _, err := s.try("pulumi", "destroy", "--yes"); err == nil || !strings.Contains(said(err), "cannot be deleted") {
-			t.Errorf("destroy ended with %v", err)
-		}
-		answers(t, url, v2)
-	})
-	row("10 destroy", func(t *testing.T) { s.pulumi(t, "destroy", "--yes") })
-	row("10 nothing is left: no container, volume or address", func(t *testing.T) {
-		if left := s.machines(t); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
-		}
-		if s.network(t) == "" && onLocalNetwork(t, url) {
-			t.Errorf("left behind: an address in the network of %s", url)
-		}
-	})
 }
 
-// Mistakes in the config are refused together, before anything is made.
-func TestBadConfig(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, "e2e-config")
-	for key, value := range map[string]string{
-		"replicas": "010", "imageVersion": "1.10", "location": "europe-west1-x", "nodes": "0", "machineType": "t2a-standard-1", "gcp:project": "Hello",
-	} {
-		s.pulumi(t, "config", "set", key, value)
-	}
-	_, err := s.try("pulumi", "up", "--yes", "--skip-preview")
-	if err == nil {
-		t.Fatal("up with a bad config went through")
-	}
-	for _, want := range []string{"replicas", "010", "imageVersion", "1.10", "location", "europe-west1-x", "nodes", "machineType", "t2a-standard-1", "gcp:project", "Hello", "pulumi config set"} {
-		if !strings.Contains(said(err), want) {
-			t.Errorf("the error does not mention %q:\n%v", want, err)
-		}
-	}
-	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "gcp:") {
-		t.Errorf("something was registered:\n%s", state)
-	}
-}
-
-// What the emulator does not have is refused by name, before anything is made.
-func TestUnknownIsRefused(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, "e2e-unknown")
-	s.folder = t.TempDir()
-	for name, from := range map[string]string{"go.mod": "../../go.mod", "go.sum": "../../go.sum", "main.go": "testdata/unknown.go", "Pulumi.yaml": "testdata/Pulumi.yaml", "Pulumi.e2e-unknown.yaml": "../../Pulumi.e2e-unknown.yaml"} {
-		text, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(s.folder+"/"+name, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for ask, want := range map[string]string{
-		"resource": "the emulator has no gcp:compute/network:Network",
-		"property": "the emulator's gcp:container/cluster:Cluster has no property addonsConfig.noSuchAddon",
-	} {
-		s.pulumi(t, "config", "set", "ask", ask)
-		if _, err := s.try("pulumi", "preview"); err == nil || !strings.Contains(said(err), want) {
-			t.Errorf("asked for an unknown %s, the preview ended with %v, want %q", ask, err, want)
-		}
-	}
-}
-
-// eventually waits for a condition for as long as a loaded machine may need.
-func eventually(t *testing.T, what string, condition func() bool) {
+// previewOfVersion2 shows the image and the pod template.
+func (s *stack) previewOfVersion2(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !condition(); time.Sleep(250 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
+	s.set(t, "imageVersion", "v2")
+	image, template := 0, 0
+	for _, change := range s.preview(t) {
+		switch {
+		case strings.HasPrefix(change, "docker:index/image:Image "):
+			image++
+		case strings.HasPrefix(change, "kubernetes:apps/v1:Deployment spec.template."):
+			template++
+		default:
+			t.Errorf("the preview also changes %s", change)
+		}
+	}
+	if image == 0 || template == 0 {
+		t.Errorf("the preview changes %d properties of the image and %d of the pod template, want some of each", image, template)
+	}
+	s.set(t, "imageVersion", "v1")
+}
+
+// watchedRollout watches the service's page in a browser while do rolls v2 out, and
+// returns a picture of that.
+func (s *stack) watchedRollout(t *testing.T, do func()) []byte {
+	t.Helper()
+	watching := openPage(t, s.url)
+	watching.shows(t, `^v1, 3 pods: `)
+	var following sync.WaitGroup
+	defer following.Wait() // also when the page shows something else
+	following.Go(do)
+	const both = `^v1 and v2, [3-6] pods: `
+	watching.shows(t, both)
+	during := [][]byte{watching.screenshot(t)}
+	for watching.matches(t, both) {
+		during = append(during, watching.screenshot(t))
+		time.Sleep(500 * time.Millisecond)
+	}
+	following.Wait()
+	watching.shows(t, `^v2, 3 pods: \d+ answers, 0 failed$`)
+	versions := map[string]int{}
+	for _, version := range watching.rows(t) {
+		versions[version]++
+	}
+	if versions["v1"] == 0 || versions["v2"] != 3 {
+		t.Errorf("the page has pods of %v, want some of v1 and three of v2", versions)
+	}
+	watching.nothingWrong(t)
+	screenshot := during[len(during)/2]
+	if len(screenshot) > 150_000 {
+		t.Errorf("the screenshot has %d bytes, too many for a README", len(screenshot))
+	}
+	return screenshot
+}
+
+// tutorialEnds follows the last command. What other rows use on the cluster goes with it.
+func tutorialEnds(t *testing.T, s *stack) {
+	blocks := tutorialBlocks(t)[destroy]
+	if len(blocks) != 1 {
+		t.Fatalf("docs/tutorial.md has %d blocks of commands under %q", len(blocks), destroy)
+	}
+	shown := s.followBlock(t, blocks[0])
+	s.nothingLeft(t)
+	if s.network(t) == "" && onLocalNetwork(t, s.url) {
+		t.Errorf("left behind: an address in the network of %s", s.url)
+	}
+	if *pictures {
+		text := svg("The tutorial in a terminal", append(transcript, shown))
+		if err := os.WriteFile("../../docs/transcript.svg", []byte(text), 0o644); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -1,0 +1,146 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// adopted deploys to a cluster and a registry that already exist, as the README describes
+// it, with a login that the nodes do not have.
+func adopted(t *testing.T, s *stack) {
+	o := s.office
+	port := s.registryPort(t)
+	registry := strings.Replace(o.registry, "127.0.0.1", "localhost", 1)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	s.deployer(t, o.kubeconfig, kubeconfig)
+	docker := t.TempDir()
+	s.env = append(s.env, "DOCKER_CONFIG="+docker, "KUBECONFIG="+kubeconfig)
+	set := func(key, value string) {
+		t.Helper()
+		s.pulumi(t, "config", "set", key, value)
+	}
+	refused := func(lines ...string) {
+		t.Helper()
+		s.fails(t, lines, "pulumi", "up", "--yes", "--skip-preview")
+	}
+	s.set(t, "context", "", "registry", "", "replicas", "1")
+	set("kubeconfig", kubeconfig)
+	refused("context is not set, but kubeconfig, context and registry belong together. Fix: pulumi config set context CONTEXT --stack "+s.name, "registry is not set")
+	set("context", "home")
+	set("registry", registry)
+	refused("context: home is not in kubeconfig " + kubeconfig + ", which has office. Fix: pulumi config set context office --stack " + s.name)
+	set("context", "office")
+	set("kubeconfig", s.unreachable(t, kubeconfig))
+	refused("The cluster of context office cannot be reached: The connection to the server 127.0.0.1:1 was refused", "kubectl --kubeconfig")
+	set("kubeconfig", kubeconfig)
+	if made := s.resources(t); len(made) > 0 {
+		t.Errorf("refused, it made %q", made)
+	}
+
+	t.Log("a registry that refuses")
+	refused("image " + registry + "/" + s.project() + ":v1: push: no basic auth credentials")
+	login := s.login(t, docker, "localhost:"+port)
+	s.pulumi(t, "config", "set", "--plaintext", "pullSecret", login)
+	// A preview, because an update's history keeps its config.
+	s.fails(t, []string{"pullSecret is not encrypted in the configuration. Fix: pulumi config get pullSecret --stack " + s.name + " | pulumi config set --secret pullSecret --stack " + s.name},
+		"pulumi", "preview")
+	s.pulumi(t, "config", "set", "--secret", "pullSecret", login)
+
+	t.Log("up")
+	s.up(t)
+	s.previewIsEmpty(t)
+	answers(t, s.url, v1)
+	for _, made := range s.resources(t) {
+		if strings.HasPrefix(made, "gcp:") {
+			t.Errorf("it made %s", made)
+		}
+	}
+	if image := s.output(t, "image"); !strings.HasPrefix(image, registry+"/"+s.project()+"@sha256:") {
+		t.Errorf("the image is %s, want one of %s", image, registry)
+	}
+	s.stateHoldsNoSecret(t)
+	s.run(t, "sh", "-c", s.output(t, "kubectl"))
+	if pods := s.kubectl(t, "get", "pods", s.namespace(), "--output=name"); pods == "" {
+		t.Error("kubectl shows no pods")
+	}
+
+	t.Log("the same context leads to another cluster")
+	other := newStack(t, s.name+"b", options{})
+	other.set(t, "nodes", "1")
+	other.up(t)
+	s.deployer(t, other.open(t, t.TempDir()).kubeconfig, kubeconfig)
+	if changes := s.preview(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
+		t.Errorf("the preview changes %q, want everything created again", changes)
+	}
+	s.up(t)
+	answers(t, s.url, v1)
+	if len(s.ready(t)) != 1 {
+		t.Error("on the old cluster no pod is ready any more; the README says that the service stays there")
+	}
+	s.cluster = other.cluster
+	s.pulumi(t, "destroy", "--yes", "--skip-preview")
+	namespaces, err := s.kube(t).CoreV1().Namespaces().List(interrupted, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, namespace := range namespaces.Items {
+		if namespace.Name == s.project() {
+			t.Error("destroyed, its namespace is still there")
+		}
+	}
+	answers(t, other.url, v1)
+}
+
+// deployer writes a kubeconfig of one who has the rights that docs/environments.md lists,
+// with the context office.
+func (s *stack) deployer(t *testing.T, owner, path string) {
+	t.Helper()
+	document, err := os.ReadFile(filepath.Join(root(), "docs", "environments.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, role, _ := strings.Cut(string(document), "```yaml\n")
+	role, _, _ = strings.Cut(role, "```")
+	file := filepath.Join(t.TempDir(), "role.yaml")
+	if err := os.WriteFile(file, []byte(role), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kubectl := func(args ...string) string {
+		t.Helper()
+		return s.kubectl(t, append([]string{"--kubeconfig=" + owner}, args...)...)
+	}
+	kubectl("apply", "--filename="+file)
+	kubectl("create", "serviceaccount", "deployer", "--namespace=default")
+	kubectl("create", "clusterrolebinding", "deployer", "--clusterrole=hello-timber", "--serviceaccount=default:deployer")
+	text, err := os.ReadFile(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployer := strings.Replace(string(text), token(t), kubectl("create", "token", "deployer", "--namespace=default", "--duration=8h"), 1)
+	if err := os.WriteFile(path, []byte(deployer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unreachable is a copy of a kubeconfig whose cluster does not answer.
+func (s *stack) unreachable(t *testing.T, kubeconfig string) (path string) {
+	t.Helper()
+	text, err := os.ReadFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), `"https://`)
+	address, _, _ := strings.Cut(rest, `"`)
+	path = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "https://"+address, "https://127.0.0.1:1", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

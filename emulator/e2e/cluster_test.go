@@ -1,0 +1,341 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// clients are those of the clusters, by their names.
+var clients sync.Map
+
+// kube asks the stack's cluster with its owner's rights.
+func (s *stack) kube(t *testing.T) *kubernetes.Clientset {
+	t.Helper()
+	if client, ok := clients.Load(s.cluster); ok {
+		return client.(*kubernetes.Clientset)
+	}
+	address := s.run(t, "docker", "inspect", "--format={{range .NetworkSettings.Networks}}{{.IPAMConfig.IPv4Address}}{{end}}", s.cluster)
+	client, err := kubernetes.NewForConfig(&rest.Config{
+		Host: "https://" + address, BearerToken: token(t), QPS: -1, TLSClientConfig: rest.TLSClientConfig{Insecure: true},
+		// A proxy of the environment cannot reach containers on this machine.
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients.Store(s.cluster, client)
+	return client
+}
+
+// pod is a pod and where it runs.
+type pod struct {
+	name, node, container, ip, image string
+	restarts                         int32
+	ready                            bool
+	status                           corev1.PodStatus
+}
+
+// podsIn lists the pods of a namespace that a selector finds.
+func (s *stack) podsIn(t *testing.T, namespace, selector string) []pod {
+	t.Helper()
+	list, err := s.kube(t).CoreV1().Pods(namespace).List(interrupted, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pods []pod
+	for _, item := range list.Items {
+		p := pod{name: item.Name, node: item.Spec.NodeName, ip: item.Status.PodIP, image: item.Spec.Containers[0].Image, status: item.Status}
+		for _, condition := range item.Status.Conditions {
+			p.ready = p.ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && item.DeletionTimestamp == nil
+		}
+		if len(item.Status.ContainerStatuses) > 0 {
+			first := item.Status.ContainerStatuses[0]
+			p.container, p.restarts = strings.TrimPrefix(first.ContainerID, "containerd://"), first.RestartCount
+		}
+		pods = append(pods, p)
+	}
+	return pods
+}
+
+// pods are the service's.
+func (s *stack) pods(t *testing.T) []pod {
+	t.Helper()
+	return s.podsIn(t, s.project(), "")
+}
+
+// ready are those of the service's pods that are ready and not being deleted.
+func (s *stack) ready(t *testing.T) []pod {
+	t.Helper()
+	return slices.DeleteFunc(s.pods(t), func(p pod) bool { return !p.ready })
+}
+
+// podNamed returns the pod as it is now.
+func (s *stack) podNamed(t *testing.T, name string) pod {
+	t.Helper()
+	pods := s.pods(t)
+	at := slices.IndexFunc(pods, func(p pod) bool { return p.name == name })
+	if at < 0 {
+		t.Fatalf("there is no pod %s", name)
+	}
+	return pods[at]
+}
+
+// full waits until as many pods as usual are ready and no other is left.
+func (s *stack) full(t *testing.T) {
+	t.Helper()
+	want, err := strconv.Atoi(s.normal["replicas"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.settled(t, want)
+}
+
+func (s *stack) settled(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d ready pods and no other", want), func() bool {
+		pods := s.pods(t)
+		return len(pods) == want && !slices.ContainsFunc(pods, func(p pod) bool { return !p.ready })
+	})
+}
+
+// nodes lists the nodes, and readyNodes the names of those that are ready.
+func (s *stack) nodes(t *testing.T) []corev1.Node {
+	t.Helper()
+	list, err := s.kube(t).CoreV1().Nodes().List(interrupted, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+func (s *stack) readyNodes(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, node := range s.nodes(t) {
+		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
+				names = append(names, node.Name)
+			}
+		}
+	}
+	return names
+}
+
+// deploymentImage is the image that the stack's Deployment runs.
+func (s *stack) deploymentImage(t *testing.T) string {
+	t.Helper()
+	list, err := s.kube(t).AppsV1().Deployments(s.project()).List(interrupted, metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("%d Deployments, %v", len(list.Items), err)
+	}
+	return list.Items[0].Spec.Template.Spec.Containers[0].Image
+}
+
+// objects counts what the stack has in its namespace, by kind.
+func (s *stack) objects(t *testing.T) map[string]int {
+	t.Helper()
+	client, n := s.kube(t), map[string]int{}
+	for kind, of := range map[string]rest.Interface{
+		"deployments": client.AppsV1().RESTClient(), "services": client.CoreV1().RESTClient(), "serviceaccounts": client.CoreV1().RESTClient(),
+		"networkpolicies": client.NetworkingV1().RESTClient(), "poddisruptionbudgets": client.PolicyV1().RESTClient(),
+		"resourcequotas": client.CoreV1().RESTClient(), "limitranges": client.CoreV1().RESTClient(),
+	} {
+		text, err := of.Get().Namespace(s.project()).Resource(kind).DoRaw(interrupted)
+		var list struct{ Items []any }
+		if err == nil {
+			err = json.Unmarshal(text, &list)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n[kind] = len(list.Items)
+	}
+	return n
+}
+
+// signal sends signals, one after the other, to the process of a pod's container.
+func (s *stack) signal(t *testing.T, p pod, signals ...string) {
+	t.Helper()
+	script := "pid=$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}')"
+	for _, signal := range signals {
+		script += " && kill -s " + signal + " $pid && sleep 0.2"
+	}
+	s.run(t, "docker", "exec", p.node, "sh", "-c", script)
+}
+
+// respectsBudget does something while no disruption may leave fewer pods than the budget says.
+func (s *stack) respectsBudget(t *testing.T, do func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(interrupted)
+	defer cancel()
+	budgets := s.kube(t).PolicyV1().PodDisruptionBudgets(s.project())
+	var wrong []string
+	seen := 0
+	look := func(budget *policyv1.PodDisruptionBudget) {
+		if seen++; budget.Status.CurrentHealthy < budget.Status.DesiredHealthy {
+			wrong = append(wrong, fmt.Sprintf("%d of %d", budget.Status.CurrentHealthy, budget.Status.DesiredHealthy))
+		}
+	}
+	list, err := budgets.List(ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("%d disruption budgets, %v", len(list.Items), err)
+	}
+	look(&list.Items[0])
+	changes, err := budgets.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for change := range changes.ResultChan() {
+			if budget, ok := change.Object.(*policyv1.PodDisruptionBudget); ok && change.Type != watch.Deleted {
+				look(budget)
+			}
+		}
+	}()
+	defer func() { // also when do fails
+		changes.Stop()
+		<-ended
+		if len(wrong) > 0 {
+			t.Errorf("healthy pods were %q that the budget wants", wrong)
+		}
+		if seen < 2 {
+			t.Error("the budget's status never changed")
+		}
+	}()
+	do()
+}
+
+// machines lists the containers and volumes of the stack's clusters, also of one that
+// the stack does not know.
+func (s *stack) machines(t *testing.T) []string {
+	t.Helper()
+	things, err := inDocker("hello-timber.emulator="+home(), "hello-timber.project="+s.project())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return things
+}
+
+// containers names those of the emulator's that play a role, of this stack's cluster where it has a part in one.
+func (s *stack) containers(t *testing.T, role string) []string {
+	t.Helper()
+	return strings.Fields(s.run(t, "docker", "ps", "--all", "--format={{.Names}}", "--filter=label=hello-timber.emulator="+home(),
+		"--filter=label=hello-timber.role="+role, "--filter=label=hello-timber.cluster="+s.cluster))
+}
+
+// registries names the container that answers for Artifact Registry, if it runs.
+func (s *stack) registries() []string {
+	names, _ := exec.Command("docker", "ps", "--format={{.Names}}", "--filter=label=hello-timber.emulator="+home(), "--filter=label=hello-timber.role=registry").Output()
+	return strings.Fields(string(names))
+}
+
+// network is the ID of the network that all stacks share; empty if there is none.
+func (s *stack) network(t *testing.T) string {
+	t.Helper()
+	return s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+home())
+}
+
+// inDocker lists the containers, networks and volumes that have all of some labels.
+func inDocker(labels ...string) ([]string, error) {
+	var things []string
+	for _, list := range []string{"ps --all --format={{.Names}}", "network ls --format={{.Name}}", "volume ls --format={{.Name}}"} {
+		arguments := strings.Fields(list)
+		for _, label := range labels {
+			arguments = append(arguments, "--filter=label="+label)
+		}
+		names, err := exec.Command("docker", arguments...).Output()
+		if err != nil {
+			return nil, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
+		}
+		for name := range strings.FieldsSeq(string(names)) {
+			things = append(things, arguments[0]+" "+name)
+		}
+	}
+	return things, nil
+}
+
+// sweep removes the containers, networks and volumes with a label, among those of this
+// checkout's emulator.
+func sweep(label string) error {
+	things, err := inDocker("hello-timber.emulator="+home(), label)
+	if err != nil {
+		return err
+	}
+	for _, kind := range []struct{ list, remove string }{{"ps", "rm --force --volumes"}, {"network", "network rm"}, {"volume", "volume rm --force"}} {
+		command := strings.Fields(kind.remove)
+		flags := len(command)
+		for _, thing := range things {
+			if name, ok := strings.CutPrefix(thing, kind.list+" "); ok {
+				command = append(command, name)
+			}
+		}
+		if len(command) == flags {
+			continue
+		}
+		// A volume may have gone with its container.
+		if out, err := exec.Command("docker", command...).CombinedOutput(); err != nil && !strings.Contains(strings.ToLower(string(out)), "no such ") {
+			return fmt.Errorf("docker %s: %w: %s", strings.Join(command, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// tidy removes the clusters of the tests. Without a cluster of the user's own, nothing
+// needs the registry and the network either.
+func tidy() error {
+	text, err := exec.Command("docker", "ps", "--all", `--format={{.Label "hello-timber.project"}}`, "--filter=label=hello-timber.emulator="+home(),
+		"--filter=label=hello-timber.role=control-plane").Output()
+	if err != nil {
+		return err
+	}
+	others := 0
+	for project := range strings.FieldsSeq(string(text)) {
+		if !strings.HasPrefix(project, "hello-timber-e2e") {
+			others++
+		} else if err := sweep("hello-timber.project=" + project); err != nil {
+			return err
+		}
+	}
+	if others > 0 {
+		return nil
+	}
+	return sweep("hello-timber.emulator=" + home())
+}
+
+// onLocalNetwork reports whether this machine has an address in the network of a URL.
+func onLocalNetwork(t *testing.T, address string) bool {
+	t.Helper()
+	at, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		network, ok := a.(*net.IPNet)
+		return ok && network.Contains(net.ParseIP(at.Hostname()))
+	})
+}
