@@ -46,7 +46,7 @@ func (p *pipeline) sbom(context.Context) error {
 	}
 	file, err := os.Open(filepath.Join(p.folder, "bin", "image.tar"))
 	if err != nil {
-		return fmt.Errorf("%w. Fix: docker create --name image %s && docker export image --output bin/image.tar", err, image)
+		return fmt.Errorf("%w. Fix: docker create --name image %s && mkdir -p bin && docker export image --output bin/image.tar", err, image)
 	}
 	defer file.Close()
 	components, err := goModules(file)

@@ -169,7 +169,7 @@ func until(done func() (bool, error), passes error) error {
 var actions = map[string]struct{ inputs, permissions []string }{
 	"actions/attest":                     {[]string{"subject-name", "subject-digest", "sbom-path"}, []string{"id-token:write", "attestations:write"}},
 	"actions/checkout":                   {[]string{"fetch-depth", "ref"}, []string{"contents:read"}},
-	"actions/download-artifact":          {[]string{"name", "pattern"}, nil},
+	"actions/download-artifact":          {[]string{"name", "pattern", "path"}, nil},
 	"actions/setup-go":                   {},
 	"actions/upload-artifact":            {[]string{"name", "path"}, nil},
 	"google-github-actions/auth":         {[]string{"service_account"}, []string{"id-token:write"}},
@@ -220,11 +220,11 @@ func passOn(from, to string) error {
 	return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), copyTree(from, to))
 }
 
-// docker exports an empty image.
+// docker exports an empty image, and creates no folder for it.
 func docker(args []string) error {
 	say("docker %s", strings.Join(args, " "))
 	if args[0] == "export" {
-		return errors.Join(os.MkdirAll("bin", 0o755), os.WriteFile(args[len(args)-1], make([]byte, 1024), 0o600))
+		return os.WriteFile(args[len(args)-1], make([]byte, 1024), 0o600)
 	}
 	return nil
 }
@@ -270,8 +270,8 @@ var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "ROLLBACK", "CONFIRM
 // pipelines is the program that the make targets call. What needs no stack
 // is the program itself, whose GitHub is in hub_test.go.
 func pipelines(args []string) error {
-	line := "pipelines " + args[0]
-	if account := os.Getenv("ACCOUNT"); account != "" {
+	line, account := "pipelines "+args[0], os.Getenv("ACCOUNT")
+	if account != "" {
 		line += " as " + account
 	}
 	separator := ": "
@@ -291,6 +291,9 @@ func pipelines(args []string) error {
 	if err := errors.Join(may(needed[args[0]]...), fails(args[0]+" "+stack)); err != nil {
 		return err
 	}
+	if account == "" && slices.Contains([]string{"summary", "drift", "deploy", "destroy"}, args[0]) {
+		return errors.New("the job has no credential of Google")
+	}
 	switch args[0] {
 	case "summary":
 		name := stack
@@ -306,7 +309,8 @@ func pipelines(args []string) error {
 		}
 		return errors.New(stack + " drifted")
 	case "sbom":
-		return set("GITHUB_OUTPUT", "found=true")
+		_, err := os.Stat(filepath.Join("bin", "image.tar"))
+		return errors.Join(err, set("GITHUB_OUTPUT", "found=true"))
 	case "deploy":
 		return deploy(stack)
 	case "version":

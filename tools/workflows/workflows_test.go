@@ -63,7 +63,7 @@ var events = map[string]struct {
 	"pull-request":           {pull, []string{"pipelines comment: ", "checkout ref=main", "make lint", "POST /issues/7/comments", "| dev | 1 changed |"}, []string{"pipelines deploy", "prod"}},
 	"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
 	"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
-	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, nil},
+	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, []string{"1 changed"}},
 	"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
 	"merge":                  {merge, []string{deploysDev, deploysStaging, deploysProd, asks + "approves", "APPROVED=of-prod", "pipelines sbom: ", "run: success"}, []string{"ROLLBACK=true"}},
 	"merge-same-image":       {merge.with(answers{"built": "false"}), []string{deploysProd, "run: success"}, []string{"actions/attest", "pipelines sbom"}},
