@@ -155,10 +155,10 @@ workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins 
 test: export STARTED := $(shell date +%s)
 test: build browser unit ## Before a commit: unit tests, workflows, and the tutorial end to end, with a failed update and drift
 	$(call each,$(TESTED),$(TESTS))
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 25m -v -run TestRows/first ./e2e
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 20m -v -run TestRows/first ./e2e
 
 e2e: build metrics ## Everything else end to end, or the tests that match ROWS, as for go test -run
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 60m -v -run "$${ROWS:-TestRows/rest}" ./e2e
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 45m -v -run "$${ROWS:-TestRows/rest}" ./e2e
 
 bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
