@@ -45,7 +45,9 @@ func (s *schema) check(req plugin.CheckRequest, report func(reason string)) (res
 func (s *schema) checkFields(fs fields, path string, in resource.PropertyMap, chosen []string, report func(reason string)) resource.PropertyMap {
 	for _, key := range in.StableKeys() {
 		f, known := fs[string(key)]
-		if !known || f.is(output) || f.is(refused) {
+		// A default comes back in the inputs of before, where their changes are ignored.
+		isDefault := f.preset != nil && in[key].DeepEquals(resource.NewPropertyValue(f.preset))
+		if !known || f.is(output) || f.is(refused) && !isDefault {
 			report(fmt.Sprintf("the emulator's %s has no property %s", s.token, path+string(key)))
 			continue
 		}

@@ -372,6 +372,15 @@ func TestServerSetNodeConfig(t *testing.T) {
 	}
 }
 
+// Where a program ignores changes, the engine hands in the inputs of before, with their defaults.
+func TestInputsOfBefore(t *testing.T) {
+	e := start(t, nil)
+	e.up(clusterType, "hello-timber", with(cluster, props{"name": "hello-timber", "nodeConfig": props{"machineType": "e2-medium"}}))
+	if _, reason := e.check(clusterType, "hello-timber", e.in["hello-timber"].Mappable()); reason != "" {
+		t.Error(reason)
+	}
+}
+
 func TestClusterLife(t *testing.T) {
 	e := start(t, nil)
 	t.Setenv("KUBECONFIG", filepath.Join(filepath.Dir(e.records.Dir), "kubeconfig-local"))
