@@ -174,7 +174,7 @@ func TestFingerprint(t *testing.T) {
 		},
 		"the protection":       func(a *approval) { a.steps[deployment].New.Protect = true },
 		"what is replaced":     func(a *approval) { a.steps[replace].Old.Inputs = object{"location": "c"} },
-		"the image":            func(a *approval) { a.image = strings.Replace(imageV1, "0", "1", -1) },
+		"the image":            func(a *approval) { a.image = strings.ReplaceAll(imageV1, "0", "1") },
 		"the configured image": func(a *approval) { a.image = configured },
 		"the commit":           func(a *approval) { a.commit = "1123456789" },
 	} {

@@ -38,7 +38,8 @@ func (p *pipeline) installPlugins(ctx context.Context, command auto.PulumiComman
 			continue
 		}
 		if sum == "?" || platform != runtime.GOOS+"-"+runtime.GOARCH {
-			problems = append(problems, fmt.Errorf("plugin %s %s is not installed, and %s has no checksum of it for %s-%s. Fix: pulumi plugin install resource %s %s; in a pipeline, write the checksum as docs/pipelines.md describes",
+			problems = append(problems, fmt.Errorf("plugin %s %s is not installed, and %s has no checksum of it for %s-%s. "+
+				"Fix: pulumi plugin install resource %s %s; in a pipeline, write the checksum as docs/pipelines.md describes",
 				name, version, sumsFile, runtime.GOOS, runtime.GOARCH, name, version))
 			continue
 		}

@@ -139,25 +139,9 @@ func (g github) mainRules(ctx context.Context) error {
 	if err := g.call(ctx, http.MethodGet, "/rules/branches/main?per_page=100", nil, &all); err != nil {
 		return fmt.Errorf("the rules of main: %w", err)
 	}
-	var rules []rule
-	var problems []error
-	strict := map[int64]bool{}
-	for _, r := range all {
-		if _, known := strict[r.Ruleset]; !known {
-			var set struct {
-				Name   string
-				Actors *[]any `json:"bypass_actors"`
-			}
-			if err := g.call(ctx, http.MethodGet, fmt.Sprintf("/rulesets/%d", r.Ruleset), nil, &set); err != nil {
-				return fmt.Errorf("the ruleset %d of main: %w", r.Ruleset, err)
-			}
-			if strict[r.Ruleset] = set.Actors != nil && len(*set.Actors) == 0; !strict[r.Ruleset] {
-				problems = append(problems, fmt.Errorf("main: the ruleset %q may be bypassed, or this token may not see by whom, so it does not count", set.Name))
-			}
-		}
-		if strict[r.Ruleset] {
-			rules = append(rules, r)
-		}
+	rules, problems, err := g.strict(ctx, all)
+	if err != nil {
+		return err
 	}
 	const fix = "Fix: the ruleset in docs/pipelines.md"
 	missing := 0
@@ -185,6 +169,29 @@ func (g github) mainRules(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(problems...)
+}
+
+// strict returns the rules that no one may bypass, and a problem for each ruleset with others.
+func (g github) strict(ctx context.Context, all []rule) (rules []rule, problems []error, err error) {
+	strict := map[int64]bool{}
+	for _, r := range all {
+		if _, known := strict[r.Ruleset]; !known {
+			var set struct {
+				Name   string
+				Actors *[]any `json:"bypass_actors"`
+			}
+			if err := g.call(ctx, http.MethodGet, fmt.Sprintf("/rulesets/%d", r.Ruleset), nil, &set); err != nil {
+				return nil, nil, fmt.Errorf("the ruleset %d of main: %w", r.Ruleset, err)
+			}
+			if strict[r.Ruleset] = set.Actors != nil && len(*set.Actors) == 0; !strict[r.Ruleset] {
+				problems = append(problems, fmt.Errorf("main: the ruleset %q may be bypassed, or this token may not see by whom, so it does not count", set.Name))
+			}
+		}
+		if strict[r.Ruleset] {
+			rules = append(rules, r)
+		}
+	}
+	return rules, problems, nil
 }
 
 // enabled fails if a workflow is switched off. GitHub does that to nightly.yml in a

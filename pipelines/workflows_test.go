@@ -544,14 +544,13 @@ func (c *checker) job(name string, job *yaml.Node) {
 func (c *checker) anywhere(key string, value *yaml.Node) {
 	switch key {
 	case "uses":
-		if strings.HasPrefix(value.Value, "./") {
-			break
-		}
-		if !trusted.MatchString(value.Value) {
+		switch {
+		case strings.HasPrefix(value.Value, "./"):
+		case !trusted.MatchString(value.Value):
 			c.complain(value, "%s is of no one whose actions run here", value.Value)
-		} else if !pinned.MatchString(value.Value) {
+		case !pinned.MatchString(value.Value):
 			c.complain(value, "%s is not pinned by its full commit", value.Value)
-		} else if !version.MatchString(value.LineComment) {
+		case !version.MatchString(value.LineComment):
 			c.complain(value, "%s has no comment with its version", value.Value)
 		}
 	case "container":
