@@ -5,8 +5,11 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +47,7 @@ const (
 	ownLife  = "e2e-life"
 
 	// capacity is how many slots there are.
-	capacity = 4
+	capacity = 2
 	// loaded is how many of them a row takes that counts lost requests.
 	loaded = 2
 )
@@ -115,12 +118,18 @@ var parts = map[string][]testRow{
 // TestRows runs a part: go test -run TestRows/first. A longer pattern chooses rows of
 // it: TestRows/rest/drained.
 func TestRows(t *testing.T) {
+	if err := os.Remove(failedRows()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
 	for part, rows := range parts {
 		t.Run(part, func(t *testing.T) {
 			(&runner{t: t, rows: rows, slots: semaphore.NewWeighted(capacity), stacks: map[string]*stack{}}).all()
 		})
 	}
 }
+
+// failedRows is the file with the pattern of the rows that failed, for .ci/run.
+func failedRows() string { return filepath.Join(root(), ".emulator", "failed") }
 
 // runner runs the rows of a part.
 type runner struct {
@@ -276,6 +285,19 @@ func (r *runner) report() {
 		for _, heading := range notFollowed() {
 			r.t.Errorf("docs/operations.md: no row runs the commands under %q", heading)
 		}
+	}
+	var failed []string
+	for _, o := range r.outcomes {
+		if o.failed {
+			failed = append(failed, o.name)
+		}
+	}
+	if len(failed) > 0 {
+		rows := fmt.Sprintf("%s/(%s)", r.t.Name(), patterns.Replace(strings.Join(failed, "|")))
+		if err := os.WriteFile(failedRows(), []byte(rows), 0o644); err != nil {
+			r.t.Error(err)
+		}
+		r.t.Errorf("rows failed. Again: make e2e ROWS='%s'", rows)
 	}
 	if len(r.leftOut) > 0 {
 		r.t.Errorf("no time was left for: %s. Fix: make e2e ROWS='%s/(%s)'", strings.Join(r.leftOut, "; "), r.t.Name(), patterns.Replace(strings.Join(r.leftOut, "|")))
