@@ -158,7 +158,7 @@ test: build browser unit ## Before a commit: unit tests, workflows, and the tuto
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 20m -v -run TestRows/first ./e2e
 
 e2e: build metrics ## Everything else end to end, or the tests that match ROWS, as for go test -run
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 45m -v -run "$${ROWS:-TestRows/rest}" ./e2e
+	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 90m -v -run "$${ROWS:-TestRows/rest}" ./e2e
 
 bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
