@@ -50,7 +50,7 @@ func foreignPlugin(t *testing.T, _ *stack) {
 		t.Fatalf("the plugin was asked for %d times, and started: %v", requests.Load(), err == nil)
 	}
 	// The state is as dangerous as it should be: Pulumi by itself does start the plugin.
-	_, err := s.try("pulumi", "refresh", "--preview-only")
+	_, err := s.try("env", "--unset=PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "pulumi", "refresh", "--preview-only")
 	if _, missing := os.Stat(ran); requests.Load() == 0 || missing != nil {
 		t.Errorf("the plugin was asked for %d times and started: %v; %v", requests.Load(), missing == nil, err)
 	}
