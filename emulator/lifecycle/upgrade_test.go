@@ -74,14 +74,11 @@ func unprotected(t *testing.T, name string) *life {
 	var settings []setting
 	if name == "existing" {
 		l = begin(t, name)
+		settings = append(settings, setting{key{name: "pullSecret", secret: true}, login})
 	} else {
 		l = newLife(t, name)
 	}
-	switch name {
-	case "existing":
-		settings = []setting{{key{name: "pullSecret", secret: true}, login}}
-		fallthrough
-	case "prod":
+	if name == "existing" || name == "prod" {
 		settings = append(settings, setting{key{name: "maxReplicas"}, "10"}, setting{key{name: "environment", secret: true}, `{"PASSWORD": "hush"}`})
 	}
 	l.own[prefix+"deletionProtection"] = "false"

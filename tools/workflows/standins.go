@@ -253,7 +253,7 @@ func makeTarget(args []string) error {
 	return command.Run()
 }
 
-// sudo runs a command as whoever runs the tests.
+// sudo runs a command as the user of the tests.
 func sudo(args []string) error {
 	command := exec.Command(args[0], args[1:]...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
