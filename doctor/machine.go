@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"strings"
 
-	"hello-timber/stacks/command"
+	"hello-timber/stacks/config"
 )
 
 // goVersion does not compare with go.mod: the go command has just done so. It looks for
@@ -151,10 +151,10 @@ func dockerEngine(ctx context.Context, s *stack) finding {
 		return ok("not needed: the stack runs an existing image")
 	}
 	const install = "https://docs.docker.com/engine/install"
-	engine := command.Engine(s.config["host"])
+	engine := config.DockerEngine(s.config["host"])
 	out, err := run(ctx, "docker", "--host", engine, "version", "--format", "{{.Server.Version}}")
 	if err != nil {
-		return missing("start Docker Engine ("+install+"), or use the engine of your Docker context: "+command.EngineFix, "%v", err)
+		return missing("start Docker Engine ("+install+"), or use the engine of your Docker context: "+config.DockerEngineFix, "%v", err)
 	}
 	var major int
 	version := strings.TrimSpace(string(out))

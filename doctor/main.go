@@ -10,7 +10,7 @@
 //	check               asks                            used by                    they agree, because
 //	go, pulumi          the commands                    pulumi up                  they are the commands in PATH
 //	stack               pulumi config, stack output     pulumi up                  same backend, same passphrase
-//	docker              docker --host … version         the Docker provider        command.Engine is the provider's order:
+//	docker              docker --host … version         the Docker provider        config.DockerEngine is the provider's order:
 //	                                                                               docker:host, DOCKER_HOST, sockets
 //	gcloud, account     gcloud                          this program, kubectl      they are gcloud and its account
 //	plugin              PATH                            kubeconfig                 it names the plugin without a path
@@ -37,7 +37,7 @@ import (
 	"syscall"
 	"time"
 
-	"hello-timber/stacks/location"
+	"hello-timber/stacks/config"
 )
 
 func main() {
@@ -120,7 +120,7 @@ type stack struct {
 
 func (p *stack) project() string { return p.config["gcp:project"] }
 
-func (p *stack) region() string { return location.Region(p.config["location"]) }
+func (p *stack) region() string { return config.Region(p.config["location"]) }
 
 // examine runs the checks and prints what they find.
 func examine(ctx context.Context, name string, out io.Writer) error {

@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"hello-timber/stacks/location"
-	"hello-timber/stacks/machine"
+	"hello-timber/stacks/config"
 )
 
 // quotas is what gcloud lists of a region or a project.
@@ -45,7 +44,7 @@ func quota(ctx context.Context, s *stack) finding {
 		limit[q.Metric], left[q.Metric] = q.Limit, q.Limit-q.Usage
 	}
 	zone := s.config["location"]
-	if !location.IsZone(zone) && len(region.Zones) > 0 {
+	if !config.IsZone(zone) && len(region.Zones) > 0 {
 		zone = path.Base(region.Zones[0])
 	}
 	nodes, err := strconv.Atoi(s.config["nodes"])
@@ -66,7 +65,7 @@ func quota(ctx context.Context, s *stack) finding {
 	return s.compare([]need{
 		{processorQuota(s.config["machineType"], s.config["spot"] == "true", limit), nodes * node.GuestCPUs},
 		{"CPUS_ALL_REGIONS", nodes * node.GuestCPUs},
-		{diskQuota[machine.DiskType(s.config["machineType"])], nodes * machine.DiskGB},
+		{diskQuota[config.DiskType(s.config["machineType"])], nodes * config.DiskGB},
 		{"INSTANCES", nodes},
 		{"IN_USE_ADDRESSES", 1}, // the Service's; nodes are private
 	}, left)
@@ -106,7 +105,7 @@ func processorQuota(machineType string, spot bool, limit map[string]float64) str
 	if spot && limit["PREEMPTIBLE_CPUS"] > 0 {
 		return "PREEMPTIBLE_CPUS"
 	}
-	family := machine.Family(machineType)
+	family := config.MachineFamily(machineType)
 	if slices.Contains(shared, family) {
 		return "CPUS"
 	}

@@ -3,19 +3,17 @@
 // runs on Kubernetes.
 //
 // This file is the table of contents. The parts are packages that do not know it:
-// config, google or existing, image, workload.
+// config, target, image, workload.
 package stacks
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
-	"hello-timber/stacks/command"
+	"hello-timber/command"
 	"hello-timber/stacks/config"
-	"hello-timber/stacks/existing"
-	"hello-timber/stacks/google"
 	"hello-timber/stacks/image"
-	"hello-timber/stacks/place"
+	"hello-timber/stacks/target"
 	"hello-timber/stacks/workload"
 )
 
@@ -38,7 +36,7 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	where, err := findPlace(ctx, cfg)
+	where, err := findTarget(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -74,8 +72,8 @@ func Deploy(ctx *pulumi.Context) error {
 	return nil
 }
 
-// findPlace returns the cluster and the registry, new ones on Google Cloud or existing ones.
-func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
+// findTarget returns the cluster and the registry, new ones on Google Cloud or existing ones.
+func findTarget(ctx *pulumi.Context, cfg *config.Config) (*target.Target, error) {
 	run := command.New(func(line string) { _ = ctx.Log.Info(line, nil) }) // for the user, who may wait for it
 	if err := checkTools(ctx.Context(), cfg, settings.Get(ctx, "docker:host"), run); err != nil {
 		return nil, err
@@ -85,8 +83,5 @@ func findPlace(ctx *pulumi.Context, cfg *config.Config) (*place.Place, error) {
 			return nil, err
 		}
 	}
-	if cfg.Existing != nil {
-		return existing.Find(ctx, cfg, run)
-	}
-	return google.New(ctx, application, cfg)
+	return target.New(ctx, application, cfg, run)
 }

@@ -21,7 +21,7 @@ type change struct{ what, path, pattern, with string }
 // loopEdits are made again and again, with another number for N.
 var loopEdits = []change{
 	{what: "unchanged preview"},
-	{"edit in `stacks/google` → preview", "stacks/google/registry.go", `"Images of( \d+,)? %s"`, `"Images of N, %s"`},
+	{"edit in `stacks/target` → preview", "stacks/target/registry.go", `"Images of( \d+,)? %s"`, `"Images of N, %s"`},
 	{"edit in `stacks/workload` → preview", "stacks/workload/rollout.go", `drainDelay = \d+`, `drainDelay = N`},
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
-	"hello-timber/stacks/location"
+	"hello-timber/stacks/config"
 )
 
 // Cost is what a stack costs a month. The zero Cost is that of an empty stack.
@@ -53,7 +53,7 @@ func (c *Cost) item(what string, monthly float64) {
 func (c *Cost) cluster(where string) {
 	c.Google = true
 	switch {
-	case location.IsZone(where):
+	case config.IsZone(where):
 		c.Waived += controlPlane * hours
 		c.Priced = append(c.Priced, fmt.Sprintf("zonal control plane free for one cluster of the billing account (others $%.2f)", controlPlane*hours))
 	case where == "":
@@ -85,9 +85,9 @@ func (c *Cost) nodes(inputs map[string]any) {
 	if pool.Autoscaling.MaxNodeCount > 0 {
 		perZone, upTo = pool.Autoscaling.MaxNodeCount, "up to "
 	}
-	region, count := location.Region(pool.Location), perZone
-	if !location.IsZone(pool.Location) {
-		count *= location.ZonesPerRegion
+	region, count := config.Region(pool.Location), perZone
+	if !config.IsZone(pool.Location) {
+		count *= config.ZonesPerRegion
 	}
 	if len(pool.NodeLocations) > 0 {
 		count = perZone * float64(len(pool.NodeLocations))

@@ -1,5 +1,7 @@
 // Package config loads and checks the configuration of a stack. Every key is one
-// row of the table in keys.go; Pulumi.yaml has its default and description.
+// row of the table in keys.go; Pulumi.yaml has its default and description. The package
+// knows no SDK but Pulumi's own, so that doctor/ and pipelines/ can share what follows
+// from names, locations and machine types.
 package config
 
 import (
@@ -12,9 +14,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
-
-	"hello-timber/stacks/problem"
-	"hello-timber/stacks/service"
 )
 
 // template is the project whose environments come with the repository.
@@ -35,7 +34,7 @@ type Config struct {
 	Existing *Existing
 
 	Image   Image
-	Service service.Service
+	Service Service
 }
 
 // Google is what to create on Google Cloud.
@@ -127,7 +126,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	if err := l.checkNames(); err != nil {
 		return nil, err
 	}
-	if err := problem.All(fmt.Sprintf("the configuration of stack %s has errors", ctx.Stack()), l.problems...); err != nil {
+	if err := Problems(fmt.Sprintf("the configuration of stack %s has errors", ctx.Stack()), l.problems...); err != nil {
 		return nil, err
 	}
 	return l.Config, nil
@@ -138,7 +137,7 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 type loader struct {
 	*Config
 	ctx      *pulumi.Context
-	problems []problem.Problem
+	problems []Problem
 }
 
 // set reports whether key has a value.
@@ -161,7 +160,7 @@ func (l *loader) load(k key) {
 	case k.typ == "object": // the value may be secret
 		l.add(k.name, "", "is not "+k.rule, l.command("pulumi config rm "+k.name)+" && "+l.command("pulumi config set --path "+k.name+".NAME VALUE"))
 	default:
-		l.refuse(k.name, problem.Show(value), "is not "+k.rule, k.example)
+		l.refuse(k.name, Show(value), "is not "+k.rule, k.example)
 	}
 }
 
@@ -171,7 +170,7 @@ func (l *loader) refuse(key, value, rule, example string) {
 }
 
 func (l *loader) add(what, value, rule, fix string) {
-	l.problems = append(l.problems, problem.Problem{What: what, Value: value, Rule: rule, Fix: fix})
+	l.problems = append(l.problems, Problem{What: what, Value: value, Rule: rule, Fix: fix})
 }
 
 // command returns a command of pulumi that acts on this stack. Every part of a
@@ -199,8 +198,8 @@ func (l *loader) checkNames() error {
 		renamed = renamed || strings.HasPrefix(name, template+":") && project != template
 		own, ok := strings.CutPrefix(name, project+":")
 		if ok && !slices.ContainsFunc(keys, func(k key) bool { return k.name == own }) {
-			l.add(problem.Show(own), "", "is not a key of this program, Pulumi.yaml lists them all",
-				l.command("pulumi config rm "+problem.Quote(own)))
+			l.add(Show(own), "", "is not a key of this program, Pulumi.yaml lists them all",
+				l.command("pulumi config rm "+Quote(own)))
 		}
 	}
 	if renamed { // The files of a project that pulumi new made from this repository have its keys.

@@ -15,8 +15,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
-
-	"hello-timber/stacks/service"
 )
 
 var update = flag.Bool("update", false, "rewrite the table in README.md")
@@ -164,7 +162,7 @@ func TestLoad(t *testing.T) {
 				MachineType: "e2-medium", AuthorizedNetworks: []string{"203.0.113.0/24"}, ImmutableTags: true,
 			},
 			Image:   Image{Version: "v1"},
-			Service: service.Service{Name: "timber-tutorial", Replicas: 3, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
+			Service: Service{Name: "timber-tutorial", Replicas: 3, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
 		}
 	}
 	for _, test := range []struct {

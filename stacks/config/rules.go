@@ -9,9 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"hello-timber/stacks/location"
-	"hello-timber/stacks/problem"
 )
 
 // Docker's grammar of names. A host has a dot or a port or is localhost: Docker takes
@@ -86,29 +83,29 @@ func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
 // checkGoogle derives what GKE and IAM need, and checks what one key alone does not show.
 func (l *loader) checkGoogle() {
 	g := l.Google
-	g.Region = location.Region(g.Location)
-	if location.IsZone(g.Location) {
+	g.Region = Region(g.Location)
+	if IsZone(g.Location) {
 		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes, g.MaxNodes
 	} else {
-		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes/location.ZonesPerRegion, g.MaxNodes/location.ZonesPerRegion
+		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes/ZonesPerRegion, g.MaxNodes/ZonesPerRegion
 		l.checkZones("nodes", g.Nodes)
 		l.checkZones("maxNodes", g.MaxNodes)
 	}
 	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
 	l.checkNetwork()
 	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
-		l.refuse("address", problem.Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
+		l.refuse("address", Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
 	if networks := l.Service.AllowedNetworks; len(networks) > 0 && !slices.ContainsFunc(networks, isIPv4Network) && !l.reported("allowedNetworks") {
 		// GKE leaves out the ranges of the other family, and then admits everyone (ingress-gce#1903).
-		l.refuse("allowedNetworks", problem.Show(strings.Join(networks, ",")), "has no IPv4 network, and the cluster has IPv4 addresses only", "203.0.113.0/24")
+		l.refuse("allowedNetworks", Show(strings.Join(networks, ",")), "has no IPv4 network, and the cluster has IPv4 addresses only", "203.0.113.0/24")
 	}
 	if !IsImage(l.Image.Name) {
 		return
 	}
 	from := googleImage.FindStringSubmatch(l.Image.Name)
 	if from == nil {
-		l.refuse("image", problem.Show(l.Image.Name), "is not an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX, which the nodes can be granted to pull", `""`)
+		l.refuse("image", Show(l.Image.Name), "is not an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX, which the nodes can be granted to pull", `""`)
 		return
 	}
 	l.Image.Repository = &Repository{Location: from[1], Project: from[2], ID: from[3]}
@@ -116,7 +113,7 @@ func (l *loader) checkGoogle() {
 
 // checkZones refuses a number of nodes that a region cannot divide among its zones.
 func (l *loader) checkZones(key string, number int) {
-	if more := location.ZonesPerRegion - number%location.ZonesPerRegion; more < location.ZonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
+	if more := ZonesPerRegion - number%ZonesPerRegion; more < ZonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
 		l.refuse(key, strconv.Itoa(number), "is not a multiple of 3: each of a region's three zones gets as many nodes", strconv.Itoa(number+more))
 	}
 }
@@ -180,7 +177,7 @@ func (l *loader) checkExisting() {
 
 // reported reports whether there is a problem with key already.
 func (l *loader) reported(key string) bool {
-	return slices.ContainsFunc(l.problems, func(p problem.Problem) bool { return p.What == key })
+	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.What == key })
 }
 
 // derived are the variables that the program sets, with the keys that they follow.
@@ -193,10 +190,10 @@ func (l *loader) checkEnvironment() {
 	for _, name := range slices.Sorted(maps.Keys(l.Service.Environment)) {
 		what := "environment." + name
 		path := `environment["` + strings.ReplaceAll(name, `"`, `\"`) + `"]`
-		remove := l.command("pulumi config rm --path " + problem.Quote(path))
+		remove := l.command("pulumi config rm --path " + Quote(path))
 		switch {
 		case !isVariable(name):
-			l.add(problem.Show(what), "", "is not a name of letters, digits and _ that starts with a letter or _", remove)
+			l.add(Show(what), "", "is not a name of letters, digits and _ that starts with a letter or _", remove)
 		case strings.Contains(l.Service.Environment[name], noValue):
 			l.add(what, "", "is not a text, a number or a boolean", remove)
 		case derived[name] != "":

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
-	"hello-timber/stacks/problem"
+	"hello-timber/stacks/config"
 )
 
 // folder is the source of the image.
@@ -25,7 +25,7 @@ func CheckSource() error {
 	if err != nil {
 		return err
 	}
-	var problems []problem.Problem
+	var problems []config.Problem
 	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if path == folder {
 			return ignoreMissing(err)
@@ -40,15 +40,15 @@ func CheckSource() error {
 			return nil
 		}
 		if rule := unreadable(path, entry, err); rule != "" {
-			problems = append(problems, problem.Problem{What: problem.Show(path), Rule: rule,
-				Fix: "remove it, or leave it out of the image: printf '%s\\n' " + problem.Quote(filepath.ToSlash(name)) + " >> " + folder + "/.dockerignore"})
+			problems = append(problems, config.Problem{What: config.Show(path), Rule: rule,
+				Fix: "remove it, or leave it out of the image: printf '%s\\n' " + config.Quote(filepath.ToSlash(name)) + " >> " + folder + "/.dockerignore"})
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return problem.All("the source of the image has files that cannot be read", problems...)
+	return config.Problems("the source of the image has files that cannot be read", problems...)
 }
 
 // ignoreMissing leaves it to the provider to report that there is no source.

@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/organizations"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"hello-timber/stacks/problem"
+	"hello-timber/stacks/config"
 )
 
 // Args are the arguments of New.
@@ -75,8 +75,8 @@ func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
 // digest, such as <none>@<none> (pulumi-docker#846).
 func checkDigest(image string) (string, error) {
 	if !strings.Contains(image, "@sha256:") {
-		return "", problem.Problem{
-			What: "The digest of the pushed image", Value: problem.Show(image), Rule: "is not NAME@sha256:HEX",
+		return "", config.Problem{
+			What: "The digest of the pushed image", Value: config.Show(image), Rule: "is not NAME@sha256:HEX",
 			Fix: "use Docker 28 or newer, not Podman (docker version)",
 		}
 	}

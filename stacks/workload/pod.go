@@ -10,7 +10,7 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"hello-timber/stacks/service"
+	"hello-timber/stacks/config"
 )
 
 const (
@@ -146,7 +146,7 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 
 // derivedVariables pass on what the program knows: the port to listen on,
 // and, for Go's garbage collector, when memory runs short: at five eighths of the limit.
-func derivedVariables(s service.Service) corev1.EnvVarArray {
+func derivedVariables(s config.Service) corev1.EnvVarArray {
 	return corev1.EnvVarArray{
 		corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String(fmt.Sprintf("%dMiB", max(1, s.Memory*5/8)))},
 		corev1.EnvVarArgs{Name: pulumi.String("PORT"), Value: pulumi.String(strconv.Itoa(s.Port))},
@@ -166,7 +166,7 @@ func plainVariables(environment map[string]string) corev1.EnvVarArray {
 }
 
 // resources returns what a pod may use, and what is reserved for it.
-func resources(s service.Service) *corev1.ResourceRequirementsArgs {
+func resources(s config.Service) *corev1.ResourceRequirementsArgs {
 	// A small node has 940m, of which Google's own pods leave a few hundred.
 	cpu := "50m"
 	if s.MaxReplicas > 0 {

@@ -11,7 +11,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"hello-timber/stacks/service"
+	"hello-timber/stacks/config"
 )
 
 // Args are the arguments of New.
@@ -29,7 +29,7 @@ type Args struct {
 	Protect    bool            // refuse to delete or replace what serves
 	MoreNodes  bool            // the cluster adds nodes for pods that find no place
 
-	Service service.Service
+	Service config.Service
 }
 
 // Workload is a service on a cluster, with its namespace and policies.

@@ -10,15 +10,15 @@ import (
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
-	"hello-timber/stacks/service"
+	"hello-timber/stacks/config"
 	"hello-timber/stacks/workload"
 )
 
 func main() {
 	pulumi.Run(func(ctx *pulumi.Context) error {
-		c := config.New(ctx, "")
+		c := settings.New(ctx, "")
 		provider, err := kubernetes.NewProvider(ctx, "cluster", &kubernetes.ProviderArgs{Kubeconfig: pulumi.String(c.Require("kubeconfig"))})
 		if err != nil {
 			return err
@@ -32,7 +32,7 @@ func main() {
 			}
 			if _, err := workload.New(ctx, name, &workload.Args{
 				Namespace: name, PartOf: name, Image: pulumi.String(c.Require("image")), Version: "v1", Platform: "linux/" + runtime.GOARCH,
-				Service: service.Service{Replicas: 1, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
+				Service: config.Service{Replicas: 1, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
 			}, pulumi.Provider(provider), pulumi.Parent(parent)); err != nil {
 				return err
 			}

@@ -1,7 +1,4 @@
-// Package location knows what follows from where a cluster is on Google Cloud: in a zone,
-// such as europe-west1-d, or in a whole region, such as europe-west1. The program,
-// doctor/ and pipelines/ share it, so it needs nothing of Google's SDK.
-package location
+package config
 
 import "regexp"
 
@@ -10,7 +7,8 @@ const ZonesPerRegion = 3
 
 var zoneSuffix = regexp.MustCompile(`-[a-z]$`)
 
-// IsZone reports whether a location is a zone.
+// IsZone reports whether a location is a zone, such as europe-west1-d, and not a whole
+// region, such as europe-west1.
 func IsZone(location string) bool { return zoneSuffix.MatchString(location) }
 
 // Region returns the region of a zone, and a region as it is.

@@ -1,4 +1,4 @@
-package google
+package target
 
 import (
 	"net/netip"

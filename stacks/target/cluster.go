@@ -1,4 +1,4 @@
-package google
+package target
 
 import (
 	"cmp"
@@ -11,7 +11,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
-	"hello-timber/stacks/machine"
 )
 
 type clusterArgs struct {
@@ -125,8 +124,8 @@ func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.
 func firstNodes(args *clusterArgs) *container.ClusterNodeConfigArgs {
 	return &container.ClusterNodeConfigArgs{
 		MachineType:    pulumi.String(args.MachineType),
-		DiskType:       pulumi.String(machine.DiskType(args.MachineType)),
-		DiskSizeGb:     pulumi.Int(machine.DiskGB),
+		DiskType:       pulumi.String(config.DiskType(args.MachineType)),
+		DiskSizeGb:     pulumi.Int(config.DiskGB),
 		Spot:           pulumi.Bool(args.Spot),
 		ServiceAccount: args.account,
 		OauthScopes:    pulumi.ToStringArray([]string{"https://www.googleapis.com/auth/cloud-platform"}),

@@ -1,4 +1,4 @@
-package problem
+package config
 
 import (
 	"os/exec"
@@ -17,7 +17,7 @@ func TestError(t *testing.T) {
 			t.Errorf("the message is\n%s, want\n%s", got, want)
 		}
 	}
-	if err := All("all is well"); err != nil {
+	if err := Problems("all is well"); err != nil {
 		t.Errorf("no problem is %v", err)
 	}
 }

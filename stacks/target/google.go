@@ -1,9 +1,4 @@
-// Package google creates a place for a service on Google Cloud: a GKE cluster
-// with its nodes, and an Artifact Registry repository.
-//
-// Component types and logical names are part of every resource's URN. Renaming one
-// replaces the resource, cluster included, unless the old name is given as an alias.
-package google
+package target
 
 import (
 	"regexp"
@@ -12,12 +7,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
-	"hello-timber/stacks/place"
 )
 
-// New creates the place for the stack of cfg, or returns an error before it
-// registers anything if the credentials would not work for all of it.
-func New(ctx *pulumi.Context, name string, cfg *config.Config) (*place.Place, error) {
+// newGoogle creates the target on Google Cloud: a GKE cluster with its nodes, and an
+// Artifact Registry repository. It returns an error before it registers anything if the
+// credentials would not work for all of it.
+func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, error) {
 	if err := checkCredentials(ctx); err != nil {
 		return nil, err
 	}
@@ -40,10 +35,10 @@ func New(ctx *pulumi.Context, name string, cfg *config.Config) (*place.Place, er
 	if err != nil {
 		return nil, err
 	}
-	return &place.Place{
+	return &Target{
 		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: registry.host, PullGrant: registry.readerGrant,
 		Platform:   "linux/amd64", // config refuses other machine types
-		Kubeconfig: pulumi.Sprintf(kubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
+		Kubeconfig: pulumi.Sprintf(googleKubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
 		ClusterID:  cluster.gke.ID(),
 		Nodes:      []pulumi.Resource{cluster.nodes},
 		MoreNodes:  g.MaxNodes > 0,
@@ -77,13 +72,13 @@ func labelValue(text string) string {
 	return value[:min(len(value), 63)]
 }
 
-// kubeconfig holds no credential: the plugin fetches one for every run. A token
+// googleKubeconfig holds no credential: the plugin fetches one for every run. A token
 // would be a change in every preview, and expired in every later destroy.
 //
 // The plugin uses the Application Default Credentials, as the gcp provider does. By
 // default it asks gcloud, which may be logged in with another account, and caches
 // the answer for the cluster that kubectl is set to.
-const kubeconfig = `apiVersion: v1
+const googleKubeconfig = `apiVersion: v1
 kind: Config
 clusters:
 - name: hello-timber

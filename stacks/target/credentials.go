@@ -1,13 +1,13 @@
-package google
+package target
 
 import (
 	"cmp"
 	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
-	"hello-timber/stacks/problem"
+	"hello-timber/stacks/config"
 )
 
 // login is how to get credentials that both the gcp provider and the kubeconfig's plugin use.
@@ -17,18 +17,18 @@ const login = "gcloud auth application-default login"
 // kubeconfig's plugin knows the Application Default Credentials alone. Google's part
 // would be created, and then the cluster would refuse everything.
 func checkCredentials(ctx *pulumi.Context) error {
-	var problems []problem.Problem
+	var problems []config.Problem
 	refuse := func(what, unset string, impersonate bool) {
 		fix := unset + " && " + login
 		if impersonate {
 			fix += " --impersonate-service-account SERVICE_ACCOUNT"
 		}
-		problems = append(problems, problem.Problem{
+		problems = append(problems, config.Problem{
 			What: what, Rule: "is set, but gives no access to the cluster, which takes Application Default Credentials only", Fix: fix,
 		})
 	}
 	for _, key := range []string{"gcp:credentials", "gcp:accessToken", "gcp:impersonateServiceAccount"} {
-		if value, err := config.Try(ctx, key); err == nil && value != "" {
+		if value, err := settings.Try(ctx, key); err == nil && value != "" {
 			refuse(key, "pulumi config rm "+key+" --stack "+ctx.Stack(), key == "gcp:impersonateServiceAccount")
 		}
 	}
@@ -40,5 +40,5 @@ func checkCredentials(ctx *pulumi.Context) error {
 			refuse(variable, "unset "+variable, variable == "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT")
 		}
 	}
-	return problem.All("the credentials of stack "+ctx.Stack()+" have errors", problems...)
+	return config.Problems("the credentials of stack "+ctx.Stack()+" have errors", problems...)
 }

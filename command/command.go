@@ -1,4 +1,4 @@
-// Package command runs tools of this machine.
+// Package command runs programs of this machine for what they print.
 package command
 
 import (

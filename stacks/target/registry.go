@@ -1,4 +1,4 @@
-package google
+package target
 
 import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/artifactregistry"

@@ -1,5 +1,25 @@
-// Package existing finds a place for a service on an existing cluster. It creates
-// nothing there.
+package target
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/command"
+	"hello-timber/stacks/config"
+)
+
+// oldestMinor is the first Kubernetes 1 that has every field of the Deployment by
+// default: the newest of them is matchLabelKeys in an affinity. An older one would drop
+// it, and have a change in every preview.
+const oldestMinor = 31
+
+// findExisting asks an existing cluster what it is like. It creates nothing there.
 //
 // What it checks is what the work uses:
 //
@@ -13,32 +33,7 @@
 //	right to read          these requests            this program             it reads nothing else
 //	right to write         no one, because previews  the provider             the list in docs/environments.md
 //	                       do not need it
-package existing
-
-import (
-	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"hello-timber/stacks/command"
-	"hello-timber/stacks/config"
-	"hello-timber/stacks/place"
-	"hello-timber/stacks/problem"
-)
-
-// oldestMinor is the first Kubernetes 1 that has every field of the Deployment by
-// default: the newest of them is matchLabelKeys in an affinity. An older one would drop
-// it, and have a change in every preview.
-const oldestMinor = 31
-
-// Find asks the cluster what the service's place is like. Its error says what is
-// wrong with the kubeconfig, the context or the cluster.
-func Find(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*place.Place, error) {
+func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*Target, error) {
 	e := cfg.Existing
 	q := &question{ctx: ctx, Existing: e, run: run, namespace: cfg.Name, scales: cfg.Service.MaxReplicas > 0}
 	wrong := q.open()
@@ -46,9 +41,9 @@ func Find(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*place.
 		wrong = q.ask()
 	}
 	if len(wrong) > 0 {
-		return nil, problem.All("stack "+ctx.Stack()+" has no cluster", wrong...)
+		return nil, config.Problems("stack "+ctx.Stack()+" has no cluster", wrong...)
 	}
-	return &place.Place{
+	return &Target{
 		// Registries such as Docker Hub allow one level below the team, so the service's
 		// name is not another one.
 		ImageName:  pulumi.String(e.Registry + "/" + cfg.Name),
@@ -58,8 +53,8 @@ func Find(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*place.
 		Context:    e.Context,
 		ClusterID:  pulumi.String(q.id),
 		Cluster:    pulumi.String(e.Context),
-		Kubectl: pulumi.String("kubectl config use-context " + problem.Quote(e.Context) +
-			" --kubeconfig " + problem.Quote(e.Kubeconfig)),
+		Kubectl: pulumi.String("kubectl config use-context " + config.Quote(e.Context) +
+			" --kubeconfig " + config.Quote(e.Kubeconfig)),
 	}, nil
 }
 
@@ -100,9 +95,9 @@ type list struct {
 
 // ask asks the cluster, and returns everything that is wrong with it. If a request has
 // no answer, that is all that is wrong.
-func (q *question) ask() (wrong []problem.Problem) {
-	cluster := "The cluster of context " + problem.Show(q.Context)
-	refuse := func(rule, fix string) { wrong = append(wrong, problem.Problem{What: cluster, Rule: rule, Fix: fix}) }
+func (q *question) ask() (wrong []config.Problem) {
+	cluster := "The cluster of context " + config.Show(q.Context)
+	refuse := func(rule, fix string) { wrong = append(wrong, config.Problem{What: cluster, Rule: rule, Fix: fix}) }
 	var version struct{ Minor, GitVersion string }
 	var system struct {
 		Metadata struct {
@@ -122,7 +117,7 @@ func (q *question) ask() (wrong []problem.Problem) {
 	} {
 		err := q.get(request.path, request.into)
 		if err != nil && !strings.Contains(err.Error(), "(Forbidden)") {
-			return []problem.Problem{{What: cluster, Rule: "cannot be reached: " + err.Error(),
+			return []config.Problem{{What: cluster, Rule: "cannot be reached: " + err.Error(),
 				Fix: "log in or start the cluster until this succeeds: " + q.command() + " get namespaces,nodes"}}
 		}
 		if err != nil {
@@ -135,7 +130,7 @@ func (q *question) ask() (wrong []problem.Problem) {
 	}
 	another := q.set("context", "CONTEXT")
 	if minor, err := strconv.Atoi(strings.TrimSuffix(version.Minor, "+")); err == nil && minor < oldestMinor {
-		refuse(fmt.Sprintf("has Kubernetes %s, and pods of this program need 1.%d or newer", problem.Show(version.GitVersion), oldestMinor), another)
+		refuse(fmt.Sprintf("has Kubernetes %s, and pods of this program need 1.%d or newer", config.Show(version.GitVersion), oldestMinor), another)
 	}
 	if q.id = system.Metadata.UID; q.id == "" {
 		refuse("has no kube-system namespace", another)
@@ -156,7 +151,7 @@ func (q *question) ask() (wrong []problem.Problem) {
 
 // measures refuses an autoscaler that would never scale. A metrics server that is there
 // and does not answer is not a reason to refuse: an update may be what repairs it.
-func (q *question) measures() []problem.Problem {
+func (q *question) measures() []config.Problem {
 	if !q.scales {
 		return nil
 	}
@@ -164,7 +159,7 @@ func (q *question) measures() []problem.Problem {
 	switch {
 	case err == nil:
 	case strings.Contains(err.Error(), "(NotFound)"):
-		return []problem.Problem{{What: "maxReplicas", Rule: "needs a metrics server, and the cluster of context " + problem.Show(q.Context) + " has none",
+		return []config.Problem{{What: "maxReplicas", Rule: "needs a metrics server, and the cluster of context " + config.Show(q.Context) + " has none",
 			Fix: "install one (https://github.com/kubernetes-sigs/metrics-server), or " + q.set("maxReplicas", "0")}}
 	default:
 		_ = q.ctx.Log.Warn("maxReplicas has no effect until the metrics server answers: "+err.Error(), nil)

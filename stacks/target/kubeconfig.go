@@ -1,4 +1,4 @@
-package existing
+package target
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"hello-timber/stacks/problem"
+	"hello-timber/stacks/config"
 )
 
 // kubeconfig is what the program reads of a kubeconfig: no credentials.
@@ -39,17 +39,17 @@ type kubeconfig struct {
 
 // open looks for the context in the kubeconfig. It refuses a file that Pulumi's
 // Kubernetes provider (4.25, parseKubeconfigString) would read in another way.
-func (q *question) open() []problem.Problem {
+func (q *question) open() []config.Problem {
 	file := "kubeconfig " + q.Kubeconfig
-	refuse := func(rule, fix string) []problem.Problem {
-		return []problem.Problem{{What: file, Rule: rule, Fix: fix}}
+	refuse := func(rule, fix string) []config.Problem {
+		return []config.Problem{{What: file, Rule: rule, Fix: fix}}
 	}
 	ofShell, err := q.locate()
 	if err != nil {
 		return refuse("cannot be found: "+err.Error(), q.set("kubeconfig", "/PATH"))
 	}
 	if ofShell != "" {
-		return refuse("is "+ofShell+" for a shell, and "+q.path+" for Pulumi: HOME is not your account's home", q.set("kubeconfig", problem.Quote(ofShell)))
+		return refuse("is "+ofShell+" for a shell, and "+q.path+" for Pulumi: HOME is not your account's home", q.set("kubeconfig", config.Quote(ofShell)))
 	}
 	if err := readable(q.path); err != nil {
 		return refuse("cannot be read: "+err.Error(), q.set("kubeconfig", `'~/.kube/config'`))
@@ -60,7 +60,7 @@ func (q *question) open() []problem.Problem {
 		err = json.Unmarshal([]byte(text), &content)
 	}
 	if err != nil {
-		return refuse("is refused by kubectl: "+err.Error(), "correct the file until this succeeds: kubectl --kubeconfig "+problem.Quote(q.Kubeconfig)+" config view")
+		return refuse("is refused by kubectl: "+err.Error(), "correct the file until this succeeds: kubectl --kubeconfig "+config.Quote(q.Kubeconfig)+" config view")
 	}
 	var known []string
 	for _, c := range content.Contexts {
@@ -69,9 +69,9 @@ func (q *question) open() []problem.Problem {
 	if !slices.Contains(known, q.Context) {
 		example := "CONTEXT"
 		if len(known) > 0 {
-			example = problem.Quote(known[0])
+			example = config.Quote(known[0])
 		}
-		return []problem.Problem{{What: "context", Value: problem.Show(q.Context),
+		return []config.Problem{{What: "context", Value: config.Show(q.Context),
 			Rule: "is not in " + file + ", which has " + cmp.Or(strings.Join(known, ", "), "none"), Fix: q.set("context", example)}}
 	}
 	if files, others := content.relative(q.Context); len(others) > 0 {
@@ -79,7 +79,7 @@ func (q *question) open() []problem.Problem {
 	} else if len(files) > 0 {
 		flat := q.Kubeconfig + "-flat"
 		return refuse("names "+strings.Join(files, ", ")+" relative to its own folder, where Pulumi does not look",
-			"(umask 077; "+q.command()+" config view --flatten --minify > "+problem.Quote(flat)+") && "+
+			"(umask 077; "+q.command()+" config view --flatten --minify > "+config.Quote(flat)+") && "+
 				q.set("kubeconfig", "'"+strings.ReplaceAll(flat, "'", `'\''`)+"'"))
 	}
 	return nil
@@ -157,7 +157,7 @@ func readable(path string) error {
 
 // command is kubectl with the kubeconfig and context, for a person to type.
 func (q *question) command() string {
-	return "kubectl --kubeconfig " + problem.Quote(q.Kubeconfig) + " --context " + problem.Quote(q.Context)
+	return "kubectl --kubeconfig " + config.Quote(q.Kubeconfig) + " --context " + config.Quote(q.Context)
 }
 
 func (q *question) kubectl(args ...string) (string, error) {

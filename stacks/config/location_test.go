@@ -1,4 +1,4 @@
-package location
+package config
 
 import "testing"
 

@@ -1,7 +1,4 @@
-// Package service describes the service in app/ and its pods. Package config reads the
-// description and package workload uses it. It is a package of its own so that an edit of
-// config does not compile workload again.
-package service
+package config
 
 // Service is what the program has to know about the service in app/.
 type Service struct {

@@ -1,6 +1,4 @@
-// Package machine knows what follows from the family of a machine type. The program and
-// doctor/ share it, so it needs nothing of Google's SDK.
-package machine
+package config
 
 import "strings"
 
@@ -12,8 +10,8 @@ const (
 	balancedDiskFamilies = " a3 c3 c3d g2 h3 m3 z3 "
 )
 
-// Family is the first part of a machine type, such as e2 of e2-medium.
-func Family(machineType string) string {
+// MachineFamily is the first part of a machine type, such as e2 of e2-medium.
+func MachineFamily(machineType string) string {
 	family, _, _ := strings.Cut(machineType, "-")
 	return family
 }
@@ -25,7 +23,7 @@ const DiskGB = 30
 // pd-balanced, costs eight times as much as 30 GB of pd-standard. It also counts against
 // the small quota for SSDs of a new project.
 func DiskType(machineType string) string {
-	switch family := " " + Family(machineType) + " "; {
+	switch family := " " + MachineFamily(machineType) + " "; {
 	case strings.Contains(standardDiskFamilies, family):
 		return "pd-standard"
 	case strings.Contains(balancedDiskFamilies, family):

@@ -1,4 +1,4 @@
-package command
+package config
 
 import (
 	"cmp"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Engine returns the address of the Docker engine that the provider builds with
+// DockerEngine returns the address of the Docker engine that the provider builds with
 // (4.11.2), which is not always the docker command's: the provider knows no contexts
 // (pulumi-docker#603). It takes the setting docker:host or DOCKER_HOST or the default
 // socket, and where nothing listens there, Docker Desktop's.
-func Engine(setting string) string {
+func DockerEngine(setting string) string {
 	address := "unix:///var/run/docker.sock"
 	if runtime.GOOS == "windows" {
 		address = "npipe:////./pipe/docker_engine"
@@ -45,5 +45,5 @@ func listens(socket string) bool {
 	return true
 }
 
-// EngineFix makes the provider use the engine of the docker command's context.
-const EngineFix = `export DOCKER_HOST="$(docker context inspect --format '{{.Endpoints.docker.Host}}')"`
+// DockerEngineFix makes the provider use the engine of the docker command's context.
+const DockerEngineFix = `export DOCKER_HOST="$(docker context inspect --format '{{.Endpoints.docker.Host}}')"`

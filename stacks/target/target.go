@@ -1,11 +1,19 @@
-// Package place describes where a service runs. Package google creates such a
-// place, package existing finds one; what follows is the same for both.
-package place
+// Package target declares where a stack runs: a cluster and a registry, which it creates
+// on Google Cloud, or finds. What follows is the same for both.
+//
+// Component types and logical names are part of every resource's URN. Renaming one
+// replaces the resource, cluster included, unless the old name is given as an alias.
+package target
 
-import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-// Place is a cluster and a registry.
-type Place struct {
+	"hello-timber/command"
+	"hello-timber/stacks/config"
+)
+
+// Target is a cluster and a registry.
+type Target struct {
 	// ImageName is where the image is pushed, without a tag. No other stack's image has it.
 	ImageName pulumi.StringInput
 	// TokenHost is the registry's host if it takes Google's access tokens; nil to
@@ -35,4 +43,13 @@ type Place struct {
 	Kubectl pulumi.StringInput
 	// Console is the cluster's page in Google's console; nil for other clusters.
 	Console pulumi.StringInput
+}
+
+// New returns the target that cfg describes. Its error says what is wrong with the
+// credentials, the kubeconfig or the cluster, before anything is registered.
+func New(ctx *pulumi.Context, name string, cfg *config.Config, run *command.Runner) (*Target, error) {
+	if cfg.Existing != nil {
+		return findExisting(ctx, cfg, run)
+	}
+	return newGoogle(ctx, name, cfg)
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package command
+package config
 
 import (
 	"net"
@@ -11,7 +11,7 @@ import (
 
 // The engine is that of pulumi-docker 4.11.2, provider/image.go: a setting, the variable,
 // the default socket, or one of Docker Desktop's, never that of a context.
-func TestEngine(t *testing.T) {
+func TestDockerEngine(t *testing.T) {
 	const system = "unix:///var/run/docker.sock"
 	for name, test := range map[string]struct {
 		setting, variable string
@@ -48,7 +48,7 @@ func TestEngine(t *testing.T) {
 				}
 				defer listener.Close()
 			}
-			if got := Engine(test.setting); got != os.Expand(test.want, func(string) string { return home }) {
+			if got := DockerEngine(test.setting); got != os.Expand(test.want, func(string) string { return home }) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})

@@ -1,6 +1,4 @@
-// Package problem words everything that the program refuses. All messages have
-// one form: what is wrong, the value, the rule, and the commands that fix it.
-package problem
+package config
 
 import (
 	"errors"
@@ -9,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong.
+// Problem is one thing that is wrong. Whatever the program refuses has this form.
 type Problem struct {
 	// What is wrong: a config key, a tool, a context.
 	What string
@@ -30,10 +28,10 @@ func (p Problem) Error() string {
 	return subject + " " + p.Rule + ". Fix: " + p.Fix
 }
 
-// All returns one error that lists the problems, each on a line of its own, or
+// Problems returns one error that lists the problems, each on a line of its own, or
 // nil if there are none. It must be called before any resource is registered,
 // because it says that nothing was changed.
-func All(summary string, problems ...Problem) error {
+func Problems(summary string, problems ...Problem) error {
 	if len(problems) == 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package google
+package target
 
 import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/container"
@@ -6,7 +6,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
-	"hello-timber/stacks/machine"
 )
 
 type nodePoolArgs struct {
@@ -67,8 +66,8 @@ func nodeConfig(args *nodePoolArgs) *container.NodePoolNodeConfigArgs {
 	return &container.NodePoolNodeConfigArgs{
 		MachineType:    pulumi.String(args.MachineType),
 		Spot:           pulumi.Bool(args.Spot),
-		DiskType:       pulumi.String(machine.DiskType(args.MachineType)),
-		DiskSizeGb:     pulumi.Int(machine.DiskGB),
+		DiskType:       pulumi.String(config.DiskType(args.MachineType)),
+		DiskSizeGb:     pulumi.Int(config.DiskGB),
 		ImageType:      pulumi.String("COS_CONTAINERD"), // CIS 5.5.1
 		ServiceAccount: args.account.Email,
 		// The account's roles limit what nodes may do. Scopes are the legacy way.
