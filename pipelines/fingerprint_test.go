@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"hello-timber/pipelines/run"
 )
 
 type object = map[string]any
@@ -49,7 +51,7 @@ func theApproval(n named) approval {
 	autonamed := func(name string) object {
 		return object{"name": name, "annotations": object{"pulumi.com/autonamed": "true"}}
 	}
-	hiddenSecret := object{"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": hidden}
+	hiddenSecret := object{"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": run.Hidden}
 	deployment := stepOf(apitype.OpUpdate, deploymentType, "timber", object{"replicas": 1.0}, object{
 		"replicas": 3.0, "args": []any{"one", "two"}, "long": strings.Repeat("x", 400) + "1", "login": "password=hunter1",
 		"envFrom": []any{object{"name": n.secret}, object{"name": n.other}}, "pool": "projects/p/nodePools/" + n.pool + "/x",
@@ -150,7 +152,7 @@ func TestFingerprint(t *testing.T) {
 		"a masked value":             func(a *approval) { inputs(a, deployment)["login"] = "password=hunter2" },
 		"a secret in the config":     func(a *approval) { a.config = strings.Replace(a.config, "v1:c:d", "v1:c:e", 1) },
 		"a secret in the state":      func(a *approval) { a.state = strings.Replace(a.state, "v1:a:b", "v1:a:c", 1) },
-		"whether a value is secret":  func(a *approval) { inputs(a, secret)["data"] = hidden },
+		"whether a value is secret":  func(a *approval) { inputs(a, secret)["data"] = run.Hidden },
 		"the order of a list":        func(a *approval) { inputs(a, deployment)["args"] = []any{"two", "one"} },
 		"one value more":             func(a *approval) { inputs(a, deployment)["extra"] = nil },
 		"a name that a person chose": func(a *approval) { inputs(a, fixed)["name"] = "fixed-7654321" },
@@ -175,7 +177,7 @@ func TestFingerprint(t *testing.T) {
 		"the protection":       func(a *approval) { a.steps[deployment].New.Protect = true },
 		"what is replaced":     func(a *approval) { a.steps[replace].Old.Inputs = object{"location": "c"} },
 		"the image":            func(a *approval) { a.image = strings.ReplaceAll(imageV1, "0", "1") },
-		"the configured image": func(a *approval) { a.image = configured },
+		"the configured image": func(a *approval) { a.image = run.Configured },
 		"the commit":           func(a *approval) { a.commit = "1123456789" },
 	} {
 		a := theApproval(n)
@@ -205,7 +207,7 @@ func TestSummaryIsWhole(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%d bytes: got %v, want %q", size, err, want)
 		}
-		if strings.Contains(out, "the end") != (want == "") || len(out) > maxSummary {
+		if strings.Contains(out, "the end") != (want == "") || len(out) > 1<<20 {
 			t.Errorf("a value of %d bytes is in a text of %d bytes", size, len(out))
 		}
 	}

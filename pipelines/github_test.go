@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"hello-timber/pipelines/deploy"
+	"hello-timber/pipelines/run"
 )
 
 // hub is a GitHub of one repository, o/r, that remembers what was posted.
@@ -84,8 +85,8 @@ func (h *hub) list(posts *[]map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var page int
 		fmt.Sscan(r.FormValue("page"), &page)
-		from := min((page-1)*perPage, len(*posts))
-		json.NewEncoder(w).Encode((*posts)[from:min(from+perPage, len(*posts))])
+		from := min((page-1)*100, len(*posts))
+		json.NewEncoder(w).Encode((*posts)[from:min(from+100, len(*posts))])
 	}
 }
 
@@ -119,42 +120,53 @@ func (h *hub) write(t *testing.T, posts *[]map[string]any, key string) http.Hand
 
 func (h *hub) user() map[string]any { return map[string]any{"login": h.login} }
 
-// client is a caller of the hub that does not really wait.
-func (h *hub) client() github {
-	return github{h.URL, "o/r", "secret-token", func(context.Context, time.Duration) error { return nil }}
-}
-
-const marker = "<!-- hello-timber: preview -->"
-
-func (h *hub) comment(t *testing.T, text string) string {
+// comment runs make comment for a commit, which is the last one of its pull request, and
+// returns where the comment is. Its text has the commit.
+func (h *hub) comment(t *testing.T, commit string) string {
 	t.Helper()
-	where, err := h.client().publish(t.Context(), "/issues/7/comments", "/issues/comments/%d", text, map[string]any{})
+	where, err := h.tryComment(t, commit)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return where
 }
 
-func text(body string) string { return marker + "\n" + body }
+func (h *hub) tryComment(t *testing.T, commit string) (string, error) {
+	t.Helper()
+	h.head = commit
+	r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7", "COMMIT": commit})
+	out, _, err := r.run(t, "comment")
+	return strings.TrimSpace(out), err
+}
+
+const (
+	marker        = "<!-- hello-timber: preview -->"
+	first, second = "1111111", "2222222"
+)
+
+// isOf reports whether a comment is about a commit.
+func isOf(comment map[string]any, commit string) bool {
+	return strings.Contains(fmt.Sprint(comment["body"]), "Preview of `"+commit+"`")
+}
 
 // One comment of this token's own, found among many, with the last run's text.
 func TestComment(t *testing.T) {
 	for _, login := range []string{"github-actions[bot]", "acme-timber[bot]", "timber-bot"} {
 		h := newHub(t)
 		h.login = login
-		for i := range 2 * perPage {
+		for i := range 200 {
 			h.comments = append(h.comments, map[string]any{"id": 1000 + i, "body": "talk about " + marker, "user": h.user()})
 		}
-		stranger := map[string]any{"id": 5, "body": text("a stranger's"), "user": map[string]any{"login": "stranger"}}
+		stranger := map[string]any{"id": 5, "body": marker + "\na stranger's", "user": map[string]any{"login": "stranger"}}
 		h.comments = append(h.comments, stranger)
-		where := h.comment(t, text("first"))
-		if again := h.comment(t, text("second")); again != where || where == "" {
+		where := h.comment(t, first)
+		if again := h.comment(t, second); again != where || where == "" {
 			t.Errorf("first at %q, then at %q", where, again)
 		}
-		if body := fmt.Sprint(h.comments[201]["body"]); body != text("second") {
-			t.Errorf("the comment is %q", body)
+		if !isOf(h.comments[201], second) {
+			t.Errorf("the comment is %q", h.comments[201])
 		}
-		if stranger["body"] != text("a stranger's") {
+		if stranger["body"] != marker+"\na stranger's" {
 			t.Errorf("a stranger's comment is now %q", stranger["body"])
 		}
 	}
@@ -197,10 +209,10 @@ func TestRetries(t *testing.T) {
 		answer string
 		tries  int
 	}{
-		"bad gateway":          {http.StatusBadGateway, nil, "", attempts},
-		"too many":             {http.StatusTooManyRequests, map[string]string{"Retry-After": "1"}, "", attempts},
-		"secondary rate limit": {http.StatusForbidden, nil, `{"message":"You have exceeded a secondary rate limit"}`, attempts},
-		"no requests left":     {http.StatusForbidden, map[string]string{"X-RateLimit-Remaining": "0"}, "", attempts},
+		"bad gateway":          {http.StatusBadGateway, nil, "", 6},
+		"too many":             {http.StatusTooManyRequests, map[string]string{"Retry-After": "1"}, "", 6},
+		"secondary rate limit": {http.StatusForbidden, nil, `{"message":"You have exceeded a secondary rate limit"}`, 6},
+		"no requests left":     {http.StatusForbidden, map[string]string{"X-RateLimit-Remaining": "0"}, "", 6},
 		"forbidden":            {http.StatusForbidden, nil, `{"message":"Must have admin rights"}`, 1},
 		"invalid":              {http.StatusUnprocessableEntity, nil, "", 1},
 	} {
@@ -220,7 +232,7 @@ func TestRetries(t *testing.T) {
 					http.Error(w, tt.answer, tt.status)
 					return true
 				}
-				_, err := h.client().publish(t.Context(), "/issues/7/comments", "/issues/comments/%d", text("x"), map[string]any{})
+				_, err := h.tryComment(t, first)
 				if want := tt.tries; passes && want > 1 {
 					if err != nil || tries != 3 {
 						t.Errorf("after a while: %v in %d tries", err, tries)
@@ -237,15 +249,15 @@ func TestRetries(t *testing.T) {
 // runs that post at once leave one comment with the last one's text.
 func TestCommentRaces(t *testing.T) {
 	h := newHub(t)
-	h.comment(t, text("first"))
+	h.comment(t, first)
 	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPatch {
 			h.comments, h.fail = nil, nil
 		}
 		return false
 	}
-	h.comment(t, text("second"))
-	if len(h.comments) != 1 || h.comments[0]["body"] != text("second") {
+	h.comment(t, second)
+	if len(h.comments) != 1 || !isOf(h.comments[0], second) {
 		t.Errorf("there are %v", h.comments)
 	}
 
@@ -254,13 +266,13 @@ func TestCommentRaces(t *testing.T) {
 		if r.Method == http.MethodPost {
 			h.fail = nil
 			for i, run := range []string{"3", "1"} { // the other runs were faster
-				h.comments = append(h.comments, map[string]any{"id": i + 1, "body": text("run " + run), "user": h.user()})
+				h.comments = append(h.comments, map[string]any{"id": i + 1, "body": marker + "\nrun " + run, "user": h.user()})
 			}
 		}
 		return false
 	}
-	h.comment(t, text("run 2"))
-	if len(h.comments) != 1 || h.comments[0]["id"] != 1 || h.comments[0]["body"] != text("run 2") {
+	h.comment(t, second)
+	if len(h.comments) != 1 || h.comments[0]["id"] != 1 || !isOf(h.comments[0], second) {
 		t.Errorf("there are %v", h.comments)
 	}
 }
@@ -412,9 +424,9 @@ func TestSettings(t *testing.T) {
 		if strings.HasPrefix(tt.want, "PROVIDER") {
 			places = strings.Replace(places, "=p", "=", 1)
 		}
-		writeFile(t, filepath.Join(r.folder, googleFile), places)
+		writeFile(t, filepath.Join(r.folder, run.GoogleFile), places)
 		if strings.HasPrefix(tt.want, "no checksum") {
-			writeFile(t, filepath.Join(r.folder, sumsFile), "?"+sumOf)
+			writeFile(t, filepath.Join(r.folder, run.SumsFile), "?"+sumOf)
 		}
 		_, _, err := r.run(t, "settings")
 		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "Fix: ") && !strings.Contains(err.Error(), "GET")) {
@@ -425,7 +437,7 @@ func TestSettings(t *testing.T) {
 
 // Promotion accepts what main's deploy workflow built on main, in dev's repository.
 func TestVerify(t *testing.T) {
-	args := strings.Join(verifyArgs(imageV1, "o/r"), " ")
+	args := strings.Join(deploy.VerifyArgs(imageV1, "o/r"), " ")
 	for _, want := range []string{
 		"--cert-identity https://github.com/o/r/.github/workflows/deploy.yml@refs/heads/main", "--source-ref refs/heads/main", "--repo o/r", "oci://" + imageV1,
 	} {
@@ -446,7 +458,7 @@ func TestVerify(t *testing.T) {
 	}
 	repository, _, _ := strings.Cut(imageV1, "@")
 	r := newRunner(t, map[string]string{"IMAGE": imageV1})
-	writeFile(t, filepath.Join(r.folder, googleFile), "IMAGES="+repository+"\n")
+	writeFile(t, filepath.Join(r.folder, run.GoogleFile), "IMAGES="+repository+"\n")
 	if _, log, err := r.run(t, "verify"); err != nil {
 		t.Fatal(err, log)
 	}
@@ -462,7 +474,7 @@ func TestVerify(t *testing.T) {
 	for file, want := range map[string]string{
 		"IMAGES=europe-west1-docker.pkg.dev/evil/hello-timber-dev/timber-tutorial\n": "where dev pushes", "IMAGES=\n": `IMAGES="" is not a repository`,
 	} {
-		writeFile(t, filepath.Join(r.folder, googleFile), file)
+		writeFile(t, filepath.Join(r.folder, run.GoogleFile), file)
 		if _, _, err := r.run(t, "verify", "IMAGES="+repository); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("with %q: %v", file, err)
 		}
@@ -497,7 +509,7 @@ func TestVersion(t *testing.T) {
 		{"six", "imageVersion: v3", "none", "compare app/ with none"},
 	} {
 		write("app/main.go", step.app)
-		write(devConfig, "config:\n  shop:"+step.config+"\n")
+		write("Pulumi.dev.yaml", "config:\n  shop:"+step.config+"\n")
 		git(t, folder, "add", ".")
 		git(t, folder, "commit", "--quiet", "--message", "step")
 		r := &runner{folder: folder, env: map[string]string{"BASE": step.base}}

@@ -30,7 +30,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/signal"
@@ -38,90 +37,48 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"hello-timber/pipelines/deploy"
+	"hello-timber/pipelines/github"
+	"hello-timber/pipelines/plan"
+	"hello-timber/pipelines/run"
+	"hello-timber/pipelines/summary"
 )
 
-// pipeline is one run of this command.
-type pipeline struct {
-	// lookup reads an environment variable.
-	lookup func(name string) (string, bool)
-	// out takes the result, log everything else.
-	out, log io.Writer
-	// folder is the root of the repository.
-	folder string
-	// pulumi is the Pulumi CLI, or nil for the one on the PATH.
-	pulumi auto.PulumiCommand
-	// prepared are the stacks of this machine that are ready.
-	prepared map[string]bool
-}
-
-var commands = map[string]func(*pipeline, context.Context) error{
-	"comment":  (*pipeline).comment,
-	"cost":     (*pipeline).cost,
-	"deploy":   (*pipeline).deploy,
-	"destroy":  (*pipeline).destroy,
-	"drift":    (*pipeline).drift,
-	"image":    (*pipeline).image,
-	"issue":    (*pipeline).issue,
-	"notes":    (*pipeline).notes,
-	"preview":  (*pipeline).preview,
-	"release":  (*pipeline).release,
-	"sbom":     (*pipeline).sbom,
-	"settings": (*pipeline).settings,
-	"summary":  (*pipeline).summary,
-	"verify":   (*pipeline).verify,
-	"version":  (*pipeline).version,
+var commands = map[string]func(context.Context, *run.Pipeline) error{
+	"comment":  github.Comment,
+	"cost":     plan.Cost,
+	"deploy":   deploy.Deploy,
+	"destroy":  deploy.Destroy,
+	"drift":    deploy.Drift,
+	"image":    deploy.Image,
+	"issue":    github.Issue,
+	"notes":    github.Notes,
+	"preview":  plan.Preview,
+	"release":  github.Release,
+	"sbom":     deploy.SBOM,
+	"settings": github.Settings,
+	"summary":  summary.Summary,
+	"verify":   deploy.Verify,
+	"version":  deploy.Version,
 }
 
 func main() {
 	// The first signal asks pulumi to stop after the operations in flight; the second ends this process.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	p := &pipeline{lookup: os.LookupEnv, out: os.Stdout, log: os.Stderr, folder: ".", prepared: map[string]bool{}}
-	if err := p.run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, mask(err.Error()))
+	p := &run.Pipeline{Lookup: os.LookupEnv, Out: os.Stdout, Log: os.Stderr, Folder: ".", Pause: run.Sleep}
+	if err := start(ctx, p, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, run.Mask(err.Error()))
 		os.Exit(1)
 	}
 }
 
-func (p *pipeline) run(ctx context.Context, args []string) error {
+func start(ctx context.Context, p *run.Pipeline, args []string) error {
 	if len(args) == 1 {
 		if command := commands[args[0]]; command != nil {
-			return command(p, ctx)
+			return command(ctx, p)
 		}
 	}
 	names := strings.Join(slices.Sorted(maps.Keys(commands)), "|")
 	return errors.New("usage: go run ./pipelines " + names)
-}
-
-// env is the value of an environment variable, or empty.
-func (p *pipeline) env(name string) string {
-	value, _ := p.lookup(name)
-	return value
-}
-
-// report hands values to the steps that follow on GitHub Actions.
-func (p *pipeline) report(values map[string]string) error {
-	var text strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if strings.ContainsAny(values[name], "\r\n") {
-			return fmt.Errorf("the output %s has several lines: %q", name, values[name])
-		}
-		fmt.Fprintf(&text, "%s=%s\n", name, values[name])
-	}
-	return p.appendTo("GITHUB_OUTPUT", text.String())
-}
-
-// appendTo adds text to the file that a variable names, if it is set.
-func (p *pipeline) appendTo(variable, text string) error {
-	path := p.env(variable)
-	if path == "" {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(text)
-	return errors.Join(err, file.Close())
 }

@@ -76,9 +76,9 @@ func TestMakeExpandsNothing(t *testing.T) {
 // system sets it.
 func TestTypedNames(t *testing.T) {
 	names := typed(t)
-	read := regexp.MustCompile(`p\.(?:env|lookup|named|appendTo)\("([A-Z_]+)"`)
+	read := regexp.MustCompile(`p\.(?:Env|Lookup|Named|AppendTo)\("([A-Z_]+)"`)
 	found := 0
-	for file, text := range filesOf(t, 10, "*.go") {
+	for file, text := range filesOf(t, 10, "*/*.go") {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hello-timber/pipelines/run"
 )
 
 const sumOf = "  pulumi-resource-kubernetes-v4.25.0-linux-amd64.tar.gz\n"
@@ -35,7 +37,7 @@ func TestInstallPlugins(t *testing.T) {
 			}
 			writeFile(t, filepath.Join(home, "plugins", tt.folder, "file"), "")
 			r := newRunner(t, map[string]string{"STACK": "dev"})
-			writeFile(t, filepath.Join(r.folder, sumsFile), tt.sums)
+			writeFile(t, filepath.Join(r.folder, run.SumsFile), tt.sums)
 			r.pulumi.refuses = tt.complaint != ""
 			_, _, err := r.run(t, "preview")
 			if (err == nil) != (tt.complaint == "") || err != nil && !strings.Contains(err.Error(), tt.complaint) {
@@ -60,11 +62,11 @@ func TestPluginSums(t *testing.T) {
 		want = append(want, found[1]+" "+found[2]+" linux-amd64")
 	}
 	got := map[string]string{}
-	for _, found := range archiveLine.FindAllStringSubmatch(string(filesOf(t, 1, "plugins.sums")["plugins.sums"]), -1) {
+	for _, found := range run.ArchiveLine.FindAllStringSubmatch(string(filesOf(t, 1, "plugins.sums")["plugins.sums"]), -1) {
 		got[strings.Join(found[2:], " ")] = found[1]
 	}
 	if names := slices.Sorted(maps.Keys(got)); len(want) == 0 || !slices.Equal(names, slices.Sorted(slices.Values(want))) {
-		t.Errorf("%s has %q, %s requires %q", sumsFile, names, module, want)
+		t.Errorf("%s has %q, %s requires %q", run.SumsFile, names, module, want)
 	}
 	for name, sum := range got {
 		if strings.HasPrefix(name, "kubernetes ") && !strings.Contains(string(filesOf(t, 1, archives)[archives]), `"`+sum+`"`) {
@@ -78,10 +80,10 @@ func TestPinPlugins(t *testing.T) {
 	const document = "../docs/pipelines.md"
 	loop := regexp.MustCompile(`(?ms)^sed -n [^\n]+plugins\.sums .*?^done$`).Find(filesOf(t, 1, document)[document])
 	if loop == nil {
-		t.Fatalf("%s has no loop over %s", document, sumsFile)
+		t.Fatalf("%s has no loop over %s", document, run.SumsFile)
 	}
 	folder := t.TempDir()
-	writeFile(t, filepath.Join(folder, sumsFile), "# ? is missing\n?"+sumOf+hex64+strings.Replace(sumOf, "kubernetes", "gcp", 1))
+	writeFile(t, filepath.Join(folder, run.SumsFile), "# ? is missing\n?"+sumOf+hex64+strings.Replace(sumOf, "kubernetes", "gcp", 1))
 	writeFile(t, filepath.Join(folder, "curl"), "#!/bin/sh\nfor address; do :; done\nprintf %s \"$address\"\n")
 	if err := os.Chmod(filepath.Join(folder, "curl"), 0o700); err != nil {
 		t.Fatal(err)
@@ -93,7 +95,7 @@ func TestPinPlugins(t *testing.T) {
 	}
 	published := sha256.Sum256([]byte("https://api.pulumi.com/releases/plugins/" + strings.TrimSpace(sumOf)))
 	want := "# ? is missing\n" + hex.EncodeToString(published[:]) + sumOf + hex64 + strings.Replace(sumOf, "kubernetes", "gcp", 1)
-	if got := string(filesOf(t, 1, filepath.Join(folder, sumsFile))[filepath.Join(folder, sumsFile)]); got != want {
+	if got := string(filesOf(t, 1, filepath.Join(folder, run.SumsFile))[filepath.Join(folder, run.SumsFile)]); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

@@ -12,11 +12,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"hello-timber/pipelines/run"
 )
 
 // fakePulumi answers like the Pulumi CLI, with events that a real one wrote.
@@ -207,8 +210,8 @@ func everyStack(t *testing.T) (*fakePulumi, string) {
 	if err := os.WriteFile(filepath.Join(folder, "Pulumi.yaml"), []byte("name: hello-timber\nruntime: go\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(folder, googleFile), "BACKEND=\nIMAGES=\n")
-	writeFile(t, filepath.Join(folder, sumsFile), "")
+	writeFile(t, filepath.Join(folder, run.GoogleFile), "BACKEND=\nIMAGES=\n")
+	writeFile(t, filepath.Join(folder, run.SumsFile), "")
 	return f, folder
 }
 
@@ -245,9 +248,10 @@ func (r *runner) run(t *testing.T, command string, env ...string) (out, log stri
 		}
 	}
 	var stdout, stderr strings.Builder
-	p := &pipeline{folder: r.folder, out: &stdout, log: &stderr, pulumi: r.pulumi, prepared: map[string]bool{},
-		lookup: func(name string) (string, bool) { value, ok := all[name]; return value, ok }}
-	err = p.run(t.Context(), []string{command})
+	p := &run.Pipeline{Folder: r.folder, Out: &stdout, Log: &stderr, Pulumi: r.pulumi,
+		Lookup: func(name string) (string, bool) { value, ok := all[name]; return value, ok },
+		Pause:  func(context.Context, time.Duration) error { return nil }}
+	err = start(t.Context(), p, []string{command})
 	return stdout.String(), stderr.String(), err
 }
 
@@ -262,7 +266,7 @@ func TestBackend(t *testing.T) {
 		{"dev", "IMAGES=\n", "", "pipelines/google.env has no line BACKEND="},
 	} {
 		r := newRunner(t, map[string]string{"STACK": tt.stack, "BACKEND": "gs://evil-"})
-		writeFile(t, filepath.Join(r.folder, googleFile), tt.file)
+		writeFile(t, filepath.Join(r.folder, run.GoogleFile), tt.file)
 		_, _, err := r.run(t, "preview")
 		if tt.complaint != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.complaint) || len(r.pulumi.calls) > 0 {
@@ -312,7 +316,7 @@ func TestNames(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{nil, {"propose"}, {"deploy", "prod"}} {
-		if err := (&pipeline{}).run(t.Context(), args); err == nil || !strings.Contains(err.Error(), "usage: ") {
+		if err := start(t.Context(), &run.Pipeline{}, args); err == nil || !strings.Contains(err.Error(), "usage: ") {
 			t.Errorf("%q: got %v", args, err)
 		}
 	}
@@ -604,39 +608,4 @@ func TestDrift(t *testing.T) {
 			t.Errorf("the program runs: %s", calls)
 		}
 	}
-}
-
-// The CLI never selects a stack, and an interrupted one ends by itself.
-func TestCLI(t *testing.T) {
-	tools := t.TempDir()
-	// The signal may come before the next command starts, so none is longer than a tenth of a second.
-	script := "#!/bin/sh\necho \"$@\" $PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION\n[ \"$4\" = up ] || exit 0\nset waiting\ntrap 'echo interrupted; set done' INT\n" +
-		"echo ready >&2\nfor _ in $(seq 90); do [ \"$1\" = done ] || sleep 0.1; done\necho ended\n"
-	if err := os.WriteFile(filepath.Join(tools, "pulumi"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
-	out, _, code, err := cli{}.Run(t.Context(), ".", nil, nil, nil, []string{"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=false"}, "stack", "select", "--stack", "prod")
-	if out != "--non-interactive stack --stack prod true\n" || code != 0 || err != nil {
-		t.Errorf("got %q, %d, %v", out, code, err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ready := writer(func(text string) {
-		if strings.Contains(text, "ready") {
-			cancel()
-		}
-	})
-	out, _, _, err = cli{}.Run(ctx, ".", nil, nil, []io.Writer{ready}, nil, "--stack", "prod", "up")
-	if strings.Count(out, "interrupted") != 1 || !strings.HasSuffix(out, "ended\n") || err == nil {
-		t.Errorf("got %q, %v", out, err)
-	}
-}
-
-// writer is a function that takes what is written.
-type writer func(text string)
-
-func (w writer) Write(text []byte) (int, error) {
-	w(string(text))
-	return len(text), nil
 }

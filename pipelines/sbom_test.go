@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hello-timber/pipelines/deploy"
 )
 
 // The list of what is in an image is what its programs were linked from: here of this
@@ -47,12 +49,12 @@ func TestSBOM(t *testing.T) {
 		}
 	}
 	outputs := filepath.Join(t.TempDir(), "outputs")
-	read := func() bom {
+	read := func() deploy.BOM {
 		t.Helper()
 		if _, _, err := r.run(t, "sbom", "GITHUB_OUTPUT="+outputs); err != nil {
 			t.Fatal(err)
 		}
-		var list bom
+		var list deploy.BOM
 		text, err := os.ReadFile(filepath.Join(r.folder, "bin", "sbom.json"))
 		if err == nil {
 			err = json.Unmarshal(text, &list)
@@ -65,12 +67,12 @@ func TestSBOM(t *testing.T) {
 	export(map[string]string{"timber": string(program), "bin/sh": "#!/bin/sh\n", "etc/passwd": "root"})
 	list := read()
 	std := strings.TrimPrefix(runtime.Version(), "go")
-	for _, want := range []component{{"application", "/timber", "", ""}, {"library", "std", std, "pkg:golang/std@" + std}} {
+	for _, want := range []deploy.Component{{"application", "/timber", "", ""}, {"library", "std", std, "pkg:golang/std@" + std}} {
 		if !slices.Contains(list.Components, want) {
 			t.Errorf("the list has %v, not %v", list.Components, want)
 		}
 	}
-	sdk := slices.IndexFunc(list.Components, func(c component) bool { return c.Name == "github.com/pulumi/pulumi/sdk/v3" })
+	sdk := slices.IndexFunc(list.Components, func(c deploy.Component) bool { return c.Name == "github.com/pulumi/pulumi/sdk/v3" })
 	if sdk < 0 || !strings.HasPrefix(list.Components[sdk].PURL, "pkg:golang/github.com/pulumi/pulumi/sdk/v3@v3.") {
 		t.Errorf("the list has %v, not Pulumi's SDK", list.Components)
 	}

@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"hello-timber/pipelines/github"
+	"hello-timber/pipelines/run"
 )
 
 // The repository's own workflows and actions keep the rules below, which
@@ -42,7 +45,7 @@ func TestStackLists(t *testing.T) {
 			for _, found := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(filesOf(t, 1, file)[file]), -1) {
 				stacks = append(stacks, strings.Fields(strings.ReplaceAll(found[1], ",", " "))...)
 			}
-			want := deployEnvironments
+			want := run.DeployEnvironments
 			if file == "../.drone.yml" { // where every writer reaches every stack
 				want = slices.DeleteFunc(slices.Clone(want), func(stack string) bool { return stack == "prod" })
 			}
@@ -132,12 +135,12 @@ func TestTimeouts(t *testing.T) {
 func TestRequiredChecks(t *testing.T) {
 	const workflow, document = "../.github/workflows/test.yml", "../docs/pipelines.md"
 	jobs := slices.Sorted(maps.Keys(jobsOf(parse(filesOf(t, 1, workflow)[workflow]))))
-	if want := slices.Sorted(slices.Values(requiredChecks)); !slices.Equal(jobs, want) {
+	if want := slices.Sorted(slices.Values(github.RequiredChecks)); !slices.Equal(jobs, want) {
 		t.Errorf("%s has the jobs %q, want %q", workflow, jobs, want)
 	}
 	text := string(filesOf(t, 1, document)[document])
-	for _, check := range requiredChecks {
-		if !strings.Contains(text, fmt.Sprintf(`{"context": "%s", "integration_id": %d}`, check, actionsApp)) {
+	for _, check := range github.RequiredChecks {
+		if !strings.Contains(text, fmt.Sprintf(`{"context": "%s", "integration_id": %d}`, check, github.ActionsApp)) {
 			t.Errorf("%s does not require %s", document, check)
 		}
 	}

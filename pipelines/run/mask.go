@@ -1,11 +1,11 @@
-package main
+package run
 
 import (
 	"regexp"
 	"strings"
 )
 
-const hidden = "[secret]"
+const Hidden = "[secret]"
 
 // secrets are the shapes of credentials that a provider or a build may print.
 // Pulumi masks what the program marks as secret; this catches the rest.
@@ -56,19 +56,19 @@ var assigned = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([\w.~+/-]{12,}=*)`),
 }
 
-// mask hides what looks like a credential.
-func mask(text string) string {
+// Mask hides what looks like a credential.
+func Mask(text string) string {
 	for _, shape := range secrets {
-		text = shape.ReplaceAllString(text, hidden)
+		text = shape.ReplaceAllString(text, Hidden)
 	}
 	for _, shape := range assigned {
 		text = shape.ReplaceAllStringFunc(text, func(found string) string {
 			at := shape.FindStringSubmatchIndex(found)
 			switch value := found[at[4]:at[5]]; {
-			case strings.HasPrefix(strings.TrimLeft(value, `"'\`), hidden[:7]), value == "true", value == "false", value == "null":
+			case strings.HasPrefix(strings.TrimLeft(value, `"'\`), Hidden[:7]), value == "true", value == "false", value == "null":
 				return found
 			}
-			return found[:at[4]] + hidden + found[at[5]:]
+			return found[:at[4]] + Hidden + found[at[5]:]
 		})
 	}
 	return text
@@ -76,10 +76,10 @@ func mask(text string) string {
 
 var secretPath = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|authorization)(?:"\])?$`).MatchString
 
-// maskAt hides the text of a property whose path says that it is a secret.
-func maskAt(path, text string) string {
-	if secretPath(path) && strings.HasPrefix(text, `"`) && text != `"`+hidden+`"` {
-		return hidden
+// MaskAt hides the text of a property whose path says that it is a secret.
+func MaskAt(path, text string) string {
+	if secretPath(path) && strings.HasPrefix(text, `"`) && text != `"`+Hidden+`"` {
+		return Hidden
 	}
 	return text
 }

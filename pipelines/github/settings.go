@@ -1,4 +1,4 @@
-package main
+package github
 
 import (
 	"context"
@@ -7,39 +7,38 @@ import (
 	"net/http"
 	"path"
 	"slices"
+
+	"hello-timber/pipelines/run"
 )
 
-// deployEnvironments are those whose jobs get a credential that changes a stack, and
-// watchPrefix begins the names of those whose jobs may only read it. In
+// watchPrefix begins the names of the environments whose jobs may only read a stack. In
 // approvalEnvironment a reviewer approves prod.
-var deployEnvironments = []string{"dev", "staging", "prod"}
-
 const (
 	watchPrefix         = "watch-"
 	approvalEnvironment = "prod-approval"
 )
 
-// requiredChecks are the jobs of test.yml, which the GitHub app of Actions reports.
-var requiredChecks = []string{"test", "lint", "vulnerabilities", "version"}
+// RequiredChecks are the jobs of test.yml, which the GitHub app of Actions reports.
+var RequiredChecks = []string{"test", "lint", "vulnerabilities", "version"}
 
-const actionsApp = 15368
+const ActionsApp = 15368
 
-// settings checks what docs/pipelines.md has an administrator set on GitHub: where
+// Settings checks what docs/pipelines.md has an administrator set on GitHub: where
 // GitHub refuses a rule because of the plan, the pipelines must not be switched on.
-func (p *pipeline) settings(ctx context.Context) error {
-	hub, err := p.github()
+func Settings(ctx context.Context, p *run.Pipeline) error {
+	hub, err := hubOf(p)
 	if err != nil {
 		return err
 	}
-	problems := []error{p.places()}
-	for _, name := range deployEnvironments {
+	problems := []error{p.Places()}
+	for _, name := range run.DeployEnvironments {
 		problems = append(problems, hub.environment(ctx, name), hub.environment(ctx, watchPrefix+name))
 	}
 	problems = append(problems, hub.environment(ctx, approvalEnvironment), hub.owners(ctx), hub.mainRules(ctx), hub.actions(ctx), hub.forks(ctx), hub.enabled(ctx))
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	fmt.Fprintln(p.out, "environments, approval, code owners, workflows, the rules of main, and those of Actions and forks are as docs/pipelines.md needs them")
+	fmt.Fprintln(p.Out, "environments, approval, code owners, workflows, the rules of main, and those of Actions and forks are as docs/pipelines.md needs them")
 	return nil
 }
 
@@ -151,10 +150,10 @@ func (g github) mainRules(ctx context.Context) error {
 			problems = append(problems, fmt.Errorf("main: %s. %s", want.what, fix))
 		}
 	}
-	for _, want := range requiredChecks {
+	for _, want := range RequiredChecks {
 		requires := func(r rule) bool {
 			for _, check := range r.Parameters.Checks {
-				if check.Context == want && check.App == actionsApp {
+				if check.Context == want && check.App == ActionsApp {
 					return true
 				}
 			}
@@ -162,7 +161,7 @@ func (g github) mainRules(ctx context.Context) error {
 		}
 		if !slices.ContainsFunc(rules, requires) {
 			missing++
-			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s of GitHub Actions (integration_id %d). %s", want, actionsApp, fix))
+			problems = append(problems, fmt.Errorf("main: a pull request need not pass the check %s of GitHub Actions (integration_id %d). %s", want, ActionsApp, fix))
 		}
 	}
 	if missing == 0 { // without the rulesets that may be bypassed

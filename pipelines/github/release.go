@@ -1,4 +1,4 @@
-package main
+package github
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"hello-timber/pipelines/run"
 )
 
 // versionLine begins a version's part of a changelog: ## [1.2.0] - 2026-11-25
@@ -63,30 +65,30 @@ func fenceAfter(open, line string) string {
 	return open
 }
 
-// notes checks that TAG can be released, before an hour of tests: it has notes,
+// Notes checks that TAG can be released, before an hour of tests: it has notes,
 // and its commit is merged. It prints the notes.
-func (p *pipeline) notes(ctx context.Context) error {
-	_, _, text, err := p.releasable(ctx)
+func Notes(ctx context.Context, p *run.Pipeline) error {
+	_, _, text, err := releasable(ctx, p)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(p.out, text)
+	fmt.Fprint(p.Out, text)
 	return nil
 }
 
 // releasable returns TAG and its notes, and fails unless its commit is merged.
-func (p *pipeline) releasable(ctx context.Context) (hub github, tag, notes string, err error) {
-	if tag, err = p.named("TAG", isTag, "v and a version with three numbers", "v1.2.0"); err != nil {
+func releasable(ctx context.Context, p *run.Pipeline) (hub github, tag, notes string, err error) {
+	if tag, err = p.Named("TAG", run.IsTag, "v and a version with three numbers", "v1.2.0"); err != nil {
 		return hub, "", "", err
 	}
-	text, err := os.ReadFile(filepath.Join(p.folder, "CHANGELOG.md"))
+	text, err := os.ReadFile(filepath.Join(p.Folder, "CHANGELOG.md"))
 	if err != nil {
 		return hub, "", "", err
 	}
 	if notes, err = releaseNotes(string(text), tag); err != nil {
 		return hub, "", "", err
 	}
-	if hub, err = p.github(); err != nil {
+	if hub, err = hubOf(p); err != nil {
 		return hub, "", "", err
 	}
 	return hub, tag, notes, hub.merged(ctx, tag)
@@ -104,9 +106,9 @@ func (g github) merged(ctx context.Context, tag string) error {
 	return nil
 }
 
-// release publishes TAG on GitHub with its notes. It may be run again.
-func (p *pipeline) release(ctx context.Context) error {
-	hub, tag, notes, err := p.releasable(ctx)
+// Release publishes TAG on GitHub with its notes. It may be run again.
+func Release(ctx context.Context, p *run.Pipeline) error {
+	hub, tag, notes, err := releasable(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -125,6 +127,6 @@ func (p *pipeline) release(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("release %s", tag), err)
 	}
-	fmt.Fprintln(p.out, release.URL)
+	fmt.Fprintln(p.Out, release.URL)
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -40,26 +41,26 @@ func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []i
 	return outText.String(), errText.String(), command.ProcessState.ExitCode(), err
 }
 
-// openStack opens STACK.
-func (p *pipeline) openStack(ctx context.Context) (*auto.Stack, error) {
-	name, err := p.stack()
+// OpenStack opens STACK.
+func (p *Pipeline) OpenStack(ctx context.Context) (*auto.Stack, error) {
+	name, err := p.Stack()
 	if err != nil {
 		return nil, err
 	}
-	return p.open(ctx, name)
+	return p.Open(ctx, name)
 }
 
-// open returns a stack, ready for commands. A stack of this machine is created.
-func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
-	options := []auto.LocalWorkspaceOption{auto.WorkDir(p.folder)}
-	if isLocal(name) && !p.prepared[name] {
+// Open returns a stack, ready for commands. A stack of this machine is created.
+func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
+	options := []auto.LocalWorkspaceOption{auto.WorkDir(p.Folder)}
+	if IsLocal(name) && !slices.Contains(p.prepared, name) {
 		if err := p.prepare(ctx, name); err != nil {
 			return nil, err
 		}
-		p.prepared[name] = true
+		p.prepared = append(p.prepared, name)
 	}
-	if slices.Contains(deployEnvironments, name) {
-		backend, err := p.google("BACKEND")
+	if slices.Contains(DeployEnvironments, name) {
+		backend, err := p.Google("BACKEND")
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 			options = append(options, auto.EnvVars(map[string]string{"PULUMI_BACKEND_URL": backend + name}))
 		}
 	}
-	command := p.pulumi
+	command := p.Pulumi
 	if command == nil {
 		official, err := auto.NewPulumiCommand(nil)
 		if err != nil {
@@ -75,7 +76,7 @@ func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 		}
 		command = cli{official}
 	}
-	if !isLocal(name) {
+	if !IsLocal(name) {
 		if err := p.installPlugins(ctx, command); err != nil {
 			return nil, err
 		}
@@ -86,30 +87,30 @@ func (p *pipeline) open(ctx context.Context, name string) (*auto.Stack, error) {
 	}
 	stack, err := auto.SelectStack(ctx, name, workspace)
 	if err != nil {
-		return nil, failure("open stack "+name, err)
+		return nil, Failure("open stack "+name, err)
 	}
 	return &stack, nil
 }
 
 // prepare has the commands that follow use the emulator in Google's place.
-func (p *pipeline) prepare(ctx context.Context, name string) error {
+func (p *Pipeline) prepare(ctx context.Context, name string) error {
 	from := "dev"
-	if value, given := p.lookup("FROM"); given {
+	if value, given := p.Lookup("FROM"); given {
 		from = value
 	}
 	if !isStack(from) {
 		return fmt.Errorf("FROM: %q is not %s. Fix: export FROM=dev", from, stackRule)
 	}
-	if err := p.execute(ctx, "make", "--silent", "--no-print-directory", "build"); err != nil {
+	if err := p.Execute(ctx, "make", "--silent", "--no-print-directory", "build"); err != nil {
 		return err
 	}
-	if err := p.execute(ctx, ".emulator/bin/setup", "stack", name, from); err != nil {
+	if err := p.Execute(ctx, ".emulator/bin/setup", "stack", name, from); err != nil {
 		return err
 	}
 	// setup prints the environment as shell commands; this shell has nothing else to read.
 	const script = `eval "$(.emulator/bin/setup env "$1")" && env -0`
 	command := exec.CommandContext(ctx, "sh", "-c", script, "sh", name)
-	command.Dir, command.Stderr = p.folder, p.log
+	command.Dir, command.Stderr = p.Folder, p.Log
 	text, err := command.Output()
 	if err != nil {
 		return fmt.Errorf("read the emulator's environment: %w", err)
@@ -125,26 +126,18 @@ func (p *pipeline) prepare(ctx context.Context, name string) error {
 	return nil
 }
 
-// execute runs a program. Everything that it prints goes to the log.
-func (p *pipeline) execute(ctx context.Context, name string, args ...string) error {
-	command := exec.CommandContext(ctx, name, args...)
-	command.Dir, command.Stdout, command.Stderr = p.folder, p.log, p.log
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return nil
-}
+// Colors are the engine's own marks, such as <{%reset%}>.
+var Colors = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*m`)
 
-// failure is an error of the Automation API without pulumi's whole output, which
+// Failure is an error of the Automation API without pulumi's whole output, which
 // the log has already; of that it keeps what pulumi said last.
-func failure(what string, err error) error {
+func Failure(what string, err error) error {
 	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	for _, line := range slices.Backward(lines) {
-		line = strings.TrimPrefix(strings.TrimSpace(colors.ReplaceAllString(line, "")), "stderr: ")
+		line = strings.TrimPrefix(strings.TrimSpace(Colors.ReplaceAllString(line, "")), "stderr: ")
 		if text, ok := strings.CutPrefix(line, "error: "); ok {
-			return errors.New(what + ": " + mask(text))
+			return errors.New(what + ": " + Mask(text))
 		}
 	}
-	return errors.New(what + ": " + mask(lines[0]))
+	return errors.New(what + ": " + Mask(lines[0]))
 }

@@ -1,4 +1,6 @@
-package main
+// Package github is what is read and written on GitHub: the comment on a pull request, the
+// issue about drift, releases, and the settings that the pipelines rely on.
+package github
 
 import (
 	"bytes"
@@ -13,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"hello-timber/pipelines/run"
 )
 
 // github is one repository on GitHub.
@@ -41,16 +45,16 @@ const (
 	driftLabel = "drift"
 )
 
-func (p *pipeline) github() (github, error) {
-	repository, err := p.named("GITHUB_REPOSITORY", isRepo, "OWNER/NAME", "acme/hello-timber")
+func hubOf(p *run.Pipeline) (github, error) {
+	repository, err := p.Named("GITHUB_REPOSITORY", run.IsRepo, "OWNER/NAME", "acme/hello-timber")
 	if err != nil {
 		return github{}, err
 	}
-	token := p.env("GITHUB_TOKEN")
+	token := p.Env("GITHUB_TOKEN")
 	if token == "" {
 		return github{}, errors.New("GITHUB_TOKEN is not set. Fix: export GITHUB_TOKEN=$(gh auth token)")
 	}
-	return github{cmp.Or(p.env("GITHUB_API_URL"), "https://api.github.com"), repository, token, sleep}, nil
+	return github{cmp.Or(p.Env("GITHUB_API_URL"), "https://api.github.com"), repository, token, p.Pause}, nil
 }
 
 // publish writes text into one of the posts at a path: the oldest of this token's
@@ -254,13 +258,4 @@ func newStatus(request *http.Request, response *http.Response, answer string) *s
 	s.limited = s.code == http.StatusTooManyRequests || s.code == http.StatusForbidden &&
 		(err == nil || response.Header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(answer, "rate limit"))
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -1,11 +1,12 @@
-package main
+package summary
 
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"hello-timber/pipelines/cost"
+	"hello-timber/pipelines/plan"
+	"hello-timber/pipelines/run"
 )
 
 const (
@@ -25,8 +26,8 @@ const (
 	maxMessage  = 2000
 )
 
-// page is one kind of text about stacks.
-type page struct {
+// Page is one kind of text about stacks.
+type Page struct {
 	// marker is the hidden first line by which the text is found again.
 	marker, title, intro string
 	// link leads to the run's log.
@@ -39,9 +40,9 @@ type page struct {
 	summary bool
 }
 
-// previewPage is the comment on a pull request, or the summary of a job.
-func (p *pipeline) previewPage() page {
-	text := page{
+// OfPreview is the comment on a pull request, or the summary of a job.
+func OfPreview(p *run.Pipeline) Page {
+	text := Page{
 		marker: "<!-- hello-timber: preview -->",
 		title:  "Preview",
 		intro:  "What deploying this would change, stack by stack.",
@@ -49,41 +50,42 @@ func (p *pipeline) previewPage() page {
 		more:   "make preview STACK=%s",
 		cost:   true,
 	}
-	if commit := p.env("COMMIT"); isCommit(commit) {
+	if commit := p.Env("COMMIT"); run.IsCommit(commit) {
 		text.title += " of " + code(commit[:7])
 	}
-	text.link = p.runLink()
+	text.link = runLink(p)
 	return text
 }
 
-// driftPage is the issue about the drift of some stacks, of which each set has its own.
-func (p *pipeline) driftPage(plans []plan) page {
-	text := page{
-		marker: "<!-- hello-timber: drift of " + strings.Join(stacksOf(plans), " ") + " -->",
+// OfDrift is the issue about the drift of some stacks, of which each set has its own.
+func OfDrift(p *run.Pipeline, plans []plan.Plan) Page {
+	text := Page{
+		marker: "<!-- hello-timber: drift of " + strings.Join(Stacks(plans), " ") + " -->",
 		title:  "Drift",
 		intro: "What differs in the cloud (`+`) from what was deployed (`-`). Nothing is changed automatically: write the difference into " +
 			"the program, or undo it with `make deploy STACK=STACK IMAGE=deployed`. The issue closes when a later check finds none.",
 		same: "as deployed",
 		more: "make drift STACK=%s",
 	}
-	text.link = p.runLink()
+	text.link = runLink(p)
 	return text
 }
 
-func stacksOf(plans []plan) []string {
+// Stacks are the names of the stacks of some plans.
+func Stacks(plans []plan.Plan) []string {
 	var names []string
-	for _, plan := range plans {
-		names = append(names, plan.Stack)
+	for _, found := range plans {
+		names = append(names, found.Stack)
 	}
 	return names
 }
 
 // runLink is where people see the pipeline's run.
-func (p *pipeline) runLink() string {
-	if run := p.env("GITHUB_RUN_ID"); isNumber(run) {
-		return p.env("GITHUB_SERVER_URL") + "/" + p.env("GITHUB_REPOSITORY") + "/actions/runs/" + run
+func runLink(p *run.Pipeline) string {
+	if number := p.Env("GITHUB_RUN_ID"); run.IsNumber(number) {
+		return p.Env("GITHUB_SERVER_URL") + "/" + p.Env("GITHUB_REPOSITORY") + "/actions/runs/" + number
 	}
-	return p.env("DRONE_BUILD_LINK")
+	return p.Env("DRONE_BUILD_LINK")
 }
 
 // body is a text that never grows beyond what GitHub accepts.
@@ -103,10 +105,10 @@ func (b *body) add(part string) {
 	b.WriteString(part)
 }
 
-// render writes the text in Markdown. What decides comes first, for every stack:
+// Render writes the text in Markdown. What decides comes first, for every stack:
 // counts, then what is replaced or deleted, then errors and warnings. The details
 // share the room that is left. It returns whether everything is there.
-func (p page) render(plans []plan) (text string, whole bool) {
+func (p Page) Render(plans []plan.Plan) (text string, whole bool) {
 	footer := p.footer()
 	room := maxBody
 	if p.summary {
@@ -114,24 +116,24 @@ func (p page) render(plans []plan) (text string, whole bool) {
 	}
 	b := &body{room: room - len(footer) - len(cutNote)}
 	b.add(p.marker + "\n## " + p.title + "\n\n" + p.intro + "\n\n" + p.row("stack", "result", "a month") + p.row("---", "---", "---"))
-	for _, plan := range plans {
-		b.add(p.row(plan.Stack, p.result(plan), plan.amounts()))
+	for _, found := range plans {
+		b.add(p.row(found.Stack, p.result(found), found.Amounts()))
 	}
-	for _, plan := range plans {
-		b.add(cautions(plan))
+	for _, found := range plans {
+		b.add(cautions(found))
 	}
-	for _, plan := range plans {
-		b.add(messages(plan))
+	for _, found := range plans {
+		b.add(messages(found))
 	}
-	var detailed []plan
-	for _, plan := range plans {
-		if len(plan.Changes) > 0 || len(plan.NotCompared) > 0 {
-			detailed = append(detailed, plan)
+	var detailed []plan.Plan
+	for _, found := range plans {
+		if len(found.Changes) > 0 || len(found.NotCompared) > 0 {
+			detailed = append(detailed, found)
 		}
 	}
 	whole = true
-	for i, plan := range detailed {
-		details, all := p.details(plan, b.room/(len(detailed)-i))
+	for i, found := range detailed {
+		details, all := p.details(found, b.room/(len(detailed)-i))
 		b.add(details)
 		whole = whole && all
 	}
@@ -143,7 +145,7 @@ func (p page) render(plans []plan) (text string, whole bool) {
 }
 
 // row is one of the table; what a stack costs is only in some texts.
-func (p page) row(stack, result, amount string) string {
+func (p Page) row(stack, result, amount string) string {
 	if p.cost {
 		result += " | " + amount
 	}
@@ -152,7 +154,7 @@ func (p page) row(stack, result, amount string) string {
 
 const cutNote = "\n**Cut here: too long for GitHub.**\n"
 
-func (p page) footer() string {
+func (p Page) footer() string {
 	if p.link == "" {
 		return ""
 	}
@@ -160,51 +162,51 @@ func (p page) footer() string {
 }
 
 // result is a stack's line in the table.
-func (p page) result(plan plan) string {
+func (p Page) result(found plan.Plan) string {
 	switch {
-	case plan.overBudget() && len(plan.Changes) > 0:
-		return "❌ **over budget**, with: " + plan.counts()
-	case plan.overBudget():
+	case found.OverBudget() && len(found.Changes) > 0:
+		return "❌ **over budget**, with: " + found.Counts()
+	case found.OverBudget():
 		return "❌ **over budget**, and " + p.same
-	case plan.Failed && len(plan.Changes) > 0:
-		return "❌ **failed**, after: " + plan.counts()
-	case plan.Failed:
+	case found.Failed && len(found.Changes) > 0:
+		return "❌ **failed**, after: " + found.Counts()
+	case found.Failed:
 		return "❌ **failed**: whether anything would change is unknown"
-	case plan.NotDeployed:
+	case found.NotDeployed:
 		return "not deployed"
-	case len(plan.with(replaced))+len(plan.with(deleted)) > 0:
-		return "⚠️ **" + plan.counts() + "**"
-	case len(plan.Changes) > 0:
-		return plan.counts()
+	case len(found.With(plan.Replaced))+len(found.With(plan.Deleted)) > 0:
+		return "⚠️ **" + found.Counts() + "**"
+	case len(found.Changes) > 0:
+		return found.Counts()
 	}
 	return p.same
 }
 
 // cautions names what a stack would lose.
-func cautions(plan plan) string {
+func cautions(found plan.Plan) string {
 	var lines []string
-	for _, op := range []op{replaced, deleted} {
-		if list := plan.with(op); len(list) > 0 {
+	for _, op := range []plan.Op{plan.Replaced, plan.Deleted} {
+		if list := found.With(op); len(list) > 0 {
 			lines = append(lines, fmt.Sprintf("> - %s: %s", op, names(list)))
 		}
 	}
 	if lines == nil {
 		return ""
 	}
-	return fmt.Sprintf("\n> [!CAUTION]\n> **%s**\n>\n%s\n", plan.Stack, strings.Join(lines, "\n"))
+	return fmt.Sprintf("\n> [!CAUTION]\n> **%s**\n>\n%s\n", found.Stack, strings.Join(lines, "\n"))
 }
 
 // messages are a stack's errors and warnings.
-func messages(plan plan) string {
+func messages(found plan.Plan) string {
 	var text strings.Builder
 	for _, kind := range []struct {
 		title string
 		list  []string
-	}{{"failed", plan.Errors}, {"warns", plan.Warnings}} {
+	}{{"failed", found.Errors}, {"warns", found.Warnings}} {
 		if len(kind.list) == 0 {
 			continue
 		}
-		fmt.Fprintf(&text, "\n**%s %s:**\n\n", plan.Stack, kind.title)
+		fmt.Fprintf(&text, "\n**%s %s:**\n\n", found.Stack, kind.title)
 		for i, message := range kind.list {
 			if i == maxMessages {
 				fmt.Fprintf(&text, "%d more in the log.\n", len(kind.list)-i)
@@ -221,33 +223,33 @@ func messages(plan plan) string {
 
 // details are what happens to each resource, with the diff folded, and whether the diff
 // is whole.
-func (p page) details(plan plan, room int) (details string, whole bool) {
+func (p Page) details(found plan.Plan, room int) (details string, whole bool) {
 	var text strings.Builder
-	fmt.Fprintf(&text, "\n### %s\n\n", plan.Stack)
-	for _, op := range ops {
-		if list := plan.with(op); len(list) > 0 {
+	fmt.Fprintf(&text, "\n### %s\n\n", found.Stack)
+	for _, op := range plan.Ops {
+		if list := found.With(op); len(list) > 0 {
 			fmt.Fprintf(&text, "- %s: %s\n", op, names(list))
 		}
 	}
-	if why := plan.Costs.Why(); p.cost && why != "" {
+	if why := found.Costs.Why(); p.cost && why != "" {
 		text.WriteString("- a month (list prices of " + cost.Date + "): " + why + "\n")
 	}
-	if len(plan.NotCompared) > 0 {
-		text.WriteString("- not compared, because this check may not read secrets: " + names(plan.NotCompared) + "\n")
+	if len(found.NotCompared) > 0 {
+		text.WriteString("- not compared, because this check may not read secrets: " + names(found.NotCompared) + "\n")
 	}
-	if len(plan.Changes) == 0 {
+	if len(found.Changes) == 0 {
 		return text.String(), true
 	}
 	const before, after = "\n<details><summary>diff</summary>\n\n", "\n</details>\n"
 	text.WriteString(before)
-	all := p.diff(plan)
-	shown := p.cutDiff(all, room-text.Len()-len(after), plan.Stack)
+	all := p.diff(found)
+	shown := p.cutDiff(all, room-text.Len()-len(after), found.Stack)
 	text.WriteString(shown + after)
 	return text.String(), shown == all
 }
 
 // names lists resources, and because of what one is replaced.
-func names(list []change) string {
+func names(list []plan.Change) string {
 	var texts []string
 	for _, c := range list[:min(len(list), maxNames)] {
 		text := code(c.Type + " " + c.Name)
@@ -269,13 +271,13 @@ func names(list []change) string {
 }
 
 // diff writes every property that differs, for GitHub to color.
-func (p page) diff(plan plan) string {
+func (p Page) diff(found plan.Plan) string {
 	var lines []string
-	for _, c := range plan.Changes {
+	for _, c := range found.Changes {
 		lines = append(lines, fmt.Sprintf("@@ %s: %s %s @@", c.Op, printable(c.Type, false), printable(c.Name, false)))
 		for _, property := range c.Properties {
 			if !p.summary {
-				property = property.cut()
+				property = property.Cut()
 			}
 			path := printable(property.Path, false)
 			if property.Replaces {
@@ -293,7 +295,7 @@ func (p page) diff(plan plan) string {
 }
 
 // cutDiff leaves as many whole lines of a diff as there is room for, and says so.
-func (p page) cutDiff(diff string, room int, stack string) string {
+func (p Page) cutDiff(diff string, room int, stack string) string {
 	if len(diff) <= room {
 		return diff
 	}
@@ -309,33 +311,4 @@ func (p page) cutDiff(diff string, room int, stack string) string {
 		return strings.TrimPrefix(note, closing+"\n")
 	}
 	return strings.Join(lines[:kept], "") + note
-}
-
-// fenced is text that Markdown leaves alone, whatever it contains.
-func fenced(language, text string) string {
-	fence := "```"
-	for strings.Contains(text, fence) {
-		fence += "`"
-	}
-	return fmt.Sprintf("%s%s\n%s\n%s\n", fence, language, text, fence)
-}
-
-// code is a name that Markdown leaves alone: on one line, short, and without the
-// characters that would end the code or a cell of a table.
-func code(text string) string {
-	text = strings.NewReplacer("`", "'", "|", "¦").Replace(printable(text, false))
-	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
-	}
-	return "`" + text + "`"
-}
-
-// printable replaces what is not seen or breaks a line.
-func printable(text string, lines bool) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' && lines || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return '�'
-	}, text)
 }

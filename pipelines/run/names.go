@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"fmt"
@@ -11,25 +11,29 @@ import (
 
 var (
 	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
-	isTag    = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`).MatchString
-	isCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
-	isRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
-	isNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString
+	IsTag    = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`).MatchString
+	IsCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
+	IsRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
+	IsNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString
 
 	// qualified is a stack's name on Pulumi Cloud, with its organization.
 	qualified = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9_-]*)/(?:[A-Za-z0-9._-]+/)?([^/]+)$`)
 )
 
-const (
-	configured = "configured"
-	deployed   = "deployed"
+// DeployEnvironments are the stacks of Google Cloud, and the environments whose jobs get
+// a credential that changes one.
+var DeployEnvironments = []string{"dev", "staging", "prod"}
 
-	exampleImage = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX"
+const (
+	Configured = "configured"
+	Deployed   = "deployed"
+
+	ExampleImage = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/timber-tutorial@sha256:HEX"
 )
 
-// named reads a variable and checks it against a rule; example completes the fix.
-func (p *pipeline) named(variable string, ok func(string) bool, rule, example string) (string, error) {
-	value := p.env(variable)
+// Named reads a variable and checks it against a rule; example completes the fix.
+func (p *Pipeline) Named(variable string, ok func(string) bool, rule, example string) (string, error) {
+	value := p.Env(variable)
 	if !ok(value) {
 		return "", fmt.Errorf("%s: %q is not %s. Fix: export %s=%s", variable, value, rule, variable, example)
 	}
@@ -51,17 +55,17 @@ func checkStack(variable, name, example string) error {
 	return fmt.Errorf("%s: %q is not %s. Fix: %s", variable, name, stackRule, fix)
 }
 
-// stack is the one stack of a command.
-func (p *pipeline) stack() (string, error) {
-	name := p.env("STACK")
+// Stack is the one stack of a command.
+func (p *Pipeline) Stack() (string, error) {
+	name := p.Env("STACK")
 	return name, checkStack("STACK", name, "dev")
 }
 
-// stacks are the stacks of a command that takes several: STACKS, or STACK.
-func (p *pipeline) stacks() ([]string, error) {
-	value, given := p.lookup("STACKS")
+// Stacks are the stacks of a command that takes several: STACKS, or STACK.
+func (p *Pipeline) Stacks() ([]string, error) {
+	value, given := p.Lookup("STACKS")
 	if !given {
-		name, err := p.stack()
+		name, err := p.Stack()
 		return []string{name}, err
 	}
 	names := strings.Fields(value)
@@ -76,7 +80,7 @@ func (p *pipeline) stacks() ([]string, error) {
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("STACKS: %q is there twice. Fix: name each stack once", name)
 		}
-		if isLocal(name) {
+		if IsLocal(name) {
 			local++
 		}
 	}
@@ -86,17 +90,17 @@ func (p *pipeline) stacks() ([]string, error) {
 	return names, nil
 }
 
-// imageRequest is what IMAGE asks for. An empty IMAGE is what a failed command
+// ImageRequest is what IMAGE asks for. An empty IMAGE is what a failed command
 // substitution leaves, so it must not mean the default.
-func (p *pipeline) imageRequest() (string, error) {
-	if _, given := p.lookup("IMAGE"); !given {
-		return configured, nil
+func (p *Pipeline) ImageRequest() (string, error) {
+	if _, given := p.Lookup("IMAGE"); !given {
+		return Configured, nil
 	}
-	ok := func(value string) bool { return value == configured || value == deployed || config.IsImage(value) }
-	return p.named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`, exampleImage)
+	ok := func(value string) bool { return value == Configured || value == Deployed || config.IsImage(value) }
+	return p.Named("IMAGE", ok, `an image by its digest, "deployed" or "configured"`, ExampleImage)
 }
 
-// isLocal reports whether a stack is on this machine, with the emulator in Google's place.
-func isLocal(stack string) bool {
+// IsLocal reports whether a stack is on this machine, with the emulator in Google's place.
+func IsLocal(stack string) bool {
 	return strings.HasPrefix(stack, "local") || strings.HasPrefix(stack, "e2e")
 }

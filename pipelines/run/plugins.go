@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"context"
@@ -13,21 +13,21 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
 
-// sumsFile has the SHA-256 of each provider's archive, as sha256sum prints it, or ? where
+// SumsFile has the SHA-256 of each provider's archive, as sha256sum prints it, or ? where
 // it is not known.
-const sumsFile = "pipelines/plugins.sums"
+const SumsFile = "pipelines/plugins.sums"
 
-var archiveLine = regexp.MustCompile(`(?m)^([0-9a-f]{64}|\?)  pulumi-resource-([a-z]+)-(v[0-9.]+)-([a-z]+-[a-z0-9]+)\.tar\.gz$`)
+var ArchiveLine = regexp.MustCompile(`(?m)^([0-9a-f]{64}|\?)  pulumi-resource-([a-z]+)-(v[0-9.]+)-([a-z]+-[a-z0-9]+)\.tar\.gz$`)
 
 // installPlugins installs the providers that are missing. The engine installs none for the
 // pipelines, because a state can name any plugin, from any address.
-func (p *pipeline) installPlugins(ctx context.Context, command auto.PulumiCommand) error {
-	text, err := os.ReadFile(filepath.Join(p.folder, sumsFile))
+func (p *Pipeline) installPlugins(ctx context.Context, command auto.PulumiCommand) error {
+	text, err := os.ReadFile(filepath.Join(p.Folder, SumsFile))
 	if err != nil {
 		return err
 	}
 	var problems []error
-	for _, line := range archiveLine.FindAllStringSubmatch(string(text), -1) {
+	for _, line := range ArchiveLine.FindAllStringSubmatch(string(text), -1) {
 		sum, name, version, platform := line[1], line[2], line[3], line[4]
 		folder, err := workspace.GetPulumiPath(workspace.PluginDir, "resource-"+name+"-"+version)
 		if err != nil {
@@ -40,13 +40,13 @@ func (p *pipeline) installPlugins(ctx context.Context, command auto.PulumiComman
 		if sum == "?" || platform != runtime.GOOS+"-"+runtime.GOARCH {
 			problems = append(problems, fmt.Errorf("plugin %s %s is not installed, and %s has no checksum of it for %s-%s. "+
 				"Fix: pulumi plugin install resource %s %s; in a pipeline, write the checksum as docs/pipelines.md describes",
-				name, version, sumsFile, runtime.GOOS, runtime.GOARCH, name, version))
+				name, version, SumsFile, runtime.GOOS, runtime.GOARCH, name, version))
 			continue
 		}
-		fmt.Fprintln(p.log, "installing the plugin", name, version)
-		_, complaint, _, err := command.Run(ctx, p.folder, nil, nil, nil, nil, "plugin", "install", "resource", name, version, "--exact", "--checksum", sum)
+		fmt.Fprintln(p.Log, "installing the plugin", name, version)
+		_, complaint, _, err := command.Run(ctx, p.Folder, nil, nil, nil, nil, "plugin", "install", "resource", name, version, "--exact", "--checksum", sum)
 		if err != nil {
-			problems = append(problems, failure("install the plugin "+name+" "+version, fmt.Errorf("%w\n%s", err, complaint)))
+			problems = append(problems, Failure("install the plugin "+name+" "+version, fmt.Errorf("%w\n%s", err, complaint)))
 		}
 	}
 	return errors.Join(problems...)

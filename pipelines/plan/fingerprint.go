@@ -1,4 +1,4 @@
-package main
+package plan
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ import (
 // config file and the state. The state is the key, so that a reader of the fingerprint,
 // who has no state, cannot try what it was made of. A stack that was never deployed has
 // an empty key and nothing to hide: its secrets are ciphertext in the config file.
-func (r *recorder) fingerprint(state []byte, configFile, image string) (string, error) {
+func (r *Recorder) fingerprint(state []byte, configFile, image string) (string, error) {
 	steps := make([]apitype.StepEventMetadata, len(r.steps))
 	var names []string
 	for i, step := range r.steps {
@@ -35,7 +35,7 @@ func (r *recorder) fingerprint(state []byte, configFile, image string) (string, 
 	text, err := json.Marshal(struct {
 		Commit, Image, ConfigFile string
 		Steps                     []apitype.StepEventMetadata
-	}{r.plan.Commit, image, configFile, steps})
+	}{r.Plan.Commit, image, configFile, steps})
 	if err != nil {
 		return "", err
 	}

@@ -1,4 +1,4 @@
-package main
+package plan
 
 import (
 	"context"
@@ -9,11 +9,13 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+
+	"hello-timber/pipelines/run"
 )
 
-// budgetOf is what a stack may cost a month in US dollars, or 0 for no limit. The
+// BudgetOf is what a stack may cost a month in US dollars, or 0 for no limit. The
 // key is in the stack's config file, or has a default in Pulumi.yaml.
-func budgetOf(ctx context.Context, s *auto.Stack) (int, error) {
+func BudgetOf(ctx context.Context, s *auto.Stack) (int, error) {
 	project, err := s.Workspace().ProjectSettings(ctx)
 	if err != nil {
 		return 0, err
@@ -46,11 +48,11 @@ func budgetOf(ctx context.Context, s *auto.Stack) (int, error) {
 	return budget, nil
 }
 
-// overBudget reports whether a successful preview costs more than the stack may.
-func (p plan) overBudget() bool { return p.Budget > 0 && p.Costs.After.Total() > float64(p.Budget) }
+// OverBudget reports whether a successful preview costs more than the stack may.
+func (p Plan) OverBudget() bool { return p.Budget > 0 && p.Costs.After.Total() > float64(p.Budget) }
 
-// amounts is what the stack costs before and after, as far as the preview got.
-func (p plan) amounts() string {
+// Amounts is what the stack costs before and after, as far as the preview got.
+func (p Plan) Amounts() string {
 	switch {
 	case p.Budget > 0:
 		return fmt.Sprintf("%s, budget $%d", p.Costs.Amounts(), p.Budget)
@@ -62,8 +64,8 @@ func (p plan) amounts() string {
 
 // checkBudget fails a plan that costs more than the stack may. What has no price
 // can neither fail nor pass, so that is a warning.
-func (p *pipeline) checkBudget(ctx context.Context, s *auto.Stack, found *plan) error {
-	budget, err := budgetOf(ctx, s)
+func checkBudget(ctx context.Context, p *run.Pipeline, s *auto.Stack, found *Plan) error {
+	budget, err := BudgetOf(ctx, s)
 	if err != nil {
 		found.Failed, found.Errors = true, append(found.Errors, err.Error())
 		return err
@@ -72,14 +74,14 @@ func (p *pipeline) checkBudget(ctx context.Context, s *auto.Stack, found *plan) 
 	after := found.Costs.After
 	items := strings.Join(after.Items(), ", ")
 	switch {
-	case found.overBudget():
+	case found.OverBudget():
 		err = fmt.Errorf("budget: $%.2f a month is more than the $%d that stack %s may cost (%s). Fix: change what costs most, or pulumi config set budget %.0f --stack %s",
 			after.Total(), budget, s.Name(), items, math.Ceil(after.Total()), s.Name())
 		found.Failed, found.Errors = true, append(found.Errors, err.Error())
 	case budget > 0 && !after.Known():
 		warning := fmt.Sprintf("budget: whether stack %s stays within $%d a month is unknown (%s)", s.Name(), budget, items)
 		found.Warnings = append(found.Warnings, warning)
-		fmt.Fprintln(p.log, warning)
+		fmt.Fprintln(p.Log, warning)
 	}
 	return err
 }

@@ -1,0 +1,139 @@
+// Package deploy is what changes a stack, what checks that nothing else has, and what is
+// known about the image that it runs.
+package deploy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/opthistory"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
+	"hello-timber/pipelines/plan"
+	"hello-timber/pipelines/run"
+	"hello-timber/stacks/config"
+)
+
+// Deploy updates STACK to IMAGE. A preview right afterwards must show no change. With
+// IMAGE=deployed it repairs STACK: it also compares everything with the cloud first, and
+// undoes what differs.
+func Deploy(ctx context.Context, p *run.Pipeline) error {
+	s, err := p.OpenStack(ctx)
+	if err != nil {
+		return err
+	}
+	if err := notOlder(ctx, p, s); err != nil {
+		return err
+	}
+	if err := approved(ctx, p, s); err != nil {
+		return err
+	}
+	image, err := p.ChooseImage(ctx, s)
+	if err != nil {
+		return err
+	}
+	options := []optup.Option{optup.ConfigFile(image.Config), optup.Exclude(image.Keep)}
+	if p.Env("IMAGE") == run.Deployed {
+		options = append(options, optup.Refresh())
+	}
+	r := &plan.Recorder{Plan: plan.Plan{Stack: s.Name()}}
+	var result auto.UpResult
+	err = plan.Record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
+		result, err = s.Up(ctx, append(options, optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
+			optup.ProgressStreams(p.Out), optup.ErrorProgressStreams(p.Log, complaints))...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w. Fix the cause above, then run the same command again; if the stack is locked by a killed run: pulumi cancel --stack %s",
+			run.Failure("deploy stack "+s.Name(), err), s.Name())
+	}
+	again, err := plan.Of(ctx, p, s.Name(), optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.Out))
+	if err != nil {
+		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.Counts(), err)
+	}
+	return reportDeployment(p, result.Outputs, r.Built)
+}
+
+// notOlder fails if the stack was last updated from a newer commit than this one: a run
+// whose tests were slow, or an old one that is run again, must not undo a newer merge.
+// With ROLLBACK that is what is wanted.
+func notOlder(ctx context.Context, p *run.Pipeline, s *auto.Stack) error {
+	last, _, err := lastCommit(ctx, s)
+	// A repair may be from the commit before the one that failed.
+	if err != nil || !run.IsCommit(last) || p.Env("ROLLBACK") != "" || p.Env("IMAGE") == run.Deployed {
+		return err
+	}
+	git := func(args ...string) (string, error) {
+		var out strings.Builder
+		err := p.Git(ctx, &out, args...)
+		return strings.TrimSpace(out.String()), err
+	}
+	head, err := git("rev-parse", "HEAD")
+	if err == nil && head == last {
+		return nil
+	}
+	if shallow, _ := git("rev-parse", "--is-shallow-repository"); shallow != "false" {
+		return fmt.Errorf("stack %s: whether its commit %s is newer than this one is unknown, because this is not a whole clone. Fix: git fetch --unshallow; for a rollback: export ROLLBACK=true",
+			s.Name(), last)
+	}
+	// A commit that the clone lacks is on no branch, and so not newer.
+	if _, err := git("merge-base", "--is-ancestor", head, last); err == nil {
+		return fmt.Errorf("stack %s runs commit %s, which is newer than this one, %s. Fix: deploy the newer one; for a rollback: Actions, deploy, Run workflow, or export ROLLBACK=true",
+			s.Name(), last, head)
+	}
+	return nil
+}
+
+// lastCommit is that of the stack's last update, if it is known, and how that update ended.
+func lastCommit(ctx context.Context, s *auto.Stack) (commit, result string, err error) {
+	history, err := s.History(ctx, 1, 1, opthistory.ShowSecrets(false))
+	if err != nil {
+		return "", "", run.Failure("read the history of stack "+s.Name(), err)
+	}
+	if len(history) == 0 {
+		return "", "", nil
+	}
+	return history[0].Environment["git.head"], history[0].Result, nil
+}
+
+// reportDeployment hands on what the stack runs, and whether this run built it:
+// only then may the pipeline vouch for where the image comes from.
+func reportDeployment(p *run.Pipeline, outputs auto.OutputMap, built []string) error {
+	image, _ := outputs["image"].Value.(string)
+	url, _ := outputs["url"].Value.(string)
+	if !config.IsImage(image) {
+		return fmt.Errorf("the output image is %q, not an image by its digest", image)
+	}
+	repository, digest, _ := strings.Cut(image, "@")
+	return p.Report(map[string]string{
+		"image": image, "name": repository, "digest": digest, "url": url,
+		"built": fmt.Sprint(slices.Contains(built, image)),
+	})
+}
+
+// approved previews a deployment that needs an approval or has a budget. It compares
+// what the deployment would do now with what was approved, which may have been days
+// and deployments ago.
+func approved(ctx context.Context, p *run.Pipeline, s *auto.Stack) error {
+	want, given := p.Lookup("APPROVED")
+	budget, err := plan.BudgetOf(ctx, s)
+	if err != nil || !given && budget == 0 {
+		return err
+	}
+	now, err := plan.Approvable(ctx, p, s.Name())
+	if err != nil || !given {
+		return err
+	}
+	if now.Fingerprint != want {
+		return fmt.Errorf("stack %s: the deployment would now do something else (%s) than what was approved, or the stack has been updated since. "+
+			"Fix: re-run all jobs, which shows the new plan and asks again", s.Name(), cmp.Or(now.Counts(), "nothing"))
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"hello-timber/pipelines/run"
+	"hello-timber/stacks/config"
+)
+
+// Image prints the image that STACK runs, by its digest. With COMMIT, the stack's
+// last update must be of that commit, and must have succeeded.
+func Image(ctx context.Context, p *run.Pipeline) error {
+	s, err := p.OpenStack(ctx)
+	if err != nil {
+		return err
+	}
+	if want := p.Env("COMMIT"); want != "" {
+		last, result, err := lastCommit(ctx, s)
+		if err != nil {
+			return err
+		}
+		if last != want {
+			return fmt.Errorf("stack %s was not last updated from commit %s. Fix: promote the build whose commit it runs", s.Name(), want)
+		}
+		if result != "succeeded" {
+			return fmt.Errorf("stack %s: its last update, from commit %s, is %q, not succeeded. Fix the cause, then run that build again", s.Name(), want, result)
+		}
+	}
+	now, err := run.Runs(ctx, s)
+	if err != nil {
+		return err
+	}
+	if now.Image == "" {
+		return fmt.Errorf("stack %s runs no image. Fix: make deploy STACK=%s", s.Name(), s.Name())
+	}
+	fmt.Fprintln(p.Out, now.Image)
+	return nil
+}
+
+var isRepository = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)+$`).MatchString
+
+// Verify checks that IMAGE was built by the deploy workflow of main, and is in the
+// repository that dev pushes to. Both matter: a workflow on any branch can sign,
+// and anyone who may push to some registry can copy.
+func Verify(ctx context.Context, p *run.Pipeline) error {
+	image, err := p.Named("IMAGE", config.IsImage, "an image by its digest", run.ExampleImage)
+	if err != nil {
+		return err
+	}
+	repository, err := p.Named("GITHUB_REPOSITORY", run.IsRepo, "OWNER/NAME", "acme/hello-timber")
+	if err != nil {
+		return err
+	}
+	images, err := p.Google("IMAGES")
+	if err != nil {
+		return err
+	}
+	if !isRepository(images) {
+		return fmt.Errorf("%s: IMAGES=%q is not a repository of images. Fix: IMAGES=REGION-docker.pkg.dev/PROJECT/hello-timber-dev/timber-tutorial",
+			run.GoogleFile, images)
+	}
+	from, _, _ := strings.Cut(image, "@")
+	if from != images {
+		return fmt.Errorf("IMAGE: %s is not in %s, where dev pushes what it builds. Fix: deploy an image that dev built", image, images)
+	}
+	host, _, _ := strings.Cut(image, "/")
+	if err := p.Execute(ctx, "gcloud", "auth", "configure-docker", host, "--quiet"); err != nil {
+		return err
+	}
+	if err := p.Execute(ctx, "gh", VerifyArgs(image, repository)...); err != nil {
+		return fmt.Errorf("%s: GitHub does not attest that the deploy workflow of main built it. "+
+			"Fix: give app/ a new imageVersion in Pulumi.dev.yaml and merge it: %w", image, err)
+	}
+	return nil
+}
+
+// VerifyArgs are exact: --signer-workflow would accept any branch's workflow, and
+// without --source-ref a branch could call main's workflow and be signed by it.
+func VerifyArgs(image, repository string) []string {
+	return []string{
+		"attestation", "verify", "oci://" + image, "--repo", repository,
+		"--cert-identity", "https://github.com/" + repository + "/.github/workflows/deploy.yml@refs/heads/main",
+		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
+		"--source-ref", "refs/heads/main",
+	}
+}

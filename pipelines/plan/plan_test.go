@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"hello-timber/pipelines/run"
+)
+
+// Whatever the engine sends, the program reads it.
+func TestSteps(t *testing.T) {
+	state := &apitype.StepEventStateMetadata{Custom: true, Inputs: map[string]any{"a": "one"}, Outputs: map[string]any{"b": "two"}}
+	r := &Recorder{}
+	for _, step := range []apitype.StepEventMetadata{
+		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::a:b:C::new without state", Old: state},
+		{Op: apitype.OpDelete, URN: "urn:pulumi:s::p::a:b:C::old without state", New: state},
+		{Op: apitype.OpUpdate, URN: "no urn", New: state, Diffs: []string{"a", "[", "b[7].c"}},
+		{Op: apitype.OpUpdate, URN: ""},
+		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:kubernetes::default-cluster", New: state},
+		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default_7_38_0", New: state},
+		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default", New: state},
+		{Op: apitype.OpSame, URN: "urn:pulumi:s::p::a:b:C::same", New: state},
+	} {
+		r.step(step)
+	}
+	var got []string
+	for _, c := range r.Plan.Changes {
+		got = append(got, string(c.Op)+" "+c.Name)
+	}
+	if want := "created new without state, deleted old without state, changed no urn, created default-cluster"; strings.Join(got, ", ") != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Two values that differ never look the same.
+func TestDifferent(t *testing.T) {
+	same := strings.Repeat("a", 500)
+	cutOf := func(before, after any) Property { return different("path", false, before, after).Cut() }
+	p := cutOf(same+"1"+same, same+"2"+same)
+	if p.Old == p.New || !strings.Contains(p.Old, "a1a") || !strings.Contains(p.New, "a2a") || len(p.Old) > Longest+20 {
+		t.Errorf("old %q, new %q", p.Old, p.New)
+	}
+	if p := cutOf("one", "two"); p.Old != `"one"` || p.New != `"two"` {
+		t.Errorf("old %q, new %q", p.Old, p.New)
+	}
+	if p := cutOf(same, same+"b"); p.Old == p.New {
+		t.Errorf("both are %q", p.Old)
+	}
+}
+
+// A property's path says what its value is, also where Pulumi does not know.
+func TestMaskPaths(t *testing.T) {
+	for path, shown := range map[string]bool{
+		"registry.password": false, `data["api_key"]`: false, "env[0].TOKEN": false, "clientSecret": false,
+		"spec.secretName": true, "volumes[0].secret.items": true, "registry.username": true,
+	} {
+		if p := different(path, false, "hunter1", "hunter2"); (p.Old == `"hunter1"` && p.New == `"hunter2"`) != shown || !shown && p.Old+p.New != run.Hidden+run.Hidden {
+			t.Errorf("%s shows %q and %q", path, p.Old, p.New)
+		}
+	}
+	if p := different("automountServiceAccountToken", false, true, false); p.Old != "true" || p.New != "false" {
+		t.Errorf("a setting shows %q and %q", p.Old, p.New)
+	}
+}

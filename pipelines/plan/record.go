@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"hello-timber/pipelines/run"
+)
+
+// opOf maps the engine's operations to those that make a difference. A
+// replacement has up to three steps, one of which is replace.
+var opOf = map[apitype.OpType]Op{
+	apitype.OpCreate: Created, apitype.OpImport: Created, apitype.OpUpdate: Changed,
+	apitype.OpReplace: Replaced, apitype.OpDelete: Deleted,
+}
+
+// Recorder collects the engine's events.
+type Recorder struct {
+	Plan Plan
+	// steps are the engine's own, for those resources that the plan's changes are about.
+	steps []apitype.StepEventMetadata
+	// Refresh reports that the events are a refresh's, which compares with the cloud.
+	Refresh bool
+	// Built are the digests of the images that this run built.
+	Built []string
+	// unread are events that could not be read.
+	unread []error
+}
+
+func (r *Recorder) add(event apitype.EngineEvent) {
+	switch {
+	case event.ResourcePreEvent != nil && !r.Refresh:
+		r.Plan.Costs.Count(event.ResourcePreEvent.Metadata)
+		r.step(event.ResourcePreEvent.Metadata)
+	case event.ResOutputsEvent != nil:
+		step := event.ResOutputsEvent.Metadata
+		if r.Refresh {
+			r.step(step)
+		}
+		if step.Type == run.ImageType && step.New != nil && !event.ResOutputsEvent.Planning &&
+			(step.Op == apitype.OpCreate || step.Op == apitype.OpUpdate || step.Op == apitype.OpCreateReplacement) {
+			if digest, ok := step.New.Outputs["repoDigest"].(string); ok {
+				r.Built = append(r.Built, digest)
+			}
+		}
+	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Ephemeral: // replaced by what comes next
+	case event.DiagnosticEvent != nil:
+		r.message(event.DiagnosticEvent.Severity, event.DiagnosticEvent.Message)
+	case event.PolicyEvent != nil:
+		violation := event.PolicyEvent
+		severity := "warning"
+		if violation.EnforcementLevel == "mandatory" {
+			severity = "error"
+		}
+		r.message(severity, fmt.Sprintf("policy %s: %s", violation.PolicyName, violation.Message))
+	case event.ErrorEvent != nil:
+		r.message("error", event.ErrorEvent.Error)
+	}
+}
+
+func (r *Recorder) message(severity, text string) {
+	text = strings.TrimSpace(run.Mask(run.Colors.ReplaceAllString(text, "")))
+	switch {
+	case text == "":
+	case severity == "error":
+		r.Plan.Errors = append(r.Plan.Errors, text)
+	case severity == "warning":
+		r.Plan.Warnings = append(r.Plan.Warnings, text)
+	}
+}
+
+// defaultProvider is one that the engine creates, which is no part of the cloud.
+var defaultProvider = regexp.MustCompile(`^default(_\d+(_[\w.]+)*)?$`).MatchString
+
+// step adds what a step changes. Components only group resources.
+func (r *Recorder) step(step apitype.StepEventMetadata) {
+	op, differs := opOf[step.Op]
+	at := step.New
+	if at == nil {
+		at = step.Old
+	}
+	c := Change{Op: op}
+	c.Type, c.Name = TypeAndName(step.URN)
+	if !differs || at == nil || !at.Custom || strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
+		return
+	}
+	switch {
+	case op == Created && step.New != nil:
+		c.Properties = leaves("", step.New.Inputs, func(value string) Property { return Property{New: value} })
+	case op == Deleted && step.Old != nil:
+		c.Properties = leaves("", step.Old.Inputs, func(value string) Property { return Property{Old: value} })
+	case op == Created || op == Deleted: // nothing more is known
+	case len(step.DetailedDiff) > 0:
+		c.Properties = r.detailed(step)
+	default:
+		for _, path := range slices.Concat(step.Keys, step.Diffs) {
+			if !slices.ContainsFunc(c.Properties, func(p Property) bool { return p.Path == path }) {
+				c.Properties = append(c.Properties, different(path, slices.Contains(step.Keys, path),
+					value(step.Old, path, true), value(step.New, path, true)))
+			}
+		}
+	}
+	r.Plan.Changes = append(r.Plan.Changes, c)
+	r.steps = append(r.steps, step)
+}
+
+// detailed lists the properties that the provider says differ. A refresh inverts
+// the provider's answer: old are the inputs, new is what the cloud has.
+func (r *Recorder) detailed(step apitype.StepEventMetadata) []Property {
+	var list []Property
+	for _, path := range slices.Sorted(maps.Keys(step.DetailedDiff)) {
+		diff := step.DetailedDiff[path]
+		kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
+		var before, after any
+		if kind != "add" {
+			before = value(step.Old, path, diff.InputDiff || r.Refresh)
+		}
+		if kind != "delete" {
+			after = value(step.New, path, diff.InputDiff || !r.Refresh)
+		}
+		list = append(list, different(path, replaces && !r.Refresh, before, after))
+	}
+	return list
+}
+
+// Record runs an operation and collects its events and the end of its standard error.
+func Record(r *Recorder, run func(chan<- events.EngineEvent, io.Writer) error) error {
+	channel, stop, done := make(chan events.EngineEvent), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case event, open := <-channel:
+				switch {
+				case !open:
+					channel = nil // until stop
+				case event.Error != nil:
+					r.unread = append(r.unread, event.Error)
+				default:
+					r.add(event.EngineEvent)
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	var complaints bytes.Buffer
+	err := run(channel, &complaints)
+	// The channel is not buffered, so that all events have been received. pulumi
+	// never closes it if it ends before it sends the first.
+	close(stop)
+	<-done
+	if err == nil {
+		err = errors.Join(r.unread...)
+	}
+	if err != nil {
+		r.Plan.Failed = true
+		if len(r.Plan.Errors) == 0 {
+			r.message("error", lastLines(complaints.String(), 20))
+		}
+		if len(r.Plan.Errors) == 0 {
+			r.message("error", err.Error())
+		}
+	}
+	r.Plan.Failed = r.Plan.Failed || len(r.Plan.Errors) > 0
+	return err
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

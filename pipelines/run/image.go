@@ -1,0 +1,144 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"hello-timber/stacks/config"
+)
+
+// ImageType is that of an image which the stack builds.
+const ImageType = "docker:index/image:Image"
+
+// Chosen is how one run of pulumi gets the image that IMAGE asks for.
+type Chosen struct {
+	// Config is a copy of the stack's config with the image, or empty for the stack's
+	// own: the image of one run is not a change of the stack's file.
+	Config string
+	// Image is the one that runs then; empty if the stack's own config decides.
+	Image string
+	// Keep are resources to leave as they are: an image that would be built otherwise.
+	Keep []string
+}
+
+// ChooseImage is what IMAGE asks for.
+func (p *Pipeline) ChooseImage(ctx context.Context, s *auto.Stack) (Chosen, error) {
+	image, err := p.ImageRequest()
+	if err != nil || image == Configured {
+		return Chosen{}, err
+	}
+	if image == Deployed {
+		now, err := Runs(ctx, s)
+		switch {
+		case err != nil || now.Image == "":
+			return Chosen{}, err
+		case now.BuiltBy != "":
+			// It stays in the state. Otherwise the next update would build it once more, and
+			// push it under a tag that may be immutable.
+			return Chosen{Image: now.Image, Keep: []string{now.BuiltBy}}, nil
+		}
+		image = now.Image
+	}
+	text, err := p.OwnConfig(s)
+	if err != nil {
+		return Chosen{}, err
+	}
+	path, err := filepath.Abs(filepath.Join(p.Folder, "bin", "config", s.Name()+".yaml"))
+	if err != nil {
+		return Chosen{}, err
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
+		return Chosen{}, err
+	}
+	if err := s.SetConfigWithOptions(ctx, "image", auto.ConfigValue{Value: image}, &auto.ConfigOptions{ConfigFile: path}); err != nil {
+		return Chosen{}, Failure("set the image of stack "+s.Name(), err)
+	}
+	return Chosen{Config: path, Image: image}, nil
+}
+
+// OwnConfig is the stack's config file.
+func (p *Pipeline) OwnConfig(s *auto.Stack) ([]byte, error) {
+	return os.ReadFile(filepath.Join(p.Folder, "Pulumi."+s.Name()+".yaml"))
+}
+
+// Running is the image that a stack runs now, empty if nothing has been deployed or all
+// of it was destroyed, and the resource that built it, if that is in the stack.
+type Running struct{ Image, BuiltBy string }
+
+// imageOfPods is where a Deployment has its image.
+var imageOfPods = resource.PropertyPath{"spec", "template", "spec", "containers", 0, "image"}
+
+// Runs returns what a stack runs: the image of the last rollout that was complete, never
+// that of a failed one. The Deployment has it, unless its rollout failed. The stack's
+// output then still has the one before.
+func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
+	state, err := StateOf(ctx, s)
+	if err != nil {
+		return Running{}, err
+	}
+	var now Running
+	empty, built := true, map[string]string{}
+	for _, r := range state.Resources {
+		empty = empty && r.Type == string(resource.RootStackType)
+		switch r.Type {
+		case string(resource.RootStackType):
+			if image, ok := r.Outputs["image"].(string); ok && now.Image == "" {
+				now.Image = image
+			}
+		case ImageType:
+			if image, ok := r.Outputs["repoDigest"].(string); ok {
+				built[image] = r.URN
+			}
+		case "kubernetes:apps/v1:Deployment":
+			if len(r.InitErrors) > 0 {
+				continue
+			}
+			inputs := resource.NewProperty(resource.NewPropertyMapFromMap(r.Inputs))
+			if image, ok := imageOfPods.Get(inputs); ok && image.IsString() {
+				now.Image = image.StringValue()
+			}
+		}
+	}
+	if (!empty || now.Image != "") && !config.IsImage(now.Image) {
+		return Running{}, fmt.Errorf("stack %s: no rollout was ever complete (its output image is %q). Fix: make deploy STACK=%s IMAGE=NAME@sha256:HEX",
+			s.Name(), now.Image, s.Name())
+	}
+	now.BuiltBy = built[now.Image]
+	return now, nil
+}
+
+// State is the part of a stack's state that pipelines read.
+type State struct {
+	Resources []struct {
+		URN, Type       string
+		Inputs, Outputs map[string]any
+		// InitErrors are why an object was created or changed, but did not get ready.
+		InitErrors []string
+		// External resources are read, and belong to someone else.
+		External bool
+	}
+	PendingOperations []any `json:"pending_operations"`
+}
+
+// StateOf reads it.
+func StateOf(ctx context.Context, s *auto.Stack) (State, error) {
+	var now State
+	exported, err := s.Export(ctx)
+	if err != nil {
+		return now, Failure("read the state of stack "+s.Name(), err)
+	}
+	if len(exported.Deployment) == 0 { // never deployed
+		return now, nil
+	}
+	if err := json.Unmarshal(exported.Deployment, &now); err != nil {
+		return now, fmt.Errorf("read the state of stack %s: %w", s.Name(), err)
+	}
+	return now, nil
+}

@@ -1,0 +1,68 @@
+package run
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMask(t *testing.T) {
+	for text, secret := range map[string]string{
+		"token ya29.a0AfH6SMB-x_y.z expired":                                   "a0AfH6SMB",
+		"login failed: password=hunter2, try again":                            "hunter2",
+		`{"password": "hunter2", "user": "me"}`:                                "hunter2",
+		`{\"password\": \"hunter2\"}`:                                          "hunter2",
+		"DB_PASSWORD: hunter2":                                                 "hunter2",
+		"Authorization: Bearer abcdefghijklmnop":                               "abcdefghijklmnop",
+		"GET https://user:hunter2@proxy.example/x":                             "hunter2",
+		"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----": "MIIE",
+		"-----BEGIN PRIVATE KEY-----\nMIIE, cut":                               "MIIE",
+		"ghp_abcdefghijklmnopqrstuvwxyz0123456789":                             "abcdefghij",
+		"jwt eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end":            "c2lnbmF0dXJl",
+		`{"auths": {"registry.example.com": {"auth": "dXNlcjpodW50ZXIy"}}}`:    "dXNlcjpod",
+		`{\"auth\": \"dXNlcjpodW50ZXIy\"}`:                                     "dXNlcjpod",
+		"key AIzaSyA-abcdefghijklmnopqrstuvwxyz01234":                          "abcdefghij",
+		"mysql --password hunter2 --host db":                                   "hunter2",
+		"login --token 'hunter two'":                                           "two",
+		"tool -db-pass hunter2":                                                "hunter2",
+		"user=me pwd=hunter2;":                                                 "hunter2",
+		"DB_PASS=hunter2":                                                      "hunter2",
+		"https://a.blob.core.windows.net/x?sv=1&sig=hunter2%3D&se=2":           "hunter2",
+		"Cookie: session=hunter2; theme=dark":                                  "hunter2",
+		"set-cookie: theme=dark; session=hunter2":                              "hunter2",
+		"Authorization: Token hunter2":                                         "hunter2",
+		"fetch https://hunter2@example.com/x":                                  "hunter2",
+		"postgres://me:hun/ter2@db/x":                                          "ter2",
+		"postgres://me:hun@ter2@db/x":                                          "ter2",
+		"secret=hun/ter2 end":                                                  "ter2",
+		`{"token":{"value":"hunter2"}}`:                                        "hunter2",
+		`{"token": {"id": 1, "value": "hunter2"}}`:                             "hunter2",
+		`[{"name":"DB_PASSWORD","value":"hunter2"}]`:                           "hunter2",
+		"AccountKey=hunter2==;EndpointSuffix=x":                                "hunter2",
+		"glpat-abcdefghij0123456789":                                           "abcdefghij",
+		"glrt-t1_abcdefghij0123456789":                                         "abcdefghij",
+		"npm_abcdefghijklmnopqrstuvwxyz0123456789":                             "abcdefghij",
+		"xoxb-123456789012-abcdefghij":                                         "abcdefghij",
+		"sk_live_abcdefghij0123456789":                                         "abcdefghij",
+		"hvs.abcdefghij0123456789abcdefghij":                                   "abcdefghij",
+		"1//0gabcdefghij0123456789-abcdefghij":                                 "abcdefghij",
+		"dckr_pat_abcdefghij0123456789":                                        "abcdefghij",
+		"sk-ant-api03-abcdefghij0123456789":                                    "abcdefghij",
+		"SG.abcdefghij0123456789.abcdefghij0123456789":                         "abcdefghij",
+		"pypi-AgEIcHlwaS5vcmcabcdefghij":                                       "abcdefghij",
+		"https://hooks.slack.com/services/T0/B0/abcdefghij":                    "abcdefghij",
+	} {
+		if masked := Mask(text); strings.Contains(masked, secret) || !strings.Contains(masked, Hidden) {
+			t.Errorf("%q becomes %q", text, masked)
+		}
+	}
+	for _, harmless := range []string{
+		"replicas: 0 is not a whole number from 1 to 100", `Deployment "timber" exceeded its progress deadline`,
+		"europe-west1-docker.pkg.dev/p/r/timber@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", `secrets "environment" is forbidden`, `{"imagePullSecrets":[{"name":"pull"}]}`,
+		`{"automountServiceAccountToken":false}`, "bypass=1, design: new, 3 passed: yes", "https://example.com/a/@scope/b", "https://example.com:8080/x",
+		"go get example.com/x@v1.2.3", "mail me@example.com", "task-abcdefghij0123456789-0123456789", "pulumi up --stack dev", `{"secret":{"items":[]}}`,
+	} {
+		if masked := Mask(harmless); masked != harmless {
+			t.Errorf("%q becomes %q", harmless, masked)
+		}
+	}
+}

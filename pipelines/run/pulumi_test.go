@@ -1,0 +1,45 @@
+package run
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The CLI never selects a stack, and an interrupted one ends by itself.
+func TestCLI(t *testing.T) {
+	tools := t.TempDir()
+	// The signal may come before the next command starts, so none is longer than a tenth of a second.
+	script := "#!/bin/sh\necho \"$@\" $PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION\n[ \"$4\" = up ] || exit 0\nset waiting\ntrap 'echo interrupted; set done' INT\n" +
+		"echo ready >&2\nfor _ in $(seq 90); do [ \"$1\" = done ] || sleep 0.1; done\necho ended\n"
+	if err := os.WriteFile(filepath.Join(tools, "pulumi"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	out, _, code, err := cli{}.Run(t.Context(), ".", nil, nil, nil, []string{"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=false"}, "stack", "select", "--stack", "prod")
+	if out != "--non-interactive stack --stack prod true\n" || code != 0 || err != nil {
+		t.Errorf("got %q, %d, %v", out, code, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ready := writer(func(text string) {
+		if strings.Contains(text, "ready") {
+			cancel()
+		}
+	})
+	out, _, _, err = cli{}.Run(ctx, ".", nil, nil, []io.Writer{ready}, nil, "--stack", "prod", "up")
+	if strings.Count(out, "interrupted") != 1 || !strings.HasSuffix(out, "ended\n") || err == nil {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// writer is a function that takes what is written.
+type writer func(text string)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(string(text))
+	return len(text), nil
+}
