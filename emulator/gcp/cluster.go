@@ -3,241 +3,198 @@ package gcp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-
+	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/gke"
 	"hello-timber/emulator/records"
 )
 
 const clusterType = "gcp:container/cluster:Cluster"
 
-// clusterSchema has three properties that are required here only: the emulator has
-// no default location and no default node pools.
-var clusterSchema = schema{
-	token: clusterType, id: "projects/{project}/locations/{location}/clusters/{name}",
-	api: "container.googleapis.com", named: true,
-	fields: fields{
-		"addonsConfig": {kind: block, flags: computed, fields: fields{
-			"cloudrunConfig":        {kind: block, flags: computed | refused},
-			"configConnectorConfig": {kind: block, flags: computed | refused},
-			"dnsCacheConfig": {kind: block, flags: computed, fields: fields{
-				"enabled": {kind: truth, flags: required},
-			}},
-			"gcePersistentDiskCsiDriverConfig": {kind: block, flags: computed, fields: fields{
-				"enabled": {kind: truth, flags: required},
-			}},
-			"gcpFilestoreCsiDriverConfig": {kind: block, flags: computed, fields: fields{
-				"enabled": {kind: truth, flags: required},
-			}},
-			"gcsFuseCsiDriverConfig": {kind: block, flags: computed | refused},
-			"gkeBackupAgentConfig":   {kind: block, flags: computed | refused},
-			"horizontalPodAutoscaling": {kind: block, flags: computed, fields: fields{
-				"disabled": {kind: truth, flags: required},
-			}},
-			"httpLoadBalancing": {kind: block, flags: computed, fields: fields{
-				"disabled": {kind: truth, flags: required},
-			}},
-			"istioConfig": {kind: block, flags: computed | refused},
-			"kalmConfig":  {kind: block, flags: computed | refused},
-			"networkPolicyConfig": {kind: block, flags: computed, fields: fields{
-				"disabled": {kind: truth, flags: required},
-			}},
-			"rayOperatorConfigs": {kind: blocks, flags: computed | refused},
-			"statefulHaConfig":   {kind: block, flags: computed | refused},
-		}},
-		"allowNetAdmin":             {kind: truth, flags: refused | unread},
-		"authenticatorGroupsConfig": {kind: block, flags: computed | refused},
-		"binaryAuthorization": {kind: block, flags: refused, same: sameIfOff, fields: fields{
-			"enabled": {kind: truth}, "evaluationMode": {kind: text, flags: computed},
-		}},
-		"clusterAutoscaling": {kind: block, flags: computed | refused, fields: fields{
-			"autoProvisioningDefaults": {kind: block}, "autoProvisioningLocations": {kind: texts}, "autoscalingProfile": {kind: text},
-			"enabled": {kind: truth}, "resourceLimits": {kind: blocks},
-		}},
-		"clusterIpv4Cidr":   {kind: text, flags: computed | forces | refused},
-		"clusterTelemetry":  {kind: block, flags: computed | refused},
-		"confidentialNodes": {kind: block, flags: computed | forces | refused},
-		"costManagementConfig": {kind: block, flags: computed, fields: fields{
-			"enabled": {kind: truth, flags: required},
-		}},
-		"databaseEncryption": {kind: block, flags: computed | refused, fields: fields{
-			"keyName": {kind: text}, "state": {kind: text},
-		}},
-		"datapathProvider":                     {kind: text, flags: computed | forces},
-		"defaultMaxPodsPerNode":                {kind: number, flags: computed | forces | refused},
-		"defaultSnatStatus":                    {kind: block, flags: computed | refused},
-		"deletionProtection":                   {kind: truth, preset: true},
-		"description":                          {kind: text, flags: forces},
-		"dnsConfig":                            {kind: block, flags: refused},
-		"enableAutopilot":                      {kind: truth, flags: forces | refused},
-		"enableCiliumClusterwideNetworkPolicy": {kind: truth, flags: refused, preset: false},
-		"enableFqdnNetworkPolicy":              {kind: truth, flags: refused, preset: false},
-		"enableIntranodeVisibility":            {kind: truth, flags: computed},
-		"enableK8sBetaApis":                    {kind: block, flags: refused},
-		"enableKubernetesAlpha":                {kind: truth, flags: forces, preset: false},
-		"enableL4IlbSubsetting":                {kind: truth, flags: refused, preset: false},
-		"enableLegacyAbac":                     {kind: truth, preset: false},
-		"enableMultiNetworking":                {kind: truth, flags: forces | refused, preset: false},
-		"enableShieldedNodes":                  {kind: truth, preset: true},
-		"enableTpu":                            {kind: truth, flags: computed | forces | refused},
-		"endpoint":                             {kind: text, flags: output},
-		"fleet":                                {kind: block, flags: refused},
-		"gatewayApiConfig":                     {kind: block, flags: computed | refused},
-		"identityServiceConfig":                {kind: block, flags: computed | refused},
-		"initialNodeCount":                     {kind: number, flags: required | forces},
-		"ipAllocationPolicy": {kind: block, flags: computed | forces, fields: fields{
-			"additionalPodRangesConfig":  {kind: block, flags: refused},
-			"clusterIpv4CidrBlock":       {kind: text, flags: computed | forces},
-			"clusterSecondaryRangeName":  {kind: text, flags: computed | forces},
-			"podCidrOverprovisionConfig": {kind: block, flags: computed | forces | refused},
-			"servicesIpv4CidrBlock":      {kind: text, flags: computed | forces},
-			"servicesSecondaryRangeName": {kind: text, flags: computed | forces},
-			"stackType":                  {kind: text, flags: forces, preset: "IPV4"},
-		}},
-		"labelFingerprint": {kind: text, flags: output},
-		"location":         {kind: text, flags: required | computed | forces},
-		"loggingConfig": {kind: block, flags: computed, fields: fields{
-			"enableComponents": {kind: texts, flags: required},
-		}},
-		"loggingService": {kind: text, flags: computed | refused},
-		"maintenancePolicy": {kind: block, fields: fields{
-			"dailyMaintenanceWindow": {kind: block, fields: fields{
-				"duration":  {kind: text, flags: output},
-				"startTime": {kind: text, flags: required},
-			}},
-			"maintenanceExclusions": {kind: blockSet, fields: fields{
-				"endTime":       {kind: text, flags: required},
-				"exclusionName": {kind: text, flags: required},
-				"exclusionOptions": {kind: block, fields: fields{
-					"scope": {kind: text, flags: required},
-				}},
-				"startTime": {kind: text, flags: required},
-			}},
-			"recurringWindow": {kind: block, fields: fields{
-				"endTime":    {kind: text, flags: required},
-				"recurrence": {kind: text, flags: required},
-				"startTime":  {kind: text, flags: required},
-			}},
-		}},
-		"masterAuth": {kind: block, flags: computed, fields: fields{
-			"clientCertificate": {kind: text, flags: output},
-			"clientCertificateConfig": {kind: block, flags: required | forces, fields: fields{
-				"issueClientCertificate": {kind: truth, flags: required | forces},
-			}},
-			"clientKey":            {kind: text, flags: output | secret},
-			"clusterCaCertificate": {kind: text, flags: output},
-		}},
-		"masterAuthorizedNetworksConfig": {kind: block, flags: computed, fields: fields{
-			"cidrBlocks": {kind: blockSet, fields: fields{
-				"cidrBlock":   {kind: text, flags: required},
-				"displayName": {kind: text},
-			}},
-			"gcpPublicCidrsAccessEnabled": {kind: truth, flags: computed},
-		}},
-		"masterVersion":    {kind: text, flags: output},
-		"meshCertificates": {kind: block, flags: computed | refused},
-		"minMasterVersion": {kind: text, flags: refused | unread},
-		"monitoringConfig": {kind: block, flags: computed, fields: fields{
-			"advancedDatapathObservabilityConfigs": {kind: blocks, flags: computed, fields: fields{
-				"enableMetrics": {kind: truth, flags: required},
-				"enableRelay":   {kind: truth, preset: false},
-				"relayMode":     {kind: text, flags: computed},
-			}},
-			"enableComponents": {kind: texts, flags: computed},
-			"managedPrometheus": {kind: block, flags: computed, fields: fields{
-				"enabled": {kind: truth, flags: required},
-			}},
-		}},
-		"monitoringService": {kind: text, flags: computed | refused},
-		"name":              {kind: text, flags: required | forces},
-		"network":           {kind: text, flags: forces, preset: "default", same: sameReference},
-		"networkPolicy": {kind: block, flags: refused, same: sameIfOff, fields: fields{
-			"enabled": {kind: truth}, "provider": {kind: text},
-		}},
-		"networkingMode":     {kind: text, flags: computed | forces},
-		"nodeConfig":         {kind: block, flags: computed | forces, fields: nodeConfigFields},
-		"nodeLocations":      {kind: textSet, flags: computed | refused},
-		"nodePoolAutoConfig": {kind: block, flags: computed | refused},
-		"nodePoolDefaults": {kind: block, flags: computed | refused, fields: fields{
-			"nodeConfigDefaults": {kind: block, fields: fields{
-				"containerdConfig": {kind: block}, "gcfsConfig": {kind: block}, "loggingVariant": {kind: text},
-			}},
-		}},
-		"nodePools":   {kind: blocks, flags: computed | forces | refused, fields: poolFields},
-		"nodeVersion": {kind: text, flags: computed | refused},
-		"notificationConfig": {kind: block, flags: computed, fields: fields{
-			"pubsub": {kind: block, flags: required, fields: fields{
-				"enabled": {kind: truth, flags: required},
-				"filter": {kind: block, fields: fields{
-					"eventTypes": {kind: texts, flags: required},
-				}},
-				"topic": {kind: text},
-			}},
-		}},
-		"operation":               {kind: text, flags: output | unread},
-		"podSecurityPolicyConfig": {kind: block, flags: refused, same: sameIfOff, fields: fields{"enabled": {kind: truth}}},
-		"privateClusterConfig": {kind: block, flags: computed, fields: fields{
-			"enablePrivateEndpoint": {kind: truth, same: bothOff},
-			"enablePrivateNodes":    {kind: truth, flags: forces, same: bothOff},
-			"masterGlobalAccessConfig": {kind: block, flags: computed, fields: fields{
-				"enabled": {kind: truth, flags: required},
-			}},
-			"masterIpv4CidrBlock":       {kind: text, flags: computed | forces},
-			"peeringName":               {kind: text, flags: output},
-			"privateEndpoint":           {kind: text, flags: output},
-			"privateEndpointSubnetwork": {kind: text, flags: forces, same: sameReference},
-			"publicEndpoint":            {kind: text, flags: output},
-		}},
-		"privateIpv6GoogleAccess": {kind: text, flags: computed | refused},
-		"project":                 {kind: text, flags: computed | forces},
-		"protectConfig":           {kind: block, flags: computed | refused},
-		"releaseChannel": {kind: block, flags: computed, fields: fields{
-			"channel": {kind: text, flags: required},
-		}},
-		"removeDefaultNodePool":     {kind: truth, flags: required},
-		"resourceLabels":            {kind: mapping},
-		"resourceUsageExportConfig": {kind: block, flags: refused},
-		"secretManagerConfig":       {kind: block, flags: refused, same: sameIfOff, fields: fields{"enabled": {kind: truth}}},
-		"securityPostureConfig": {kind: block, flags: computed, fields: fields{
-			"mode":              {kind: text, flags: computed},
-			"vulnerabilityMode": {kind: text, flags: computed},
-		}},
-		"selfLink":                 {kind: text, flags: output},
-		"serviceExternalIpsConfig": {kind: block, flags: computed | refused},
-		"servicesIpv4Cidr":         {kind: text, flags: output},
-		"subnetwork":               {kind: text, flags: computed | forces, same: sameReference},
-		"tpuConfig":                {kind: block, flags: computed | refused},
-		"tpuIpv4CidrBlock":         {kind: text, flags: output},
-		"verticalPodAutoscaling":   {kind: block, flags: computed | refused},
-		"workloadAltsConfig":       {kind: block, flags: computed | refused},
-		"workloadIdentityConfig": {kind: block, flags: computed, fields: fields{
-			"workloadPool": {kind: text},
-		}},
+// A GKE Standard cluster. Three properties are required here only, because the emulator
+// has no default location and no default node pools.
+var _ = register(resourceType{
+	Schema: schema{Token: clusterType, ID: "projects/{project}/locations/{location}/clusters/{name}", Named: true, Fields: clusterFields},
+	api:    kubernetesEngine,
+	rules:  rules{"location": locationRule, "resourceLabels": labelRule},
+	apply:  applyCluster,
+	read:   readCluster,
+	spare: func(properties map[string]any) (bool, error) {
+		if properties["deletionProtection"] == false {
+			return false, nil
+		}
+		//nolint:staticcheck // Google's provider says it with a capital letter
+		return true, errors.New("Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with cluster deletion. " +
+			"(deletionProtection: false takes effect with the next: pulumi up)")
 	},
+	remove: removeCluster,
+	commands: []command{
+		{"container clusters list [--project=PROJECT] [--location=LOCATION]", (*call).clusters},
+		{"container clusters get-credentials NAME [--location=LOCATION] [--project=PROJECT]", (*call).credentials},
+	},
+})
+
+var kubernetesEngine = api{"container.googleapis.com", "Kubernetes Engine API"}
+
+// enabled is a block with a switch.
+var enabled = fields{"enabled": {Kind: truth, Flags: required}}
+
+var clusterFields = terraform.Union(
+	terraform.Each("endpoint labelFingerprint masterVersion selfLink servicesIpv4Cidr tpuIpv4CidrBlock", field{Kind: text, Flags: output}),
+	terraform.Each("authenticatorGroupsConfig clusterTelemetry defaultSnatStatus gatewayApiConfig identityServiceConfig meshCertificates nodePoolAutoConfig "+
+		"protectConfig serviceExternalIpsConfig tpuConfig verticalPodAutoscaling workloadAltsConfig", field{Kind: block, Flags: computed | refused}),
+	terraform.Each("dnsConfig enableK8sBetaApis fleet resourceUsageExportConfig", field{Kind: block, Flags: refused}),
+	terraform.Each("loggingService monitoringService nodeVersion privateIpv6GoogleAccess", field{Kind: text, Flags: computed | refused}),
+	terraform.Each("enableCiliumClusterwideNetworkPolicy enableFqdnNetworkPolicy enableL4IlbSubsetting", field{Kind: truth, Flags: refused, Default: false}),
+	terraform.Each("podSecurityPolicyConfig secretManagerConfig", field{Kind: block, Flags: refused, Same: terraform.SameIfOff, Fields: fields{"enabled": {Kind: truth}}}),
+	fields{
+		"addonsConfig": {Kind: block, Flags: computed, Fields: terraform.Union(
+			terraform.Each("cloudrunConfig configConnectorConfig gcsFuseCsiDriverConfig gkeBackupAgentConfig istioConfig kalmConfig statefulHaConfig",
+				field{Kind: block, Flags: computed | refused}),
+			terraform.Each("dnsCacheConfig gcePersistentDiskCsiDriverConfig gcpFilestoreCsiDriverConfig", field{Kind: block, Flags: computed, Fields: enabled}),
+			terraform.Each("horizontalPodAutoscaling httpLoadBalancing networkPolicyConfig",
+				field{Kind: block, Flags: computed, Fields: fields{"disabled": {Kind: truth, Flags: required}}}),
+			fields{"rayOperatorConfigs": {Kind: blocks, Flags: computed | refused}},
+		)},
+		"allowNetAdmin": {Kind: truth, Flags: refused | unread},
+		"binaryAuthorization": {Kind: block, Flags: refused, Same: terraform.SameIfOff, Fields: fields{
+			"enabled": {Kind: truth}, "evaluationMode": {Kind: text, Flags: computed},
+		}},
+		"clusterAutoscaling": {Kind: block, Flags: computed | refused, Fields: fields{
+			"autoProvisioningDefaults": {Kind: block}, "autoProvisioningLocations": {Kind: texts}, "autoscalingProfile": {Kind: text},
+			"enabled": {Kind: truth}, "resourceLimits": {Kind: blocks},
+		}},
+		"clusterIpv4Cidr":           {Kind: text, Flags: computed | forces | refused},
+		"confidentialNodes":         {Kind: block, Flags: computed | forces | refused},
+		"costManagementConfig":      {Kind: block, Flags: computed, Fields: enabled},
+		"databaseEncryption":        {Kind: block, Flags: computed | refused, Fields: terraform.Each("keyName state", field{Kind: text})},
+		"datapathProvider":          {Kind: text, Flags: computed | forces},
+		"defaultMaxPodsPerNode":     {Kind: number, Flags: computed | forces | refused},
+		"deletionProtection":        {Kind: truth, Default: true},
+		"description":               {Kind: text, Flags: forces},
+		"enableAutopilot":           {Kind: truth, Flags: forces | refused},
+		"enableIntranodeVisibility": {Kind: truth, Flags: computed},
+		"enableKubernetesAlpha":     {Kind: truth, Flags: forces, Default: false},
+		"enableLegacyAbac":          {Kind: truth, Default: false},
+		"enableMultiNetworking":     {Kind: truth, Flags: forces | refused, Default: false},
+		"enableShieldedNodes":       {Kind: truth, Default: true},
+		"enableTpu":                 {Kind: truth, Flags: computed | forces | refused},
+		"initialNodeCount": {Kind: number, Flags: required | forces, Rules: []terraform.Rule{
+			terraform.Match("^[1-9]", "initialNodeCount must be at least 1, even when the default node pool is removed")}},
+		"ipAllocationPolicy": {Kind: block, Flags: computed | forces, Fields: terraform.Union(
+			terraform.Each("clusterIpv4CidrBlock clusterSecondaryRangeName servicesIpv4CidrBlock servicesSecondaryRangeName", field{Kind: text, Flags: computed | forces}),
+			fields{
+				"additionalPodRangesConfig":  {Kind: block, Flags: refused},
+				"podCidrOverprovisionConfig": {Kind: block, Flags: computed | forces | refused},
+				"stackType":                  {Kind: text, Flags: forces, Default: "IPV4"},
+			})},
+		"location":      {Kind: text, Flags: required | computed | forces},
+		"loggingConfig": {Kind: block, Flags: computed, Fields: fields{"enableComponents": {Kind: texts, Flags: required}}},
+		"maintenancePolicy": {Kind: block, Fields: fields{
+			"dailyMaintenanceWindow": {Kind: block, Fields: fields{
+				"duration": {Kind: text, Flags: output}, "startTime": {Kind: text, Flags: required},
+			}},
+			"maintenanceExclusions": {Kind: blockSet, Fields: terraform.Union(
+				terraform.Each("endTime exclusionName startTime", field{Kind: text, Flags: required}),
+				fields{"exclusionOptions": {Kind: block, Fields: fields{"scope": {Kind: text, Flags: required}}}})},
+			"recurringWindow": {Kind: block, Fields: terraform.Each("endTime recurrence startTime", field{Kind: text, Flags: required})},
+		}},
+		"masterAuth": {Kind: block, Flags: computed, Fields: fields{
+			"clientCertificate": {Kind: text, Flags: output},
+			"clientCertificateConfig": {Kind: block, Flags: required | forces, Fields: fields{
+				"issueClientCertificate": {Kind: truth, Flags: required | forces},
+			}},
+			"clientKey":            {Kind: text, Flags: output | secret},
+			"clusterCaCertificate": {Kind: text, Flags: output},
+		}},
+		"masterAuthorizedNetworksConfig": {Kind: block, Flags: computed, Fields: fields{
+			"cidrBlocks":                  {Kind: blockSet, Fields: fields{"cidrBlock": {Kind: text, Flags: required}, "displayName": {Kind: text}}},
+			"gcpPublicCidrsAccessEnabled": {Kind: truth, Flags: computed},
+		}},
+		"minMasterVersion": {Kind: text, Flags: refused | unread},
+		"monitoringConfig": {Kind: block, Flags: computed, Fields: fields{
+			"advancedDatapathObservabilityConfigs": {Kind: blocks, Flags: computed, Fields: fields{
+				"enableMetrics": {Kind: truth, Flags: required},
+				"enableRelay":   {Kind: truth, Default: false},
+				"relayMode":     {Kind: text, Flags: computed},
+			}},
+			"enableComponents":  {Kind: texts, Flags: computed},
+			"managedPrometheus": {Kind: block, Flags: computed, Fields: enabled},
+		}},
+		"name":    {Kind: text, Flags: required | forces, Rules: nameRules},
+		"network": {Kind: text, Flags: forces, Default: "default", Same: terraform.SameReference},
+		"networkPolicy": {Kind: block, Flags: refused, Same: terraform.SameIfOff, Fields: fields{
+			"enabled": {Kind: truth}, "provider": {Kind: text},
+		}},
+		"networkingMode": {Kind: text, Flags: computed | forces},
+		"nodeConfig":     {Kind: block, Flags: computed | forces, Fields: nodeConfigFields},
+		"nodeLocations":  {Kind: textSet, Flags: computed | refused},
+		"nodePoolDefaults": {Kind: block, Flags: computed | refused, Fields: fields{"nodeConfigDefaults": {Kind: block, Fields: fields{
+			"containerdConfig": {Kind: block}, "gcfsConfig": {Kind: block}, "loggingVariant": {Kind: text},
+		}}}},
+		"nodePools": {Kind: blocks, Flags: computed | forces | refused, Fields: poolFields},
+		"notificationConfig": {Kind: block, Flags: computed, Fields: fields{"pubsub": {Kind: block, Flags: required, Fields: fields{
+			"enabled": {Kind: truth, Flags: required},
+			"filter":  {Kind: block, Fields: fields{"eventTypes": {Kind: texts, Flags: required}}},
+			"topic":   {Kind: text},
+		}}}},
+		"operation": {Kind: text, Flags: output | unread},
+		"privateClusterConfig": {Kind: block, Flags: computed, Fields: fields{
+			"enablePrivateEndpoint":     {Kind: truth, Same: terraform.BothOff},
+			"enablePrivateNodes":        {Kind: truth, Flags: forces, Same: terraform.BothOff},
+			"masterGlobalAccessConfig":  {Kind: block, Flags: computed, Fields: enabled},
+			"masterIpv4CidrBlock":       {Kind: text, Flags: computed | forces, Rules: []terraform.Rule{controlPlaneRange}},
+			"peeringName":               {Kind: text, Flags: output},
+			"privateEndpoint":           {Kind: text, Flags: output},
+			"privateEndpointSubnetwork": {Kind: text, Flags: forces, Same: terraform.SameReference},
+			"publicEndpoint":            {Kind: text, Flags: output},
+		}},
+		"project":        {Kind: text, Flags: computed | forces},
+		"releaseChannel": {Kind: block, Flags: computed, Fields: fields{"channel": {Kind: text, Flags: required}}},
+		"removeDefaultNodePool": {Kind: truth, Flags: required, Rules: []terraform.Rule{
+			terraform.Match("^true$", "the emulator's clusters have no default node pool: set removeDefaultNodePool to true and declare a gcp:container/nodePool:NodePool")}},
+		"resourceLabels":         {Kind: mapping},
+		"securityPostureConfig":  {Kind: block, Flags: computed, Fields: terraform.Each("mode vulnerabilityMode", field{Kind: text, Flags: computed})},
+		"subnetwork":             {Kind: text, Flags: computed | forces, Same: terraform.SameReference},
+		"workloadIdentityConfig": {Kind: block, Flags: computed, Fields: fields{"workloadPool": {Kind: text}}},
+	},
+)
+
+var nameRules = []terraform.Rule{
+	terraform.Match(`^.{0,40}$`, `"name" cannot be longer than 40 characters`),
+	terraform.Match(`^[a-z0-9-]*$`, `"name" can only contain lowercase letters, numbers and hyphens`),
+	terraform.Match(`^[a-z]`, `"name" must start with a letter`),
+	terraform.Match(`[a-z0-9]$`, `"name" must end with a number or a letter`),
 }
 
-// clusterResource is a GKE Standard cluster.
-type clusterResource struct{}
-
-func (clusterResource) schema() *schema { return &clusterSchema }
+func controlPlaneRange(value any) string {
+	const name = "private_cluster_config.0.master_ipv4_cidr_block"
+	if value == "" {
+		return ""
+	}
+	_, block, err := net.ParseCIDR(fmt.Sprint(value))
+	if err != nil {
+		return fmt.Sprintf("expected %s to contain a valid Value, got: %s with err: %s", name, value, err)
+	}
+	if value != block.String() {
+		return fmt.Sprintf("expected %s to contain a valid network Value, expected %s, got %s", name, block, value)
+	}
+	if bits, _ := block.Mask.Size(); bits != 28 {
+		return fmt.Sprintf("expected %q to contain a network Value with between 28 and 28 significant bits, got: %d", name, bits)
+	}
+	return ""
+}
 
 // version is that of the emulated control planes and nodes.
 const version = "1.34.4-gke.1"
-
-func checkCluster(in resource.PropertyMap, report func(reason string)) {
-	if v := in["removeDefaultNodePool"]; v.IsBool() && !v.BoolValue() {
-		report("the emulator's clusters have no default node pool: set removeDefaultNodePool to true and declare a gcp:container/nodePool:NodePool")
-	}
-	if v := in["initialNodeCount"]; v.IsNumber() && v.NumberValue() < 1 {
-		report("initialNodeCount must be at least 1, even when the default node pool is removed")
-	}
-}
 
 func clusterOf(properties map[string]any) gke.Cluster {
 	name := str(properties, "name")
@@ -256,8 +213,8 @@ func zonesOf(location string) []string {
 	return []string{location + "-b", location + "-c", location + "-d"}
 }
 
-func (clusterResource) apply(ctx context.Context, g *google, c *change) error {
-	if err := errors.Join(refuseLocation(str(c.new, "location")), refuseClusterLabels(object(c.new, "resourceLabels")), refuseNetwork(c.new)); err != nil {
+func applyCluster(ctx context.Context, g *google, c *change) error {
+	if err := checkNetwork(c.new); err != nil {
 		return err
 	}
 	if c.old == nil {
@@ -297,9 +254,9 @@ func fillCluster(c *change) {
 		"networkPolicy":           off,
 		"nodeConfig":              map[string]any{"loggingVariant": "DEFAULT", "oauthScopes": defaultScopes},
 		"nodePoolDefaults":        map[string]any{"nodeConfigDefaults": map[string]any{"loggingVariant": "DEFAULT"}},
-		"notificationConfig":      map[string]any{"pubsub": map[string]any{"enabled": false}},
+		"notificationConfig":      map[string]any{"pubsub": off},
 		"podSecurityPolicyConfig": off,
-		"privateClusterConfig":    map[string]any{"masterGlobalAccessConfig": map[string]any{"enabled": false}},
+		"privateClusterConfig":    map[string]any{"masterGlobalAccessConfig": off},
 		"secretManagerConfig":     off,
 		"servicesIpv4Cidr":        "10.8.0.0/20",
 	})
@@ -307,31 +264,13 @@ func fillCluster(c *change) {
 	c.new["nodeLocations"] = slices.DeleteFunc(zonesOf(location), func(zone string) bool { return zone == location })
 }
 
-// fill adds what is missing, in objects too.
-func fill(properties, missing map[string]any) {
-	for key, value := range missing {
-		have, set := properties[key]
-		if nested, ok := value.(map[string]any); ok {
-			if !set {
-				have = map[string]any{}
-				properties[key] = have
-			}
-			if object, ok := have.(map[string]any); ok {
-				fill(object, nested)
-			}
-		} else if !set {
-			properties[key] = value
-		}
-	}
-}
-
-// read also lists the cluster's node pools, as Google does.
-func (clusterResource) read(ctx context.Context, g *google, r records.Record) (bool, error) {
+// readCluster also lists the cluster's node pools, as Google does.
+func readCluster(ctx context.Context, g *google, r records.Record) (bool, error) {
 	_, exists, err := g.backend.Cluster(ctx, clusterOf(r.Properties).Name)
 	if err != nil || !exists {
 		return false, err
 	}
-	pools, err := g.poolsOf(r.ID)
+	pools, err := poolsOf(g.records, r.ID)
 	list := []any{}
 	for _, pool := range pools {
 		list = append(list, pool.Properties)
@@ -341,12 +280,12 @@ func (clusterResource) read(ctx context.Context, g *google, r records.Record) (b
 }
 
 // poolsOf returns the records of a cluster's node pools.
-func (g *google) poolsOf(cluster string) ([]records.Record, error) {
-	pools, err := g.records.List(nodePoolType)
+func poolsOf(book records.Book, cluster string) ([]records.Record, error) {
+	pools, err := book.List(nodePoolType)
 	return slices.DeleteFunc(pools, func(pool records.Record) bool { return !strings.HasPrefix(pool.ID, cluster+"/") }), err
 }
 
-func (clusterResource) remove(ctx context.Context, g *google, r records.Record) error {
+func removeCluster(ctx context.Context, g *google, r records.Record) error {
 	name := clusterOf(r.Properties).Name
 	all, err := g.records.List(clusterType)
 	if err != nil {
@@ -361,18 +300,60 @@ func (clusterResource) remove(ctx context.Context, g *google, r records.Record) 
 	if err := g.backend.DeleteCluster(ctx, name); err != nil {
 		return err
 	}
-	pools, err := g.poolsOf(r.ID)
+	pools, err := poolsOf(g.records, r.ID)
 	for _, pool := range pools {
 		err = errors.Join(err, g.records.Delete(nodePoolType, pool.ID))
 	}
 	return err
 }
 
-func refuseProtected(outputs resource.PropertyMap) error {
-	if v := outputs["deletionProtection"]; v.IsBool() && !v.BoolValue() {
-		return nil
+// find returns the clusters that match the arguments.
+func (c *call) find() ([]records.Record, error) {
+	all, err := c.records.List(clusterType)
+	return slices.DeleteFunc(all, func(r records.Record) bool {
+		is := clusterOf(r.Properties)
+		return c.name != "" && c.name != is.Name || c.location != "" && c.location != is.Location || c.project != "" && c.project != is.Project
+	}), err
+}
+
+func (c *call) clusters() error {
+	found, err := c.find()
+	if err != nil {
+		return err
 	}
-	//nolint:staticcheck // Google's provider says it with a capital letter
-	return errors.New("Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with cluster deletion. " +
-		"(deletionProtection: false takes effect with the next: pulumi up)")
+	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tLOCATION\tMASTER_VERSION\tMASTER_IP\tMACHINE_TYPE\tNODE_VERSION\tNUM_NODES\tSTATUS")
+	for _, r := range found {
+		pools, err := poolsOf(c.records, r.ID)
+		if err != nil {
+			return err
+		}
+		nodes, machines, status := 0, "", "RUNNING"
+		for _, p := range pools {
+			pool := poolOf(p.Properties)
+			nodes, machines = nodes+pool.NodesPerZone*len(pool.Zones), pool.MachineType
+		}
+		if r.Properties[maker] != nil {
+			status = "PROVISIONING"
+		}
+		cluster := clusterOf(r.Properties)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cluster.Name, cluster.Location, version, str(r.Properties, "endpoint"), machines, version, nodes, status)
+	}
+	return table.Flush()
+}
+
+func (c *call) credentials() error {
+	found, err := c.find()
+	if err != nil {
+		return err
+	}
+	if len(found) != 1 {
+		return fmt.Errorf("%d clusters match %s. Fix: gcloud container clusters list", len(found), c.name)
+	}
+	fmt.Fprintln(c.errOut, "Fetching cluster endpoint and auth data.")
+	if err := writeKubeconfig(found[0].Properties); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.errOut, "kubeconfig entry generated for %s.\n", c.name)
+	return err
 }

@@ -3,8 +3,10 @@ package gcp
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,11 +18,15 @@ import (
 func book(t *testing.T, clusters ...props) records.Book {
 	b := records.Book{Dir: t.TempDir()}
 	for _, properties := range clusters {
-		if err := b.Put(clusterType, records.Record{ID: clusterSchema.identify(properties), Properties: properties}); err != nil {
+		if err := b.Put(clusterType, records.Record{ID: types[clusterType].Identify(properties), Properties: properties}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return b
+}
+
+func gcloud(b records.Book, out io.Writer, args ...string) error {
+	return (&call{records: b, out: out, errOut: out}).run(args)
 }
 
 var timber = props{"name": "timber", "location": "europe-west1-d", "project": "timber-project", "endpoint": "172.30.0.2", "masterAuth": props{"clusterCaCertificate": "Q0E="}}
@@ -34,11 +40,12 @@ func TestGetCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
+	get := []string{"container", "clusters", "get-credentials"}
 	for _, args := range [][]string{
 		{"timber", "--location", "europe-west1-d", "--project=timber-project"},
 		{"--zone=europe-west1-d", "timber", "--project", "timber-project"},
 	} {
-		if err := getCredentials(b, args, &said); err != nil {
+		if err := gcloud(b, &said, slices.Concat(get, args)...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,11 +65,11 @@ func TestGetCredentials(t *testing.T) {
 		"0 clusters match nothing": {"nothing"},
 		"2 clusters match timber":  {"timber"},
 		"is still being created":   {"half"},
-		"needs the name of a":      {},
+		"NAME is missing":          {},
 		"unexpected argument":      {"timber", "more"},
 		"not defined: -frobnicate": {"timber", "--frobnicate"},
 	} {
-		if err := getCredentials(b, args, &said); err == nil || !strings.Contains(err.Error(), want) {
+		if err := gcloud(b, &said, slices.Concat(get, args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got %v, want %q", args, err, want)
 		}
 	}
@@ -71,11 +78,11 @@ func TestGetCredentials(t *testing.T) {
 func TestListClusters(t *testing.T) {
 	b := book(t, timber, with(timber, props{"name": "half", maker: 1}))
 	nodes := with(pool, props{"name": "p", "cluster": "timber", "project": "timber-project", "nodeCount": 3.0})
-	if err := b.Put(nodePoolType, records.Record{ID: nodePoolSchema.identify(nodes), Properties: nodes}); err != nil {
+	if err := b.Put(nodePoolType, records.Record{ID: types[nodePoolType].Identify(nodes), Properties: nodes}); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := listClusters(b, nil, &out); err != nil {
+	if err := gcloud(b, &out, "container", "clusters", "list"); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -96,7 +103,7 @@ func TestServicesDisabledManually(t *testing.T) {
 	e.up(serviceType, "container", props{"service": "container.googleapis.com"})
 	command := func(on bool, args ...string) {
 		t.Helper()
-		if err := switchAPI(e.records, args, on); err != nil {
+		if err := gcloud(e.records, nil, slices.Concat([]string{"services", map[bool]string{true: "enable", false: "disable"}[on]}, args)...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,16 +115,16 @@ func TestServicesDisabledManually(t *testing.T) {
 	if !e.refresh(serviceType, "container") {
 		t.Error("an enabled API is not there")
 	}
-	command(false, bootstrapAPI, "--project=timber-project")
+	command(false, bootstrapAPI.host, "--project=timber-project")
 	const fix = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
 	if err := e.try(serviceType, "iam", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), fix) {
 		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, fix)
 	}
-	command(true, bootstrapAPI, "--project=timber-project")
+	command(true, bootstrapAPI.host, "--project=timber-project")
 	e.up(serviceType, "iam", props{"service": "iam.googleapis.com"})
 	for _, args := range [][]string{nil, {"iam.googleapis.com"}, {"--project=timber-project"}, {"a", "b", "--project=timber-project"}} {
 		t.Setenv("CLOUDSDK_CORE_PROJECT", "")
-		if err := switchAPI(e.records, args, true); err == nil {
+		if err := gcloud(e.records, nil, slices.Concat([]string{"services", "enable"}, args)...); err == nil {
 			t.Errorf("%q is understood", args)
 		}
 	}
@@ -128,7 +135,7 @@ func TestProjectsAndServicesInJSON(t *testing.T) {
 	b := book(t)
 	list := func() string {
 		var out bytes.Buffer
-		if err := listAPIs(b, []string{"--enabled", "--filter=config.name=x", "--project=timber-project", "--format=json"}, &out); err != nil {
+		if err := gcloud(b, &out, "services", "list", "--enabled", "--filter=config.name=x", "--project=timber-project", "--format=json"); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
@@ -136,22 +143,22 @@ func TestProjectsAndServicesInJSON(t *testing.T) {
 	if got := list(); got != `[{"config":{"name":"cloudresourcemanager.googleapis.com"}}]`+"\n" {
 		t.Errorf("listed %s", got)
 	}
-	for api, on := range map[string]bool{bootstrapAPI: false, "iam.googleapis.com": true} {
-		if err := switchAPI(b, []string{api, "--project=timber-project"}, on); err != nil {
+	for api, on := range map[string]bool{bootstrapAPI.host: false, "iam.googleapis.com": true} {
+		if err := gcloud(b, nil, "services", map[bool]string{true: "enable", false: "disable"}[on], api, "--project=timber-project"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := switchAPI(b, []string{"compute.googleapis.com", "--project=other-project"}, true); err != nil {
+	if err := gcloud(b, nil, "services", "enable", "compute.googleapis.com", "--project=other-project"); err != nil {
 		t.Fatal(err)
 	}
 	if got := list(); got != `[{"config":{"name":"iam.googleapis.com"}}]`+"\n" {
 		t.Errorf("listed %s", got)
 	}
 	var out bytes.Buffer
-	if err := describeProject([]string{"timber-project", "--format=json"}, &out); err != nil || out.String() != `{"lifecycleState":"ACTIVE","projectId":"timber-project"}`+"\n" {
+	if err := gcloud(b, &out, "projects", "describe", "timber-project", "--format=json"); err != nil || out.String() != `{"lifecycleState":"ACTIVE","projectId":"timber-project"}`+"\n" {
 		t.Errorf("described %s, %v", &out, err)
 	}
-	if err := describeProject(nil, &out); err == nil {
+	if err := gcloud(b, &out, "projects", "describe"); err == nil {
 		t.Error("no project was described")
 	}
 }

@@ -4,129 +4,152 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
+	"regexp"
+	"slices"
+	"strings"
 
+	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/gke"
 	"hello-timber/emulator/records"
 )
 
 const nodePoolType = "gcp:container/nodePool:NodePool"
 
-// nodePoolSchema has two properties that are required here only: the emulator has no
-// default location, and no number of nodes that GKE chooses.
-var nodePoolSchema = schema{
-	token: nodePoolType, id: "projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{name}",
-	api: "container.googleapis.com", named: true,
-	fields: union(poolFields, fields{
-		"cluster":   {kind: text, flags: required | forces},
-		"location":  {kind: text, flags: required | computed | forces},
-		"operation": {kind: text, flags: output | unread},
-		"project":   {kind: text, flags: computed | forces},
-	}),
-}
-
-func union(a, b fields) fields {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return all
-}
+// A pool of like nodes. Two properties are required here only, because the emulator has
+// no default location, and no number of nodes that GKE chooses.
+var _ = register(resourceType{
+	Schema: schema{
+		Token: nodePoolType, ID: "projects/{project}/locations/{location}/clusters/{.../cluster}/nodePools/{name}", Named: true,
+		Fields: terraform.Union(poolFields, fields{
+			"cluster":   {Kind: text, Flags: required | forces},
+			"location":  {Kind: text, Flags: required | computed | forces},
+			"operation": {Kind: text, Flags: output | unread},
+			"project":   {Kind: text, Flags: computed | forces},
+		})},
+	api:    kubernetesEngine,
+	rules:  rules{"nodeConfig": machineRule},
+	apply:  applyNodePool,
+	read:   readNodePool,
+	remove: removeNodePool,
+})
 
 // poolFields are the properties of a node pool that a cluster lists too.
 var poolFields = fields{
-	"autoscaling": {kind: block, fields: fields{
-		"locationPolicy":    {kind: text, flags: computed | refused},
-		"maxNodeCount":      {kind: number},
-		"minNodeCount":      {kind: number},
-		"totalMaxNodeCount": {kind: number, flags: refused},
-		"totalMinNodeCount": {kind: number, flags: refused},
+	"autoscaling": {Kind: block, Fields: fields{
+		"locationPolicy":    {Kind: text, Flags: computed | refused},
+		"maxNodeCount":      {Kind: number},
+		"minNodeCount":      {Kind: number},
+		"totalMaxNodeCount": {Kind: number, Flags: refused},
+		"totalMinNodeCount": {Kind: number, Flags: refused},
 	}},
-	"initialNodeCount":         {kind: number, flags: computed | forces | refused},
-	"instanceGroupUrls":        {kind: texts, flags: output},
-	"managedInstanceGroupUrls": {kind: texts, flags: output},
-	"management": {kind: block, flags: computed, fields: fields{
-		"autoRepair":  {kind: truth, preset: true},
-		"autoUpgrade": {kind: truth, preset: true},
+	"initialNodeCount":         {Kind: number, Flags: computed | forces | refused},
+	"instanceGroupUrls":        {Kind: texts, Flags: output},
+	"managedInstanceGroupUrls": {Kind: texts, Flags: output},
+	"management": {Kind: block, Flags: computed, Fields: fields{
+		"autoRepair":  {Kind: truth, Default: true},
+		"autoUpgrade": {Kind: truth, Default: true},
 	}},
-	"maxPodsPerNode": {kind: number, flags: computed | forces | refused},
-	"name":           {kind: text, flags: computed | forces},
-	"namePrefix":     {kind: text, flags: computed | forces | refused},
-	"networkConfig": {kind: block, flags: computed | refused, fields: fields{
-		"additionalNodeNetworkConfigs": {kind: blocks}, "additionalPodNetworkConfigs": {kind: blocks}, "createPodRange": {kind: truth},
-		"enablePrivateNodes": {kind: truth}, "networkPerformanceConfig": {kind: block}, "podCidrOverprovisionConfig": {kind: block},
-		"podIpv4CidrBlock": {kind: text}, "podRange": {kind: text},
+	"maxPodsPerNode": {Kind: number, Flags: computed | forces | refused},
+	"name":           {Kind: text, Flags: computed | forces, Rules: nameRules},
+	"namePrefix":     {Kind: text, Flags: computed | forces | refused},
+	"networkConfig": {Kind: block, Flags: computed | refused, Fields: fields{
+		"additionalNodeNetworkConfigs": {Kind: blocks}, "additionalPodNetworkConfigs": {Kind: blocks}, "createPodRange": {Kind: truth},
+		"enablePrivateNodes": {Kind: truth}, "networkPerformanceConfig": {Kind: block}, "podCidrOverprovisionConfig": {Kind: block},
+		"podIpv4CidrBlock": {Kind: text}, "podRange": {Kind: text},
 	}},
-	"nodeConfig":         {kind: block, flags: computed | forces, fields: nodeConfigFields},
-	"nodeCount":          {kind: number, flags: required | computed},
-	"nodeLocations":      {kind: textSet, flags: computed},
-	"placementPolicy":    {kind: block, flags: forces | refused},
-	"queuedProvisioning": {kind: block, flags: forces | refused},
-	"upgradeSettings": {kind: block, flags: computed, fields: fields{
-		"blueGreenSettings": {kind: block, flags: computed | refused},
-		"maxSurge":          {kind: number, flags: computed},
-		"maxUnavailable":    {kind: number, flags: computed},
-		"strategy":          {kind: text, preset: "SURGE"},
+	"nodeConfig":         {Kind: block, Flags: computed | forces, Fields: nodeConfigFields},
+	"nodeCount":          {Kind: number, Flags: required | computed},
+	"nodeLocations":      {Kind: textSet, Flags: computed},
+	"placementPolicy":    {Kind: block, Flags: forces | refused},
+	"queuedProvisioning": {Kind: block, Flags: forces | refused},
+	"upgradeSettings": {Kind: block, Flags: computed, Fields: fields{
+		"blueGreenSettings": {Kind: block, Flags: computed | refused},
+		"maxSurge":          {Kind: number, Flags: computed},
+		"maxUnavailable":    {Kind: number, Flags: computed},
+		"strategy":          {Kind: text, Default: "SURGE"},
 	}},
-	"version": {kind: text, flags: computed | refused},
+	"version": {Kind: text, Flags: computed | refused},
 }
 
 // nodeConfigFields describe machines.
-var nodeConfigFields = fields{
-	"advancedMachineFeatures":        {kind: block, flags: forces | refused},
-	"bootDiskKmsKey":                 {kind: text, flags: forces | refused},
-	"confidentialNodes":              {kind: block, flags: computed | forces | refused},
-	"containerdConfig":               {kind: block, flags: refused},
-	"diskSizeGb":                     {kind: number, flags: computed},
-	"diskType":                       {kind: text, flags: computed},
-	"effectiveTaints":                {kind: blocks, flags: output},
-	"enableConfidentialStorage":      {kind: truth, flags: forces | refused},
-	"ephemeralStorageConfig":         {kind: block, flags: forces | refused},
-	"ephemeralStorageLocalSsdConfig": {kind: block, flags: forces | refused},
-	"fastSocket":                     {kind: block, flags: refused},
-	"gcfsConfig":                     {kind: block, flags: forces | refused},
-	"guestAccelerators":              {kind: blocks, flags: computed | forces | refused},
-	"gvnic":                          {kind: block, flags: forces | refused},
-	"hostMaintenancePolicy":          {kind: block, flags: forces | refused},
-	"imageType":                      {kind: text, flags: computed, same: sameExceptCase},
-	"kubeletConfig": {kind: block, fields: fields{
-		"cpuCfsQuota":       {kind: truth},
-		"cpuCfsQuotaPeriod": {kind: text},
-		"cpuManagerPolicy":  {kind: text, flags: required},
-		"podPidsLimit":      {kind: number},
-	}},
-	"labels":                  {kind: mapping, flags: computed},
-	"linuxNodeConfig":         {kind: block, flags: refused},
-	"localNvmeSsdBlockConfig": {kind: block, flags: forces | refused},
-	"localSsdCount":           {kind: number, flags: computed | forces | refused},
-	"loggingVariant":          {kind: text, flags: computed | refused},
-	"machineType":             {kind: text, flags: computed},
-	"metadata":                {kind: mapping, flags: computed | forces},
-	"minCpuPlatform":          {kind: text, flags: computed | forces | refused},
-	"nodeGroup":               {kind: text, flags: forces | refused},
-	"oauthScopes":             {kind: textSet, flags: computed | forces},
-	"preemptible":             {kind: truth, flags: forces | refused, preset: false},
-	"reservationAffinity":     {kind: block, flags: forces | refused},
-	"resourceLabels":          {kind: mapping},
-	"resourceManagerTags":     {kind: mapping, flags: refused},
-	"sandboxConfig":           {kind: block, flags: forces | refused},
-	"secondaryBootDisks":      {kind: blocks, flags: forces | refused},
-	"serviceAccount":          {kind: text, flags: computed | forces},
-	"shieldedInstanceConfig": {kind: block, flags: computed | forces, fields: fields{
-		"enableIntegrityMonitoring": {kind: truth, flags: forces, preset: true},
-		"enableSecureBoot":          {kind: truth, flags: forces, preset: false},
-	}},
-	"soleTenantConfig": {kind: block, flags: forces | refused},
-	"spot":             {kind: truth, flags: forces, preset: false},
-	"tags":             {kind: texts},
-	"taints":           {kind: blocks, flags: refused},
-	"workloadMetadataConfig": {kind: block, flags: computed, fields: fields{
-		"mode": {kind: text, flags: required},
-	}},
+var nodeConfigFields = terraform.Union(
+	terraform.Each("advancedMachineFeatures ephemeralStorageConfig ephemeralStorageLocalSsdConfig gcfsConfig gvnic hostMaintenancePolicy "+
+		"localNvmeSsdBlockConfig reservationAffinity sandboxConfig soleTenantConfig", field{Kind: block, Flags: forces | refused}),
+	terraform.Each("containerdConfig fastSocket linuxNodeConfig", field{Kind: block, Flags: refused}),
+	terraform.Each("bootDiskKmsKey nodeGroup", field{Kind: text, Flags: forces | refused}),
+	terraform.Each("diskType machineType", field{Kind: text, Flags: computed}),
+	fields{
+		"confidentialNodes":         {Kind: block, Flags: computed | forces | refused},
+		"diskSizeGb":                {Kind: number, Flags: computed},
+		"effectiveTaints":           {Kind: blocks, Flags: output},
+		"enableConfidentialStorage": {Kind: truth, Flags: forces | refused},
+		"guestAccelerators":         {Kind: blocks, Flags: computed | forces | refused},
+		"imageType":                 {Kind: text, Flags: computed, Same: terraform.SameExceptCase},
+		"kubeletConfig": {Kind: block, Fields: fields{
+			"cpuCfsQuota":       {Kind: truth},
+			"cpuCfsQuotaPeriod": {Kind: text},
+			"cpuManagerPolicy":  {Kind: text, Flags: required},
+			"podPidsLimit":      {Kind: number},
+		}},
+		"labels":              {Kind: mapping, Flags: computed},
+		"localSsdCount":       {Kind: number, Flags: computed | forces | refused},
+		"loggingVariant":      {Kind: text, Flags: computed | refused},
+		"metadata":            {Kind: mapping, Flags: computed | forces},
+		"minCpuPlatform":      {Kind: text, Flags: computed | forces | refused},
+		"oauthScopes":         {Kind: textSet, Flags: computed | forces},
+		"preemptible":         {Kind: truth, Flags: forces | refused, Default: false},
+		"resourceLabels":      {Kind: mapping},
+		"resourceManagerTags": {Kind: mapping, Flags: refused},
+		"secondaryBootDisks":  {Kind: blocks, Flags: forces | refused},
+		"serviceAccount":      {Kind: text, Flags: computed | forces},
+		"shieldedInstanceConfig": {Kind: block, Flags: computed | forces, Fields: fields{
+			"enableIntegrityMonitoring": {Kind: truth, Flags: forces, Default: true},
+			"enableSecureBoot":          {Kind: truth, Flags: forces, Default: false},
+		}},
+		"spot":                   {Kind: truth, Flags: forces, Default: false},
+		"tags":                   {Kind: texts},
+		"taints":                 {Kind: blocks, Flags: refused},
+		"workloadMetadataConfig": {Kind: block, Flags: computed, Fields: fields{"mode": {Kind: text, Flags: required}}},
+	},
+)
+
+// bootDisks are those of machine series, the first of them GKE's default:
+// https://cloud.google.com/compute/docs/disks#machine_series_support.
+var bootDisks = map[string]string{
+	"e2 n1 g1 n2 n2d t2d t2a c2 c2d m1 m2 a2": "pd-balanced pd-standard pd-ssd",
+	"c3 c3d m3 z3 a3 g2":                      "pd-balanced pd-ssd hyperdisk-balanced",
+	"h3":                                      "pd-balanced hyperdisk-balanced",
+	"c4 c4a c4d n4 n4a n4d m4":                "hyperdisk-balanced",
 }
 
-// nodePoolResource is a pool of like nodes.
-type nodePoolResource struct{}
+// disksOf returns the boot disks that machines of a type can have.
+func disksOf(machine string) []string {
+	series, _, _ := strings.Cut(machine, "-")
+	for all, disks := range bootDisks {
+		if slices.Contains(strings.Fields(all), series) {
+			return strings.Fields(disks)
+		}
+	}
+	return nil
+}
 
-func (nodePoolResource) schema() *schema { return &nodePoolSchema }
+var machineType = regexp.MustCompile(`^[a-z0-9]+-(micro|small|medium|(custom|[a-z]+)-[1-9][0-9]*[a-z]?(-.+)?)$`)
+
+// machineRule refuses machines that do not exist and boot disks that they cannot
+// use: nkoson/gke-tutorial/issues/7, keras-team/kinetic/issues/305,
+// rancher/harvester-cloud/issues/249.
+func machineRule(value any) string {
+	config, _ := value.(map[string]any)
+	machine, disk := cmp.Or(str(config, "machineType"), defaultMachine), str(config, "diskType")
+	disks := disksOf(machine)
+	if disks == nil || !machineType.MatchString(machine) {
+		return fmt.Sprintf("400: Invalid machine type %q: GCE_NOT_FOUND., badRequest", machine)
+	}
+	if disk != "" && !slices.Contains(disks, disk) {
+		return fmt.Sprintf("400: %s disk type cannot be used by %s machine type., badRequest", disk, machine)
+	}
+	return ""
+}
 
 // defaultScopes are what the nodes' account may do if the program does not say.
 var defaultScopes = []any{
@@ -157,7 +180,7 @@ func poolOf(properties map[string]any) gke.Pool {
 	for key, value := range object(config, "labels") {
 		pool.Labels[key] = fmt.Sprint(value)
 	}
-	if spot, _ := config["spot"].(bool); spot {
+	if config["spot"] == true {
 		pool.Labels[spotLabel] = "true"
 	}
 	return pool
@@ -176,20 +199,12 @@ const (
 	kubeletConfig     = "kubeletConfig"
 )
 
-func (nodePoolResource) apply(ctx context.Context, g *google, c *change) error {
+func applyNodePool(ctx context.Context, g *google, c *change) error {
 	pool := poolOf(c.new)
-	cluster := clusterSchema.identify(map[string]any{"project": pool.Cluster.Project, "location": pool.Cluster.Location, "name": pool.Cluster.Name})
-	if err := g.require(clusterType, cluster); err != nil {
-		return err
-	}
-	config := object(c.new, "nodeConfig")
-	if err := refuseMachine(pool.MachineType, str(config, "diskType"), pool.Zones[0]); err != nil {
+	if _, err := g.require(clusterType, map[string]any{"project": pool.Cluster.Project, "location": pool.Cluster.Location, "name": pool.Cluster.Name}); err != nil {
 		return err
 	}
 	if err := g.requireAccount(pool.ServiceAccount); err != nil {
-		return err
-	}
-	if err := g.refuseQuota(c, pool); err != nil {
 		return err
 	}
 	pool.Warn = func(message string) { g.Line("", message) }
@@ -207,19 +222,17 @@ func (nodePoolResource) apply(ctx context.Context, g *google, c *change) error {
 // fillPool adds what GKE chooses for a pool that does not ask for anything else.
 func fillPool(c *change, pool gke.Pool) {
 	config := object(c.new, "nodeConfig")
-	model := "on-demand"
-	if spot, _ := config["spot"].(bool); spot {
-		model = "spot"
+	object(config, "resourceLabels")[provisioningLabel] = "on-demand"
+	if config["spot"] == true {
+		object(config, "resourceLabels")[provisioningLabel] = "spot"
 	}
-	object(config, "resourceLabels")[provisioningLabel] = model
-	disks := families[seriesOf(pool.MachineType)].disks
 	fill(c.new, map[string]any{
 		"initialNodeCount": c.new["nodeCount"],
 		"management":       map[string]any{"autoRepair": true, "autoUpgrade": true},
 		"maxPodsPerNode":   110.0,
 		"networkConfig":    map[string]any{"enablePrivateNodes": false},
 		"nodeConfig": map[string]any{
-			"diskSizeGb": 100.0, "diskType": disks[min(1, len(disks)-1)], "imageType": "COS_CONTAINERD", "loggingVariant": "DEFAULT",
+			"diskSizeGb": 100.0, "diskType": disksOf(pool.MachineType)[0], "imageType": "COS_CONTAINERD", "loggingVariant": "DEFAULT",
 			"machineType": pool.MachineType, "metadata": map[string]any{"disable-legacy-endpoints": "true"}, "oauthScopes": defaultScopes,
 			"serviceAccount":         "default",
 			"shieldedInstanceConfig": map[string]any{"enableIntegrityMonitoring": true, "enableSecureBoot": false},
@@ -237,7 +250,7 @@ func fillPool(c *change, pool gke.Pool) {
 	c.new["nodeLocations"], c.new["version"] = pool.Zones, version
 }
 
-func (nodePoolResource) read(ctx context.Context, g *google, r records.Record) (bool, error) {
+func readNodePool(ctx context.Context, g *google, r records.Record) (bool, error) {
 	pool := poolOf(r.Properties)
 	if _, exists, err := g.backend.Cluster(ctx, pool.Cluster.Name); err != nil || !exists {
 		return false, err
@@ -251,7 +264,7 @@ func (nodePoolResource) read(ctx context.Context, g *google, r records.Record) (
 	return true, err
 }
 
-func (nodePoolResource) remove(ctx context.Context, g *google, r records.Record) error {
+func removeNodePool(ctx context.Context, g *google, r records.Record) error {
 	pool := poolOf(r.Properties)
 	pool.NodesPerZone = 0
 	return g.backend.Resize(ctx, pool, func(string) {})

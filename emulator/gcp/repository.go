@@ -2,76 +2,68 @@ package gcp
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"strings"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
-
+	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/records"
 )
 
 const repositoryType = "gcp:artifactregistry/repository:Repository"
 
-// repositorySchema requires a location: the emulator has no default one.
-var repositorySchema = schema{
-	token: repositoryType, id: "projects/{project}/locations/{location}/repositories/{repositoryId}",
-	api: "artifactregistry.googleapis.com",
-	derive: func(outputs resource.PropertyMap) {
-		// The provider adds no labels of its own to the program's.
-		outputs["effectiveLabels"], outputs["pulumiLabels"] = outputs["labels"], outputs["labels"]
-	},
-	fields: fields{
-		"cleanupPolicies": {kind: blockSet, fields: fields{
-			"action": {kind: text},
-			"condition": {kind: block, fields: fields{
-				"newerThan":           {kind: text},
-				"olderThan":           {kind: text},
-				"packageNamePrefixes": {kind: texts},
-				"tagPrefixes":         {kind: texts},
-				"tagState":            {kind: text, preset: "ANY"},
-				"versionNamePrefixes": {kind: texts},
+var artifactRegistry = api{"artifactregistry.googleapis.com", "Artifact Registry API"}
+
+// A Docker repository of Artifact Registry. It requires a location, because the emulator
+// has no default one.
+var _ = register(resourceType{
+	Schema: schema{
+		Token: repositoryType, ID: "projects/{project}/locations/{location}/repositories/{repositoryId}",
+		Fields: terraform.Union(terraform.Labels, fields{
+			"cleanupPolicies": {Kind: blockSet, Fields: fields{
+				"action": {Kind: text},
+				"condition": {Kind: block, Fields: fields{
+					"newerThan":           {Kind: text},
+					"olderThan":           {Kind: text},
+					"packageNamePrefixes": {Kind: texts},
+					"tagPrefixes":         {Kind: texts},
+					"tagState":            {Kind: text, Default: "ANY"},
+					"versionNamePrefixes": {Kind: texts},
+				}},
+				"id": {Kind: text, Flags: required},
+				"mostRecentVersions": {Kind: block, Fields: fields{
+					"keepCount":           {Kind: number},
+					"packageNamePrefixes": {Kind: texts},
+				}},
 			}},
-			"id": {kind: text, flags: required},
-			"mostRecentVersions": {kind: block, fields: fields{
-				"keepCount":           {kind: number},
-				"packageNamePrefixes": {kind: texts},
-			}},
-		}},
-		"cleanupPolicyDryRun": {kind: truth},
-		"createTime":          {kind: text, flags: output},
-		"description":         {kind: text},
-		"dockerConfig": {kind: block, fields: fields{
-			"immutableTags": {kind: truth},
-		}},
-		"effectiveLabels":         {kind: mapping, flags: output},
-		"format":                  {kind: text, flags: required | forces, same: sameExceptCase},
-		"kmsKeyName":              {kind: text, flags: forces | refused},
-		"labels":                  {kind: mapping},
-		"location":                {kind: text, flags: required | computed | forces},
-		"mavenConfig":             {kind: block, flags: refused},
-		"mode":                    {kind: text, flags: forces, preset: "STANDARD_REPOSITORY"},
-		"name":                    {kind: text, flags: output},
-		"project":                 {kind: text, flags: computed | forces},
-		"pulumiLabels":            {kind: mapping, flags: output},
-		"remoteRepositoryConfig":  {kind: block, flags: forces | refused},
-		"repositoryId":            {kind: text, flags: required | forces},
-		"updateTime":              {kind: text, flags: output},
-		"virtualRepositoryConfig": {kind: block, flags: refused},
+			"cleanupPolicyDryRun": {Kind: truth},
+			"createTime":          {Kind: text, Flags: output},
+			"description":         {Kind: text},
+			"dockerConfig":        {Kind: block, Fields: fields{"immutableTags": {Kind: truth}}},
+			"format": {Kind: text, Flags: required | forces, Same: terraform.SameExceptCase, Rules: []terraform.Rule{
+				terraform.Match(`(?i)^docker$`, "the emulator's repositories are DOCKER, not VALUE")}},
+			"kmsKeyName":              {Kind: text, Flags: forces | refused},
+			"location":                {Kind: text, Flags: required | computed | forces},
+			"mavenConfig":             {Kind: block, Flags: refused},
+			"mode":                    {Kind: text, Flags: forces, Default: "STANDARD_REPOSITORY"},
+			"name":                    {Kind: text, Flags: output},
+			"project":                 {Kind: text, Flags: computed | forces},
+			"remoteRepositoryConfig":  {Kind: block, Flags: forces | refused},
+			"repositoryId":            {Kind: text, Flags: required | forces},
+			"updateTime":              {Kind: text, Flags: output},
+			"virtualRepositoryConfig": {Kind: block, Flags: refused},
+		})},
+	api: artifactRegistry,
+	rules: rules{
+		"labels":   labelRule,
+		"location": terraform.Match(`^[a-z]+-[a-z]+[0-9]+$`, `400: location "VALUE" is no region: repositories are in a region such as europe-west1, badRequest`),
+		"repositoryId": terraform.Match(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`,
+			`400: invalid repository id "VALUE": at most 63 lowercase letters, digits and hyphens, from a letter to a letter or digit, badRequest`),
 	},
-}
+	apply:  applyRepository,
+	remove: removeRepository,
+})
 
-// repositoryResource is a Docker repository of Artifact Registry.
-type repositoryResource struct{ recorded }
-
-func (repositoryResource) schema() *schema { return &repositorySchema }
-
-func (repositoryResource) apply(ctx context.Context, g *google, c *change) error {
-	if err := refuseRepository(c.new); err != nil {
-		return err
-	}
-	if c.old == nil && !on(c.new["dockerConfig"]) {
+func applyRepository(ctx context.Context, g *google, c *change) error {
+	if docker, _ := c.new["dockerConfig"].(map[string]any); c.old == nil && docker["immutableTags"] != true {
 		// Terraform's provider does not send a false when it creates a repository, so
 		// that Google answers without the block, and the next preview adds it again.
 		delete(c.new, "dockerConfig")
@@ -89,32 +81,8 @@ func (repositoryResource) apply(ctx context.Context, g *google, c *change) error
 	return nil
 }
 
-// on reports whether anything in a block is true.
-func on(block any) bool {
-	properties, _ := block.(map[string]any)
-	for value := range maps.Values(properties) {
-		if value == true {
-			return true
-		}
-	}
-	return false
-}
-
-func refuseRepository(properties map[string]any) error {
-	location, id := str(properties, "location"), str(properties, "repositoryId")
-	if err := refuseLocation(location); err != nil {
-		return err
-	}
-	if strings.Count(location, "-") != 1 {
-		return fmt.Errorf("googleapi: Error 400: location %q is no region: repositories are in a region such as europe-west1, badRequest", location)
-	}
-	if !repositoryID.MatchString(id) {
-		return fmt.Errorf("googleapi: Error 400: invalid repository id %q: at most 63 lowercase letters, digits and hyphens, from a letter to a letter or digit, badRequest", id)
-	}
-	return refuseRepositoryLabels(object(properties, "labels"))
-}
-
-func (repositoryResource) remove(ctx context.Context, g *google, r records.Record) error {
+// removeRepository also removes the registry if no repository is left.
+func removeRepository(ctx context.Context, g *google, r records.Record) error {
 	g.registry.Lock()
 	defer g.registry.Unlock()
 	if err := g.backend.DeleteRepositoryContents(ctx, str(r.Properties, "project"), str(r.Properties, "repositoryId")); err != nil {

@@ -2,67 +2,79 @@ package gcp
 
 import (
 	"context"
-	"fmt"
+
+	"hello-timber/emulator/gcp/terraform"
+	"hello-timber/emulator/records"
 )
 
-const serviceType = "gcp:projects/service:Service"
-
-var serviceSchema = schema{
-	token: serviceType, id: "{project}/{service}", adopts: true,
-	fields: fields{
-		"checkIfServiceHasUsageOnDestroy": {kind: truth, flags: refused, preset: false},
-		"disableDependentServices":        {kind: truth, flags: unread},
-		"disableOnDestroy":                {kind: truth, preset: true},
-		"project":                         {kind: text, flags: computed | forces, same: sameReference},
-		"service":                         {kind: text, flags: required | forces},
-	},
-}
-
-// serviceResource is an API that a project uses.
-type serviceResource struct{ recorded }
-
-func (serviceResource) schema() *schema { return &serviceSchema }
-
 const (
-	// bootstrapAPI looks up projects, so it cannot be enabled through itself. It is
-	// enabled in every project unless there is a record of disabledType.
-	bootstrapAPI = "cloudresourcemanager.googleapis.com"
+	serviceType  = "gcp:projects/service:Service"
 	disabledType = "emulator:disabledAPI"
 )
 
-func (serviceResource) apply(_ context.Context, g *google, c *change) error {
-	project := str(c.new, "project")
-	_, disabled, err := g.records.Get(disabledType, project+"/"+bootstrapAPI)
-	if err == nil && disabled {
-		err = notEnabled(bootstrapAPI, project)
+// bootstrapAPI looks up projects, so it cannot be enabled through itself. It is enabled
+// in every project unless there is a record of disabledType.
+var bootstrapAPI = api{"cloudresourcemanager.googleapis.com", "Cloud Resource Manager API"}
+
+// An API that a project uses.
+var _ = register(resourceType{
+	Schema: schema{Token: serviceType, ID: "{project}/{service}", Fields: fields{
+		"checkIfServiceHasUsageOnDestroy": {Kind: truth, Flags: refused, Default: false},
+		"disableDependentServices":        {Kind: truth, Flags: unread},
+		"disableOnDestroy":                {Kind: truth, Default: true},
+		"project":                         {Kind: text, Flags: computed | forces, Same: terraform.SameReference},
+		"service": {Kind: text, Flags: required | forces, Rules: []terraform.Rule{
+			terraform.Match(`\.`, "expected VALUE to be a domain like serviceusage.googleapis.com")}},
+	}},
+	adopts: true,
+	apply: func(_ context.Context, g *google, c *change) error {
+		project := str(c.new, "project")
+		_, disabled, err := g.records.Get(disabledType, project+"/"+bootstrapAPI.host)
+		if err == nil && disabled {
+			err = bootstrapAPI.missing(project)
+		}
+		return err
+	},
+	spare: func(properties map[string]any) (bool, error) { return properties["disableOnDestroy"] == false, nil },
+	commands: []command{
+		{"services enable API --project=PROJECT", func(c *call) error { return c.enable(true) }},
+		{"services disable API --project=PROJECT", func(c *call) error { return c.enable(false) }},
+		{"services list --enabled --project=PROJECT --format=json [--filter=FILTER]", (*call).services},
+	},
+})
+
+// enable switches an API on or off.
+func (c *call) enable(on bool) error {
+	token := serviceType
+	if c.name == bootstrapAPI.host {
+		token, on = disabledType, !on
 	}
-	return err
+	id := c.project + "/" + c.name
+	if !on {
+		return c.records.Delete(token, id)
+	}
+	return c.records.Put(token, records.Record{ID: id, Properties: map[string]any{"project": c.project, "service": c.name, "disableOnDestroy": true}})
 }
 
-var apiTitles = map[string]string{
-	"artifactregistry.googleapis.com":     "Artifact Registry API",
-	"cloudresourcemanager.googleapis.com": "Cloud Resource Manager API",
-	"container.googleapis.com":            "Kubernetes Engine API",
-	"iam.googleapis.com":                  "Identity and Access Management (IAM) API",
-}
-
-// requireAPI refuses what needs an API that the project has not enabled.
-func (g *google) requireAPI(api, project string) error {
-	if api == "" {
-		return nil
+// services lists a project's enabled APIs, whatever the filter.
+func (c *call) services() error {
+	type config struct {
+		Name string `json:"name"`
 	}
-	_, enabled, err := g.records.Get(serviceType, project+"/"+api)
-	if err != nil || enabled {
+	list := []map[string]config{}
+	if _, disabled, err := c.records.Get(disabledType, c.project+"/"+bootstrapAPI.host); err != nil {
+		return err
+	} else if !disabled {
+		list = append(list, map[string]config{"config": {bootstrapAPI.host}})
+	}
+	enabled, err := c.records.List(serviceType)
+	if err != nil {
 		return err
 	}
-	return notEnabled(api, project)
-}
-
-// notEnabled is what Google answers, in full in polkadot-k8s/issues/4 of midl-dev;
-// the fix is what works here too.
-func notEnabled(api, project string) error {
-	return fmt.Errorf("googleapi: Error 403: %s has not been used in project %s before or it is disabled. Enable it by visiting "+
-		"https://console.developers.google.com/apis/api/%s/overview?project=%[2]s then retry. If you enabled this API recently, "+
-		"wait a few minutes for the action to propagate to our systems and retry., accessNotConfigured. "+
-		"Fix: gcloud services enable %[3]s --project %[2]s", apiTitles[api], project, api)
+	for _, r := range enabled {
+		if str(r.Properties, "project") == c.project {
+			list = append(list, map[string]config{"config": {str(r.Properties, "service")}})
+		}
+	}
+	return c.print(list)
 }

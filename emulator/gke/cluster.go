@@ -51,13 +51,9 @@ func networkName(home string) string {
 	return "hello-timber-" + hex.EncodeToString(sum[:4])
 }
 
-// Create starts a cluster's control plane and returns when its API server is
+// CreateCluster starts a cluster's control plane and returns when its API server is
 // ready. What a failed or cancelled start leaves is removed.
-func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) {
-	m, err := connect()
-	if err != nil {
-		return Endpoint{}, err
-	}
+func (m *Machines) CreateCluster(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) {
 	image, err := m.image()
 	if err != nil {
 		return Endpoint{}, err
@@ -81,17 +77,17 @@ func Create(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) 
 	endpoint, err := m.ready(ctx, c.Name, log)
 	if err != nil {
 		// The caller's context may be over; cleaning up must still work.
-		err = errors.Join(err, Delete(context.WithoutCancel(ctx), c.Name))
+		err = errors.Join(err, m.DeleteCluster(context.WithoutCancel(ctx), c.Name))
 	}
 	return endpoint, err
 }
 
-func (m *machines) ready(ctx context.Context, name string, log func(string)) (Endpoint, error) {
+func (m *Machines) ready(ctx context.Context, name string, log func(string)) (Endpoint, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the API server of %s did not get ready in %s; its log: docker logs %s", name, startTimeout, name))
 	defer cancel()
 	log("waiting for the API server")
 	for {
-		endpoint, ok, err := m.endpoint(ctx, name)
+		endpoint, ok, err := m.Cluster(ctx, name)
 		if err == nil && ok {
 			var client *kubernetes.Clientset
 			if client, err = connectTo(endpoint); err != nil {
@@ -109,16 +105,8 @@ func (m *machines) ready(ctx context.Context, name string, log func(string)) (En
 	}
 }
 
-// Get returns a cluster's endpoint, or false when there is no such cluster.
-func Get(ctx context.Context, name string) (Endpoint, bool, error) {
-	m, err := connect()
-	if err != nil {
-		return Endpoint{}, false, err
-	}
-	return m.endpoint(ctx, name)
-}
-
-func (m *machines) endpoint(ctx context.Context, name string) (Endpoint, bool, error) {
+// Cluster returns a cluster's endpoint, or false when there is no such cluster.
+func (m *Machines) Cluster(ctx context.Context, name string) (Endpoint, bool, error) {
 	c, err := m.docker.ContainerInspect(ctx, name)
 	if errdefs.IsNotFound(err) || err == nil && (c.Config.Labels[labelEmulator] != m.home || c.Config.Labels[labelRole] != "control-plane") {
 		return Endpoint{}, false, nil
@@ -137,13 +125,9 @@ func (m *machines) endpoint(ctx context.Context, name string) (Endpoint, bool, e
 	return Endpoint{Host: endpoint.IPAMConfig.IPv4Address, CACertificate: base64.StdEncoding.EncodeToString(ca)}, true, nil
 }
 
-// Delete removes a cluster, its control plane and all its nodes. A cluster that
+// DeleteCluster removes a cluster, its control plane and all its nodes. A cluster that
 // is gone already is no error.
-func Delete(ctx context.Context, name string) error {
-	m, err := connect()
-	if err != nil {
-		return err
-	}
+func (m *Machines) DeleteCluster(ctx context.Context, name string) error {
 	parts, err := m.list(ctx, labelCluster+"="+name)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -39,15 +38,14 @@ const (
 	labelSpec     = "hello-timber.spec" // what the node was made as
 )
 
-// machines makes and finds a checkout's containers.
-type machines struct {
+// Machines makes and finds a checkout's containers.
+type Machines struct {
 	docker *client.Client
 	home   string
 }
 
-// connect returns this checkout's machines. There is one Docker client for the
-// whole process, because each has a pool of connections, which ends with the process.
-var connect = sync.OnceValues(func() (*machines, error) {
+// Connect returns this checkout's machines.
+func Connect() (*Machines, error) {
 	dir, err := home.Dir()
 	if err != nil {
 		return nil, err
@@ -56,10 +54,10 @@ var connect = sync.OnceValues(func() (*machines, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
-	return &machines{docker, dir}, nil
-})
+	return &Machines{docker, dir}, nil
+}
 
-func (m *machines) filter(labels ...string) filters.Args {
+func (m *Machines) filter(labels ...string) filters.Args {
 	f := filters.NewArgs(filters.Arg("label", labelEmulator+"="+m.home))
 	for _, label := range labels {
 		f.Add("label", label)
@@ -68,7 +66,7 @@ func (m *machines) filter(labels ...string) filters.Args {
 }
 
 // list returns the containers with the given labels ("k=v"), stopped ones too.
-func (m *machines) list(ctx context.Context, labels ...string) ([]container.Summary, error) {
+func (m *Machines) list(ctx context.Context, labels ...string) ([]container.Summary, error) {
 	return m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: m.filter(labels...)})
 }
 
@@ -98,7 +96,7 @@ var capabilities = []string{"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "SYSLOG"}
 
 // start makes a container with an address of its own and starts it. A container
 // that cannot be started is removed again.
-func (m *machines) start(ctx context.Context, spec machine) error {
+func (m *Machines) start(ctx context.Context, spec machine) error {
 	id, err := m.place(ctx, spec)
 	if err != nil {
 		return err
@@ -113,7 +111,7 @@ func (m *machines) start(ctx context.Context, spec machine) error {
 }
 
 // place makes a container that holds an address from then on.
-func (m *machines) place(ctx context.Context, spec machine) (id string, err error) {
+func (m *Machines) place(ctx context.Context, spec machine) (id string, err error) {
 	unlock, err := m.lock(ctx, networkLock)
 	if err != nil {
 		return "", err
@@ -152,7 +150,7 @@ func (m *machines) place(ctx context.Context, spec machine) (id string, err erro
 }
 
 // hostConfig is what a container may do on this machine.
-func (m *machines) hostConfig(spec machine) *container.HostConfig {
+func (m *Machines) hostConfig(spec machine) *container.HostConfig {
 	host := &container.HostConfig{
 		// After a restart of the engine or the machine everything comes back.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
@@ -183,7 +181,7 @@ func (m *machines) hostConfig(spec machine) *container.HostConfig {
 }
 
 // remove ends containers and their volumes; when none is left, the rest goes too.
-func (m *machines) remove(ctx context.Context, ids ...string) error {
+func (m *Machines) remove(ctx context.Context, ids ...string) error {
 	var errs []error
 	for _, id := range ids {
 		err := m.docker.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -204,7 +202,7 @@ func (m *machines) remove(ctx context.Context, ids ...string) error {
 }
 
 // clear removes the network, and the volumes of containers that were removed without them.
-func (m *machines) clear(ctx context.Context) error {
+func (m *Machines) clear(ctx context.Context) error {
 	volumes, err := m.docker.VolumeList(ctx, volume.ListOptions{Filters: m.filter()})
 	if err != nil {
 		return err
@@ -222,7 +220,7 @@ func (m *machines) clear(ctx context.Context) error {
 
 // exec runs a command in a container and returns what it printed on stdout; the
 // error carries its stderr.
-func (m *machines) exec(ctx context.Context, id string, command ...string) ([]byte, error) {
+func (m *Machines) exec(ctx context.Context, id string, command ...string) ([]byte, error) {
 	created, err := m.docker.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return nil, err
@@ -243,7 +241,7 @@ func (m *machines) exec(ctx context.Context, id string, command ...string) ([]by
 	return stdout.Bytes(), err
 }
 
-func (m *machines) copyIn(ctx context.Context, id string, files map[string][]byte) error {
+func (m *Machines) copyIn(ctx context.Context, id string, files map[string][]byte) error {
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
 	for path, content := range files {
@@ -260,7 +258,7 @@ func (m *machines) copyIn(ctx context.Context, id string, files map[string][]byt
 	return m.docker.CopyToContainer(ctx, id, "/", &archive, container.CopyToContainerOptions{})
 }
 
-func (m *machines) copyOut(ctx context.Context, id, path string) ([]byte, error) {
+func (m *Machines) copyOut(ctx context.Context, id, path string) ([]byte, error) {
 	archive, _, err := m.docker.CopyFromContainer(ctx, id, path)
 	if err != nil {
 		return nil, err
@@ -274,7 +272,7 @@ func (m *machines) copyOut(ctx context.Context, id, path string) ([]byte, error)
 }
 
 // image is the node image's tag, left by the emulator's build.
-func (m *machines) image() (string, error) {
+func (m *Machines) image() (string, error) {
 	tag, err := os.ReadFile(filepath.Join(m.home, "node-image"))
 	if err != nil {
 		return "", fmt.Errorf("the emulator is not built (%w); run: make up", err)

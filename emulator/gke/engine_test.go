@@ -57,13 +57,13 @@ func newEngine(t *testing.T) (*engine, *client.Client) {
 }
 
 // checkoutOf is another checkout, or another process of the same one.
-func checkoutOf(t *testing.T, docker *client.Client, home string) *machines {
+func checkoutOf(t *testing.T, docker *client.Client, home string) *Machines {
 	t.Helper()
 	home = cmp.Or(home, t.TempDir())
 	if err := os.WriteFile(filepath.Join(home, "node-image"), []byte("node:1"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &machines{docker, home}
+	return &Machines{docker, home}
 }
 
 // A node can neither load modules, set the clock, restart the machine, nor reach its memory

@@ -100,7 +100,7 @@ func TestNodeLabels(t *testing.T) {
 // With an engine's own defaults, a node would arrange this machine's groups, or could
 // not read what it mounts.
 func TestNodesDoNotFollowTheEnginesDefaults(t *testing.T) {
-	m := &machines{home: "/home/me/hello-timber/.emulator"}
+	m := &Machines{home: "/home/me/hello-timber/.emulator"}
 	for _, kernel := range []bool{true, false} {
 		host := m.hostConfig(machine{kernel: kernel, volumes: []string{"/var/lib/kubelet"}, labels: map[string]string{labelProject: "p"}})
 		if host.CgroupnsMode != container.CgroupnsModePrivate || host.UsernsMode != "host" || !slices.Contains(host.SecurityOpt, "label=disable") {

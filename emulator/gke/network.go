@@ -28,7 +28,7 @@ const largerPools = `set "default-address-pools": [{"base": "172.16.0.0/12", "si
 
 // lock waits until no one else, in this process or another, holds the lock. Docker
 // itself would allow two networks of one name.
-func (m *machines) lock(ctx context.Context, name string) (unlock func(), err error) {
+func (m *Machines) lock(ctx context.Context, name string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(m.home, name), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (m *machines) lock(ctx context.Context, name string) (unlock func(), err er
 
 // network returns this checkout's network, making it if need be. The caller
 // holds the lock.
-func (m *machines) network(ctx context.Context) (network.Inspect, error) {
+func (m *Machines) network(ctx context.Context) (network.Inspect, error) {
 	name := networkName(m.home)
 	found, err := m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
 	if err == nil || !errdefs.IsNotFound(err) {
@@ -78,7 +78,7 @@ func (m *machines) network(ctx context.Context) (network.Inspect, error) {
 // addresses, which outlive a restart of the engine, are allowed only in a subnet
 // that was asked for; the engine knows best which one is free. So: let it choose
 // one, then ask for that.
-func (m *machines) createNetwork(ctx context.Context, name string) error {
+func (m *Machines) createNetwork(ctx context.Context, name string) error {
 	options := network.CreateOptions{Driver: "bridge", Labels: map[string]string{labelEmulator: m.home}}
 	if _, err := m.docker.NetworkCreate(ctx, name, options); err != nil {
 		if strings.Contains(err.Error(), "address pools") {
@@ -116,7 +116,7 @@ func ranges(config []network.IPAMConfig) (machines netip.Addr, balancers netip.P
 
 // freeAddress returns the lowest address that no container of the network has,
 // stopped ones included: theirs must be free when they start again.
-func (m *machines) freeAddress(ctx context.Context, net network.Inspect) (string, error) {
+func (m *Machines) freeAddress(ctx context.Context, net network.Inspect) (string, error) {
 	first, balancers, err := ranges(net.IPAM.Config)
 	if err != nil {
 		return "", err

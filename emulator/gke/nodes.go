@@ -66,7 +66,7 @@ func forgetLost(ctx context.Context, client *kubernetes.Clientset, pool string, 
 	return nil
 }
 
-func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zone string, log func(string)) error {
+func (m *Machines) addNode(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zone string, log func(string)) error {
 	name := fmt.Sprintf("gke-%.20s-%.20s-%04x", p.Cluster.Name, p.Name, rand.IntN(1<<16))
 	spec, err := m.nodeMachine(ctx, name, endpoint, p, zone)
 	if err != nil {
@@ -88,7 +88,7 @@ func (m *machines) addNode(ctx context.Context, client *kubernetes.Clientset, en
 }
 
 // nodeMachine is the container that becomes a node.
-func (m *machines) nodeMachine(ctx context.Context, name string, endpoint Endpoint, p Pool, zone string) (machine, error) {
+func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoint, p Pool, zone string) (machine, error) {
 	image, err := m.image()
 	if err != nil {
 		return machine{}, err
@@ -154,7 +154,7 @@ func (p Pool) nodeLabels(zone string) string {
 
 // checkPolicies warns where a node's kernel cannot enforce network policies: what
 // is shown to be safe here would not be.
-func (m *machines) checkPolicies(ctx context.Context, name string, warn func(string)) error {
+func (m *Machines) checkPolicies(ctx context.Context, name string, warn func(string)) error {
 	verdict, err := m.exec(ctx, name, "cat", "/run/network-policies")
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (m *machines) checkPolicies(ctx context.Context, name string, warn func(str
 }
 
 // retire drains and removes a node.
-func (m *machines) retire(ctx context.Context, client *kubernetes.Clientset, node container.Summary, log func(string)) error {
+func (m *Machines) retire(ctx context.Context, client *kubernetes.Clientset, node container.Summary, log func(string)) error {
 	name := strings.TrimPrefix(node.Names[0], "/")
 	log("draining " + name)
 	if err := drainNode(ctx, client, name); err != nil {
@@ -175,7 +175,7 @@ func (m *machines) retire(ctx context.Context, client *kubernetes.Clientset, nod
 	return m.removeNode(ctx, client, name)
 }
 
-func (m *machines) removeNode(ctx context.Context, client *kubernetes.Clientset, name string) error {
+func (m *Machines) removeNode(ctx context.Context, client *kubernetes.Clientset, name string) error {
 	if err := m.remove(ctx, name); err != nil {
 		return err
 	}

@@ -38,12 +38,8 @@ func (p Pool) spec() string {
 // Resize makes a pool's nodes as many, and such, as they should be: missing ones
 // are created and waited for until Ready, surplus ones drained and removed, and
 // those of another specification renewed one by one.
-func Resize(ctx context.Context, p Pool, log func(string)) error {
-	m, err := connect()
-	if err != nil {
-		return err
-	}
-	endpoint, ok, err := m.endpoint(ctx, p.Cluster.Name)
+func (m *Machines) Resize(ctx context.Context, p Pool, log func(string)) error {
+	endpoint, ok, err := m.Cluster(ctx, p.Cluster.Name)
 	if err != nil {
 		return err
 	}
@@ -116,7 +112,7 @@ func (p Pool) plan(nodes []container.Summary) resizing {
 }
 
 // addNodes adds a node to each of the zones, all at once.
-func (m *machines) addNodes(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zones []string, log func(string)) error {
+func (m *Machines) addNodes(ctx context.Context, client *kubernetes.Clientset, endpoint Endpoint, p Pool, zones []string, log func(string)) error {
 	errs := make([]error, len(zones))
 	var group sync.WaitGroup
 	for i, zone := range zones {
@@ -134,11 +130,7 @@ func pick(nodes []container.Summary, p Pool, current bool) []container.Summary {
 }
 
 // Nodes counts a pool's running nodes by zone.
-func Nodes(ctx context.Context, cluster, pool string) (map[string]int, error) {
-	m, err := connect()
-	if err != nil {
-		return nil, err
-	}
+func (m *Machines) Nodes(ctx context.Context, cluster, pool string) (map[string]int, error) {
 	nodes, err := m.list(ctx, labelRole+"=node", labelCluster+"="+cluster, labelPool+"="+pool)
 	if err != nil {
 		return nil, err

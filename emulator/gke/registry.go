@@ -13,15 +13,11 @@ import (
 
 const registryPort = "5000/tcp"
 
-func (m *machines) registryName() string { return networkName(m.home) + "-registry" }
+func (m *Machines) registryName() string { return networkName(m.home) + "-registry" }
 
 // EnsureRegistry starts this checkout's artifact registry, which answers for
 // every REGION-docker.pkg.dev, unless it runs already.
-func EnsureRegistry(ctx context.Context) error {
-	m, err := connect()
-	if err != nil {
-		return err
-	}
+func (m *Machines) EnsureRegistry(ctx context.Context) error {
 	if err := m.startRegistry(ctx); err != nil {
 		return err
 	}
@@ -29,7 +25,7 @@ func EnsureRegistry(ctx context.Context) error {
 }
 
 // startRegistry holds a lock, because two stacks going up at once both find no registry.
-func (m *machines) startRegistry(ctx context.Context) error {
+func (m *Machines) startRegistry(ctx context.Context) error {
 	unlock, err := m.lock(ctx, registryLock)
 	if err != nil {
 		return err
@@ -55,7 +51,7 @@ func (m *machines) startRegistry(ctx context.Context) error {
 	})
 }
 
-func (m *machines) registryReady(ctx context.Context) error {
+func (m *Machines) registryReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the registry did not answer in %s; its log: docker logs %s", startTimeout, m.registryName()))
 	defer cancel()
 	for {
@@ -95,14 +91,14 @@ func Healthy(ctx context.Context, url string) error {
 
 // RegistryAddress returns 127.0.0.1:PORT, where this machine reaches the registry.
 func RegistryAddress(ctx context.Context) (string, error) {
-	m, err := connect()
+	m, err := Connect()
 	if err != nil {
 		return "", err
 	}
 	return m.registryAddress(ctx)
 }
 
-func (m *machines) registryAddress(ctx context.Context) (string, error) {
+func (m *Machines) registryAddress(ctx context.Context) (string, error) {
 	c, err := m.docker.ContainerInspect(ctx, m.registryName())
 	if err != nil {
 		return "", fmt.Errorf("the project has no artifact repository: %w", err)
@@ -114,11 +110,7 @@ func (m *machines) registryAddress(ctx context.Context) (string, error) {
 }
 
 // DeleteRepositoryContents removes a repository's images.
-func DeleteRepositoryContents(ctx context.Context, project, repository string) error {
-	m, err := connect()
-	if err != nil {
-		return err
-	}
+func (m *Machines) DeleteRepositoryContents(ctx context.Context, project, repository string) error {
 	have, err := m.list(ctx, labelRole+"=registry")
 	if err != nil || len(have) == 0 {
 		return err
@@ -128,11 +120,7 @@ func DeleteRepositoryContents(ctx context.Context, project, repository string) e
 }
 
 // RemoveRegistry removes the registry and everything in it.
-func RemoveRegistry(ctx context.Context) error {
-	m, err := connect()
-	if err != nil {
-		return err
-	}
+func (m *Machines) RemoveRegistry(ctx context.Context) error {
 	unlock, err := m.lock(ctx, registryLock)
 	if err != nil {
 		return err

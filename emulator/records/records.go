@@ -5,9 +5,6 @@
 // It exists because what a project has must outlive the provider plugin, and because
 // three programs ask for it: the plugin, gcloud and the registry. Google keeps it in
 // services that exist nowhere else.
-//
-// Two types of record are only for people to write: emulator:disabledAPI and
-// emulator:quota; see package gcp.
 package records
 
 import (
