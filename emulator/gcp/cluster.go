@@ -147,7 +147,7 @@ var clusterFields = terraform.Union(
 			"topic":   {Kind: text},
 		}}}},
 		"operation": {Kind: text, Flags: output | unread},
-		"privateClusterConfig": {Kind: block, Flags: computed, Fields: fields{
+		"privateClusterConfig": {Kind: block, Fields: fields{
 			"enablePrivateEndpoint":     {Kind: truth, Same: terraform.BothOff},
 			"enablePrivateNodes":        {Kind: truth, Flags: forces, Same: terraform.BothOff},
 			"masterGlobalAccessConfig":  {Kind: block, Flags: computed, Fields: enabled},
@@ -248,18 +248,28 @@ func fillCluster(c *change) {
 		"databaseEncryption":      map[string]any{"state": "DECRYPTED"},
 		"defaultMaxPodsPerNode":   110.0,
 		"ipAllocationPolicy":      map[string]any{"stackType": "IPV4"},
+		"loggingConfig":           map[string]any{"enableComponents": []any{"SYSTEM_COMPONENTS", "WORKLOADS"}},
 		"loggingService":          "logging.googleapis.com/kubernetes",
 		"masterAuth":              map[string]any{"clientCertificateConfig": map[string]any{"issueClientCertificate": false}},
 		"monitoringService":       "monitoring.googleapis.com/kubernetes",
 		"networkPolicy":           off,
+		"networkingMode":          "VPC_NATIVE",
 		"nodeConfig":              map[string]any{"loggingVariant": "DEFAULT", "oauthScopes": defaultScopes},
 		"nodePoolDefaults":        map[string]any{"nodeConfigDefaults": map[string]any{"loggingVariant": "DEFAULT"}},
 		"notificationConfig":      map[string]any{"pubsub": off},
 		"podSecurityPolicyConfig": off,
-		"privateClusterConfig":    map[string]any{"masterGlobalAccessConfig": off},
+		"releaseChannel":          map[string]any{"channel": "REGULAR"},
 		"secretManagerConfig":     off,
+		"securityPostureConfig":   map[string]any{"mode": "BASIC", "vulnerabilityMode": "VULNERABILITY_DISABLED"},
 		"servicesIpv4Cidr":        "10.8.0.0/20",
 	})
+	if c.new["monitoringConfig"] == nil {
+		c.new["monitoringConfig"] = map[string]any{"enableComponents": []any{"SYSTEM_COMPONENTS"}, "managedPrometheus": map[string]any{"enabled": true},
+			"advancedDatapathObservabilityConfigs": []any{map[string]any{"relayMode": "DISABLED"}}}
+	}
+	if private, ok := c.new["privateClusterConfig"].(map[string]any); ok {
+		fill(private, map[string]any{"masterGlobalAccessConfig": off})
+	}
 	// Google counts a zonal cluster's own zone as its location, not among these.
 	c.new["nodeLocations"] = slices.DeleteFunc(zonesOf(location), func(zone string) bool { return zone == location })
 }
