@@ -17,7 +17,8 @@ import (
 var listening = regexp.MustCompile(`\[::\](:\d+)`)
 
 // A container with the memory of a pod withstands all attacks: the kernel ends it if it
-// needs more. As in a pod, two probes in a row may not fail. The network is the machine's, so that the load stays on 127.0.0.1.
+// needs more. As in a pod, two probes in a row may not fail. The network is the machine's,
+// so that the load stays on 127.0.0.1.
 func TestAttacksOnContainer(t *testing.T) {
 	docker := func(args ...string) string {
 		t.Helper()

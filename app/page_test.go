@@ -1,9 +1,7 @@
 package main
 
 import (
-	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
@@ -33,24 +31,5 @@ func TestPage(t *testing.T) {
 	}
 	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; ") {
 		t.Errorf("the policy is %q", policy)
-	}
-}
-
-// With each question over a connection of its own, the answers spread.
-func TestWhoamiEndsTheConnection(t *testing.T) {
-	server := httptest.NewServer(newHandler("v2", "pod", slog.New(slog.DiscardHandler)))
-	defer server.Close()
-	for path, want := range map[string]bool{"/whoami": true, "/": false, "/index": false} {
-		response, err := http.Get(server.URL + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, response.Body); err != nil {
-			t.Error(err)
-		}
-		response.Body.Close()
-		if response.Close != want {
-			t.Errorf("%s ends the connection: %t, want %t", path, response.Close, want)
-		}
 	}
 }
