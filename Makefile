@@ -138,7 +138,7 @@ lint: words ## Workflows, words, and golangci-lint with go vet: some minutes whe
 	$(call each,$(MODULES),$(GOLANGCI))
 
 words: ## Find words that the project does not use, tools/words.csv, in all texts
-	@git ls-files -z | grep -zvE '(^|/)testdata/|^tools/|\.(sum|png|svg)$$|^LICENSE$$' | \
+	@git ls-files -z | grep -zvE '(^|/)testdata/|^tools/|\.(sum|png)$$|^LICENSE$$' | \
 		xargs -0 go tool -modfile="$$ROOT/tools/lint/go.mod" misspell -error -dict tools/words.csv
 
 vulnerabilities: ## Known vulnerabilities that the modules' code can reach
@@ -164,7 +164,7 @@ bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,a
 	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
 	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench "$$PARTS"
 
-pictures: build browser ## Make the documents' pictures, by following docs/tutorial.md
+pictures: build browser ## Make docs/page.png, the picture of the service's page, by following docs/tutorial.md
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 30m -v -run TestRows/first ./e2e -pictures
 
 clean: setup ## Remove what is left of the emulator after `make down`

@@ -38,7 +38,7 @@ func (r *runner) shared(t *testing.T) *stack {
 	}
 	r.failed = true
 	s := newStack(t, sharedName, options{owner: r.t, folder: root()})
-	if s.created = s.followBlock(t, tutorialBlocks(t)[create][0]); s.created == nil {
+	if !s.followBlock(t, tutorialBlocks(t)[create][0]) {
 		t.FailNow()
 	}
 	s.updated(t)

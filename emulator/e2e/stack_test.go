@@ -49,7 +49,6 @@ type stack struct {
 	cluster  string
 	existing bool
 	office   office
-	created  *terminal // what a terminal showed when the tutorial created it
 	measured []string
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-var pictures = flag.Bool("pictures", false, "write docs/page.png and docs/transcript.svg")
+var pictures = flag.Bool("pictures", false, "write docs/page.png")
 
 // The tutorial's bytes.
 const (
@@ -50,38 +50,32 @@ func tutorialBlocks(t *testing.T) map[string][]block {
 }
 
 // followBlock runs commands of the tutorial to the letter, in a terminal, and finds there
-// what the document says that it shows.
-func (s *stack) followBlock(t *testing.T, b block) *terminal {
+// what the document says that it shows. It returns whether the commands succeeded.
+func (s *stack) followBlock(t *testing.T, b block) bool {
 	t.Helper()
 	shown, err := s.inTerminal(b.commands)
 	if err != nil {
 		t.Error(err)
-		return nil
+		return false
 	}
 	for line := range strings.Lines(b.shows) {
-		if line = strings.TrimSpace(line); !strings.Contains(shown.text, line) {
-			t.Errorf("%s: the document shows\n%s\nthe terminal\n%s", b.heading, line, shown.text)
+		if line = strings.TrimSpace(line); !strings.Contains(shown, line) {
+			t.Errorf("%s: the document shows\n%s\nthe terminal\n%s", b.heading, line, shown)
 		}
 	}
-	return shown
+	return true
 }
-
-// transcript is what the terminal showed, for the documents' pictures.
-var transcript []*terminal
 
 // tutorial follows docs/tutorial.md from the first command to the last but one. Before
 // and after the commands it checks what Pulumi, Kubernetes and a browser show.
 func tutorial(t *testing.T, s *stack) {
 	blocks := tutorialBlocks(t)
-	transcript = []*terminal{s.created}
-	follow := func(t *testing.T, heading string) *terminal {
+	follow := func(t *testing.T, heading string) {
 		t.Helper()
-		first := s.followBlock(t, blocks[heading][0])
-		for _, b := range blocks[heading][1:] {
+		for _, b := range blocks[heading] {
 			s.followBlock(t, b)
 		}
 		s.updated(t)
-		return first
 	}
 	step := func(what string, do func(t *testing.T)) {
 		if !t.Run(what, do) {
@@ -116,7 +110,7 @@ func tutorial(t *testing.T, s *stack) {
 			t.Errorf("the preview changes %q, want %q", changes, want)
 		}
 		s.set(t, "replicas", "1")
-		underLoad(t, s.url, []string{v1}, func() { transcript = append(transcript, follow(t, scale)) })
+		underLoad(t, s.url, []string{v1}, func() { follow(t, scale) })
 		if pods := podsAnswering(t, s.url); len(pods) != 3 {
 			t.Errorf("pods that answered: %q, want three", pods)
 		}
@@ -124,7 +118,7 @@ func tutorial(t *testing.T, s *stack) {
 	step("rolled out", func(t *testing.T) {
 		s.previewOfVersion2(t)
 		underLoad(t, s.url, []string{v1, v2}, func() {
-			screenshot := s.watchedRollout(t, func() { transcript = append(transcript, follow(t, rollout)) })
+			screenshot := s.watchedRollout(t, func() { follow(t, rollout) })
 			if *pictures {
 				if err := os.WriteFile("../../docs/page.png", screenshot, 0o644); err != nil {
 					t.Error(err)
@@ -208,15 +202,9 @@ func tutorialEnds(t *testing.T, s *stack) {
 	if len(blocks) != 1 {
 		t.Fatalf("docs/tutorial.md has %d blocks of commands under %q", len(blocks), destroy)
 	}
-	shown := s.followBlock(t, blocks[0])
+	s.followBlock(t, blocks[0])
 	s.nothingLeft(t)
 	if s.network(t) == "" && onLocalNetwork(t, s.url) {
 		t.Errorf("left behind: an address in the network of %s", s.url)
-	}
-	if *pictures {
-		text := svg("The tutorial in a terminal", append(transcript, shown))
-		if err := os.WriteFile("../../docs/transcript.svg", []byte(text), 0o644); err != nil {
-			t.Error(err)
-		}
 	}
 }
