@@ -2,9 +2,8 @@
 
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
-# `go doc ./emulator/setup` what the two of downloads are; PARTS are those of make bench,
-# ROWS the tests of make e2e.
-TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR PARTS ROWS
+# `go doc ./emulator/setup` what the two of downloads are; ROWS are the tests of make e2e.
+TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR ROWS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
@@ -60,7 +59,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify sbom notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test e2e bench pictures clean setup build browser metrics
+.PHONY: help up preview down env deploy cost image verify sbom notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test e2e pictures clean setup build browser metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -159,10 +158,6 @@ test: build browser unit ## Before a commit: unit tests, workflows, and the tuto
 
 e2e: build metrics ## Everything else end to end, or the tests that match ROWS, as for go test -run
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 90m -v -run "$${ROWS:-TestRows/rest}" ./e2e
-
-bench: build ## Measure everything for docs/benchmarks.md, or print PARTS=loop,app; PARTS=cold compiles from nothing
-	@cd emulator && go build -buildvcs=false -o ../.emulator/bin/bench ./bench
-	@eval "$$($(SETUP) env e2e-bench)" && .emulator/bin/bench "$$PARTS"
 
 pictures: build browser ## Make docs/page.png, the picture of the service's page, by following docs/tutorial.md
 	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 30m -v -run TestRows/first ./e2e -pictures

@@ -126,7 +126,7 @@ func (r runTime) comparable(work int64) bool {
 	return r.took > 0 && (r.work == 0 || work == 0 || r.work <= 2*work && work <= 2*r.work)
 }
 
-// write keeps a run for the next one and for make bench. A missing figure is no reason
+// write keeps a run for the next one and for docs/benchmarks.md. A missing figure is no reason
 // to fail.
 func (r runTime) write(path string) {
 	_ = os.WriteFile(path, fmt.Appendf(nil, "%s\n%d\n%s\n", r.took, r.work, r.cpu), 0o644)
