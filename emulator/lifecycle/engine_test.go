@@ -227,24 +227,21 @@ func (p *provider) delete(_ context.Context, request plugin.DeleteRequest) (plug
 // outputs adds to a resource's inputs what the program reads of it.
 func outputs(typ tokens.Type, inputs resource.PropertyMap) resource.PropertyMap {
 	text := func(key resource.PropertyKey) string { return inputs[key].StringValue() }
-	all := inputs.Copy()
-	for key, value := range resource.NewPropertyMapFromMap(func() map[string]any {
-		switch string(typ) {
-		case typeCluster:
-			return map[string]any{"endpoint": "192.0.2.1", "masterAuth": map[string]any{"clusterCaCertificate": "Y2VydGlmaWNhdGU="}}
-		case "gcp:serviceaccount/account:Account":
-			email := text("accountId") + "@" + text("project") + ".iam.gserviceaccount.com"
-			return map[string]any{"email": email, "member": "serviceAccount:" + email}
-		case typeImage:
-			name := text("imageName")
-			return map[string]any{"repoDigest": fmt.Sprintf("%s@sha256:%x", name[:strings.LastIndex(name, ":")], sha256.Sum256([]byte(name)))}
-		case typeService:
-			return map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}}}
-		}
-		return nil
-	}()) {
-		all[key] = value
+	var more map[string]any
+	switch string(typ) {
+	case typeCluster:
+		more = map[string]any{"endpoint": "192.0.2.1", "masterAuth": map[string]any{"clusterCaCertificate": "Y2VydGlmaWNhdGU="}}
+	case "gcp:serviceaccount/account:Account":
+		email := text("accountId") + "@" + text("project") + ".iam.gserviceaccount.com"
+		more = map[string]any{"email": email, "member": "serviceAccount:" + email}
+	case typeImage:
+		name := text("imageName")
+		more = map[string]any{"repoDigest": fmt.Sprintf("%s@sha256:%x", name[:strings.LastIndex(name, ":")], sha256.Sum256([]byte(name)))}
+	case typeService:
+		more = map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}}}
 	}
+	all := inputs.Copy()
+	maps.Copy(all, resource.NewPropertyMapFromMap(more))
 	return all
 }
 
@@ -303,6 +300,8 @@ type setting struct {
 	key
 	value string
 }
+
+func set(name, value string) setting { return setting{key{name: name}, value} }
 
 // choose sets the stack's config to its own with these settings.
 func (l *life) choose(settings ...setting) {
@@ -425,6 +424,14 @@ func (l *life) has() []string {
 	return urns
 }
 
+// hasAgain checks that there is in the state what there was.
+func (l *life) hasAgain(what string, had []string) {
+	l.t.Helper()
+	if has := l.has(); !slices.Equal(has, had) {
+		l.t.Errorf("%s: before, the state had\n%q, afterwards\n%q", what, had, has)
+	}
+}
+
 // sane checks that everything that exists is in the state, and the other way round.
 func (l *life) sane(what string) {
 	l.t.Helper()
@@ -438,27 +445,28 @@ func (l *life) sane(what string) {
 		}
 	}
 	if !maps.Equal(state, l.cloud.exists) {
-		l.t.Errorf("%s: the state has\n%s\nbut this exists:\n%s", what, lines(state), lines(l.cloud.exists))
+		l.t.Errorf("%s: the state has\n%q\nbut this exists:\n%q", what, sorted(state), sorted(l.cloud.exists))
 	}
 }
 
-func lines(ids map[resource.ID]bool) string {
-	var all []string
-	for id := range ids {
-		all = append(all, string(id))
-	}
-	slices.Sort(all)
-	return strings.Join(all, "\n")
-}
+func sorted(ids map[resource.ID]bool) []resource.ID { return slices.Sorted(maps.Keys(ids)) }
 
-// outputs returns the stack's outputs as pulumi stack output shows them.
-func (l *life) outputs() map[string]any {
+// image returns the stack's output image, or nil.
+func (l *life) image() any {
 	for _, r := range l.snapshot.Resources {
 		if r.Type == resource.RootStackType {
-			return r.Outputs.Mappable()
+			return r.Outputs.Mappable()["image"]
 		}
 	}
 	return nil
+}
+
+// runs checks whether the output image is still this one.
+func (l *life) runs(what string, image any, still bool) {
+	l.t.Helper()
+	if now := l.image(); (now == image) != still {
+		l.t.Errorf("%s: the output image was %v and is %v, the same: want %t", what, image, now, still)
+	}
 }
 
 // TestMain gives the program its folder, and a machine that has all tools and no
@@ -471,14 +479,9 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	if err := addKubectl(); err != nil {
-		panic(err)
-	}
 	os.Setenv("PATH", home+":"+tools+":"+os.Getenv("PATH"))
 	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
 		os.Unsetenv(variable)
 	}
-	code := m.Run()
-	os.RemoveAll(home)
-	os.Exit(code)
+	m.Run()
 }

@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,7 +91,7 @@ func TestEveryKey(t *testing.T) {
 // then nothing has changed.
 func TestKeysComeAndGo(t *testing.T) {
 	for name, test := range map[string]struct{ keys, moves []key }{
-		"google": {onGoogleCloud, movesOnGoogleCloud}, "existing": {onExistingCluster, movesOnExistingCluster},
+		"prod": {onGoogleCloud, movesOnGoogleCloud}, "existing": {onExistingCluster, movesOnExistingCluster},
 	} {
 		t.Run(name+", protected", func(t *testing.T) {
 			t.Parallel()
@@ -139,15 +138,13 @@ func (l *life) comeAndGo(keys []key) {
 		l.choose(now...)
 		l.up(what)
 	}
-	if has := l.has(); !slices.Equal(has, had) {
-		l.t.Errorf("before, there were\n%q, afterwards\n%q", had, has)
-	}
+	l.hasAgain("all taken back", had)
 }
 
 // TestAllKeysAtOnce: from the defaults to other values, and back. A destroy of the
 // protected stack deletes nothing. Without protection it deletes everything.
 func TestAllKeysAtOnce(t *testing.T) {
-	for name, keys := range map[string][]key{"google": onGoogleCloud, "existing": onExistingCluster} {
+	for name, keys := range map[string][]key{"prod": onGoogleCloud, "existing": onExistingCluster} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := begin(t, name)
@@ -163,16 +160,14 @@ func TestAllKeysAtOnce(t *testing.T) {
 			l.destroyRefused("with all keys")
 			l.choose()
 			l.up("all keys taken back")
-			if has := l.has(); !slices.Equal(has, had) {
-				t.Errorf("before, there were\n%q, afterwards\n%q", had, has)
-			}
-			l.choose(append(all, setting{key{name: "deletionProtection"}, "false"})...)
+			l.hasAgain("all keys taken back", had)
+			l.choose(append(all, set("deletionProtection", "false"))...)
 			l.up("not protected any more")
 			if err := l.destroy(); err != nil {
 				t.Fatal(err)
 			}
 			if len(l.cloud.exists) > 0 || len(l.snapshot.Resources) > 0 {
-				t.Errorf("this is left:\n%s\nand in the state %q", lines(l.cloud.exists), l.has())
+				t.Errorf("this is left:\n%q\nand in the state %q", sorted(l.cloud.exists), l.has())
 			}
 		})
 	}
@@ -184,55 +179,25 @@ func (l *life) destroyRefused(what string) {
 	if err := l.destroy(); err == nil || !strings.Contains(err.Error(), "protected") {
 		l.t.Errorf("%s: the destroy is not refused: %v", what, err)
 	}
-	if has := l.has(); !maps.Equal(exists, l.cloud.exists) || !slices.Equal(has, had) {
-		l.t.Errorf("%s: before the destroy, there was\n%s\nafterwards\n%s", what, lines(exists), lines(l.cloud.exists))
+	l.hasAgain(what+", destroyed", had)
+	if !maps.Equal(exists, l.cloud.exists) {
+		l.t.Errorf("%s: before the destroy, there was\n%q\nafterwards\n%q", what, sorted(exists), sorted(l.cloud.exists))
 	}
 }
 
-// begin returns the life of a stack with the config of prod, on Google Cloud or on an
-// existing cluster that kubectl knows.
+// begin returns the life of a stack with its own config. That of "existing" is prod's, on
+// an existing cluster that kubectl knows.
 func begin(t *testing.T, stack string) *life {
 	t.Helper()
-	l := newLife(t, "prod")
-	if stack == "google" {
-		return l
+	if stack != "existing" {
+		return newLife(t, stack)
 	}
+	l := newLife(t, "prod")
 	delete(l.own, "gcp:project")
 	l.own[prefix+"kubeconfig"], l.own[prefix+"context"], l.own[prefix+"registry"] = home+"/kubeconfig", "team@office", "registry.example.com:5000/team"
 	l.choose()
 	return l
 }
 
-// kubectl answers what the program asks of an existing cluster; each context has its own.
-const kubectl = `#!/bin/sh
-context=$(echo "$*" | sed 's/.*--context=//; s/ .*//')
-case "$*" in
-*"config view"*) echo '{"contexts": [{"name": "team@office", "context": {"cluster": "a", "user": "u"}}, {"name": "office", "context": {"cluster": "b", "user": "u"}}, {"name": "home", "context": {"cluster": "c", "user": "u"}}]}' ;;
-*--raw=/version*) echo '{"major": "1", "minor": "34", "gitVersion": "v1.34.4"}' ;;
-*--raw=/apis/metrics.k8s.io/*) echo '{"kind": "APIResourceList"}' ;;
-*--raw=/api/v1/nodes*) echo '{"items": [{"spec": {}, "status": {"nodeInfo": {"architecture": "amd64", "operatingSystem": "linux"}}}]}' ;;
-*--raw=/api/v1/namespaces/kube-system*) echo '{"metadata": {"uid": "'"$context"'"}}' ;;
-*--raw=/apis/apps/v1/*) echo '{"items": []}' ;;
-esac
-`
-
-// home is a folder with kubectl and the files that it is given.
-var home = func() string {
-	folder, err := os.MkdirTemp("", "hello-timber-")
-	if err != nil {
-		panic(err)
-	}
-	return folder
-}()
-
-func addKubectl() error {
-	if err := os.WriteFile(filepath.Join(home, "kubectl"), []byte(kubectl), 0o755); err != nil {
-		return err
-	}
-	for _, name := range []string{"kubeconfig", "another", "third"} {
-		if err := os.WriteFile(filepath.Join(home, name), nil, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// home is a folder with a kubectl and the kubeconfigs that it is given.
+var home, _ = filepath.Abs("testdata/home") // fails without a working folder

@@ -32,7 +32,7 @@ func TestUpgrade(t *testing.T) {
 			l.keep(filepath.Join(states, *release, name+".json"))
 		}
 	}
-	versions, err := filepath.Glob(states + "/*")
+	versions, err := filepath.Glob(states + "/[0-9]*")
 	if err != nil || len(versions) == 0 {
 		t.Fatalf("%s has no version: %v", states, err)
 	}
@@ -70,16 +70,13 @@ var upgraded = []string{"dev", "staging", "prod", "existing"}
 // refuse them. Prod and existing have every resource that a key adds.
 func unprotected(t *testing.T, name string) *life {
 	t.Helper()
-	var l *life
+	l := begin(t, name)
 	var settings []setting
 	if name == "existing" {
-		l = begin(t, name)
 		settings = append(settings, setting{key{name: "pullSecret", secret: true}, login})
-	} else {
-		l = newLife(t, name)
 	}
 	if name == "existing" || name == "prod" {
-		settings = append(settings, setting{key{name: "maxReplicas"}, "10"}, setting{key{name: "environment", secret: true}, `{"PASSWORD": "hush"}`})
+		settings = append(settings, set("maxReplicas", "10"), setting{key{name: "environment", secret: true}, `{"PASSWORD": "hush"}`})
 	}
 	l.own[prefix+"deletionProtection"] = "false"
 	l.choose(settings...)
