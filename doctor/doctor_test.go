@@ -149,7 +149,7 @@ func TestHealthy(t *testing.T) {
 
 // The roles are the same wherever they are listed.
 func TestRoles(t *testing.T) {
-	for file, prefix := range map[string]string{"../README.md": "`", "../docs/pipelines.md": " "} {
+	for file, prefix := range map[string]string{"../docs/google-cloud.md": "`", "../docs/pipelines.md": " "} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

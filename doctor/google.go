@@ -88,8 +88,8 @@ func apis(ctx context.Context, s *stack) finding {
 	return missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
 }
 
-// permissions are some of those that the program needs, by the role of the README that
-// grants them.
+// permissions are some of those that the program needs, by the role in docs/google-cloud.md
+// that grants them.
 var permissions = map[string][]string{
 	"roles/artifactregistry.admin":          {"artifactregistry.repositories.create", "artifactregistry.repositories.setIamPolicy", "artifactregistry.repositories.uploadArtifacts"},
 	"roles/container.admin":                 {"container.clusters.create", "container.deployments.create"},

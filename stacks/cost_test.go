@@ -50,9 +50,9 @@ func TestCosts(t *testing.T) {
 		table += fmt.Sprintf("| %s | %.2f | %s |\n", stack, costs[stack].Total(), strings.Join(costs[stack].Items(), ", "))
 	}
 	keep(t, "../docs/environments.md", `(?s)<!-- cost -->\n.*\n<!-- end -->`, "<!-- cost -->\n\n"+table+"\n<!-- end -->")
-	keep(t, "../README.md", `(?m)^\| cost per month, always on \|.*$`, fmt.Sprintf("| cost per month, always on | %s | %s | %s |",
+	keep(t, "../docs/environments.md", `(?m)^\| cost per month, always on \|.*$`, fmt.Sprintf("| cost per month, always on | %s | %s | %s |",
 		costs["dev"].Amount(), costs["staging"].Amount(), costs["prod"].Amount()))
-	keep(t, "../README.md", `The tutorial's own cluster costs \$[0-9]+ \(or \$[0-9]+\) a month`,
+	keep(t, "../docs/environments.md", `The tutorial's own cluster costs \$[0-9]+ \(or \$[0-9]+\) a month`,
 		fmt.Sprintf("The tutorial's own cluster costs $%.0f (or $%.0f) a month", tutorial, tutorial+waived))
 }
 

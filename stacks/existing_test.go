@@ -190,7 +190,7 @@ func TestExistingUnusable(t *testing.T) {
 	forbidden := func(resource string) string {
 		return `!Error from server (Forbidden): ` + resource + ` is forbidden: User "me" cannot list resource "` + resource + `"`
 	}
-	const rights = "ask its administrator for the rights that docs/environments.md lists under Rights on an existing cluster"
+	const rights = "ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"
 	for _, test := range []struct{ name, kubectl, key, value, what, fix string }{
 		{"no kubeconfig", kubectlAnswers, "kubeconfig", "~/nowhere", "kubeconfig ~/nowhere cannot be read: no such file or directory", "pulumi config set kubeconfig '~/.kube/config' --stack dev"},
 		{"not a kubeconfig", "echo error: yaml: line 1 >&2; exit 1", "", "", "error: yaml: line 1", "kubectl --kubeconfig KUBECONFIG config view"},

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// adopted deploys to a cluster and a registry that already exist, as the README describes
-// it, with a login that the nodes do not have.
+// adopted deploys to a cluster and a registry that already exist, as docs/your-service.md
+// describes it, with a login that the nodes do not have.
 func adopted(t *testing.T, s *stack) {
 	o := s.office
 	port := s.registryPort(t)
@@ -82,7 +82,7 @@ func adopted(t *testing.T, s *stack) {
 	s.up(t)
 	answers(t, s.url, v1)
 	if len(s.ready(t)) != 1 {
-		t.Error("on the old cluster no pod is ready any more; the README says that the service stays there")
+		t.Error("on the old cluster no pod is ready any more; docs/your-service.md says that the service stays there")
 	}
 	s.cluster = other.cluster
 	s.pulumi(t, "destroy", "--yes", "--skip-preview")
@@ -98,11 +98,11 @@ func adopted(t *testing.T, s *stack) {
 	answers(t, other.url, v1)
 }
 
-// deployer writes a kubeconfig of one who has the rights that docs/environments.md lists,
+// deployer writes a kubeconfig of one who has the rights that docs/your-service.md lists,
 // with the context office.
 func (s *stack) deployer(t *testing.T, owner, path string) {
 	t.Helper()
-	document, err := os.ReadFile(filepath.Join(root(), "docs", "environments.md"))
+	document, err := os.ReadFile(filepath.Join(root(), "docs", "your-service.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

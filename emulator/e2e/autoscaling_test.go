@@ -87,7 +87,7 @@ func autoscaling(t *testing.T, s *stack) {
 	s.note("one pod %s after the load", since(began))
 	program.isAsDeployed(t)
 
-	t.Log("a fixed number again, in README's two steps")
+	t.Log("a fixed number again, in the two steps of docs/environments.md")
 	twoPods := func() bool { return pods() == 2 }
 	program.set(t, "replicas", "2", "maxReplicas", "2")
 	program.up(t)

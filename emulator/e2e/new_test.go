@@ -68,7 +68,7 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	t.Log("another service, in a network of one's own")
 	s.python(t)
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
-	s.write(t, "app/Dockerfile", readmeBlock(t, filepath.Join(repository, "README.md"), "dockerfile"))
+	s.write(t, "app/Dockerfile", blockOf(t, filepath.Join(repository, "docs/your-service.md"), "dockerfile"))
 	s.set(t, "service", "greeter", "port", "3000", "livenessPath", "/health", "readinessPath", "/health", "replicas", "1", "nodes", "1", "maxNodes", "2",
 		"network", "my-network", "subnetwork", "my-subnet", "secondaryRanges", "pods,services", "controlPlaneRange", "10.9.0.16/28")
 	s.pulumi(t, "config", "set", "--path", "environment.GREETING", oak)
@@ -136,7 +136,7 @@ func (s *stack) write(t *testing.T, name, text string) {
 	}
 }
 
-// python gets the image that the README's example starts from: if there is a registry,
+// python gets the image that the document's example starts from: if there is a registry,
 // from there, else from Debian's packages, with what the published image has, too.
 func (s *stack) python(t *testing.T) {
 	t.Helper()
@@ -155,8 +155,8 @@ func (s *stack) python(t *testing.T) {
 	s.run(t, "env", "BUILDX_BUILDER=default", "docker", "build", "--network=host", "--label=hello-timber.image=python", "--tag="+image, folder)
 }
 
-// readmeBlock returns the only block of a language in a document.
-func readmeBlock(t *testing.T, path, language string) string {
+// blockOf returns the only block of a language in a document.
+func blockOf(t *testing.T, path, language string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

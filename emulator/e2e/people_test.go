@@ -155,7 +155,7 @@ func podsNeverReady(t *testing.T, s *stack) {
 	s.badUpdate(t, "containers with unready status: [timber-tutorial]")
 }
 
-// rolledBack deploys an earlier image by its digest, as the README describes it. Going on
+// rolledBack deploys an earlier image by its digest, as docs/operations.md describes it. Going on
 // with the version that failed builds the same image again.
 func rolledBack(t *testing.T, s *stack) {
 	s.healthy(t)

@@ -17,7 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var update = flag.Bool("update", false, "rewrite the table in README.md")
+var update = flag.Bool("update", false, "rewrite the table in docs/configuration.md")
 
 // declaration is a key in Pulumi.yaml.
 type declaration struct {
@@ -88,10 +88,10 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestREADME: the table in the README is made from Pulumi.yaml and the table of keys.
-func TestREADME(t *testing.T) {
+// TestDocument: the table in docs/configuration.md is made from Pulumi.yaml and the table of keys.
+func TestDocument(t *testing.T) {
 	const begin, end = "<!-- config -->\n", "<!-- end -->\n"
-	path := "../../README.md"
+	path := "../../docs/configuration.md"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestREADME(t *testing.T) {
 	before, rest, ok := bytes.Cut(text, []byte(begin))
 	_, after, ended := bytes.Cut(rest, []byte(end))
 	if !ok || !ended {
-		t.Fatalf("README.md has no lines %s and %s", begin, end)
+		t.Fatalf("docs/configuration.md has no lines %s and %s", begin, end)
 	}
 	table := "| key | default | value | meaning |\n|---|---|---|---|\n"
 	keys := declared(t)
@@ -121,7 +121,7 @@ func TestREADME(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if !bytes.Equal(text, want) {
-		t.Error("the table of keys in README.md is not current. Fix: go test ./stacks/config -update")
+		t.Error("the table of keys in docs/configuration.md is not current. Fix: go test ./stacks/config -update")
 	}
 }
 

@@ -45,7 +45,7 @@ type value struct {
 	read func(text string) bool
 }
 
-// keys returns the table of keys, in the order of the README, bound to the fields
+// keys returns the table of keys, in the order of docs/configuration.md, bound to the fields
 // of c. To add a key, add it to Pulumi.yaml, add a field and a row here, and use the field.
 func (c *Config) keys() []key {
 	g, e, i, s := c.Google, c.Existing, &c.Image, &c.Service

@@ -31,7 +31,7 @@ const oldestMinor = 31
 //	processor              the nodes' taints         the scheduler            nodes that repel pods do not count
 //	metrics server         its API, if maxReplicas   the autoscaler           both call that API
 //	right to read          these requests            this program             it reads nothing else
-//	right to write         no one, because previews  the provider             the list in docs/environments.md
+//	right to write         no one, because previews  the provider             the list in docs/your-service.md
 //	                       do not need it
 func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*Target, error) {
 	e := cfg.Existing
@@ -122,7 +122,7 @@ func (q *question) ask() (wrong []config.Problem) {
 		}
 		if err != nil {
 			refuse("does not let you read "+request.path+": "+err.Error(),
-				"ask its administrator for the rights that docs/environments.md lists under Rights on an existing cluster")
+				"ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster")
 		}
 	}
 	if len(wrong) > 0 {
