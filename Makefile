@@ -122,7 +122,7 @@ summary: ## What deploying STACKS would change, as text for a pull request
 comment: ## Publish the last summary of STACKS as the one comment on PULL_REQUEST
 	@$(PIPELINES) comment
 
-drift: ## Fail if STACKS are not as they were deployed, and print what differs
+drift: ## Fail if STACKS have drifted from their last deployment, and print what differs
 	@$(PIPELINES) drift
 
 issue: ## Publish the last drift of STACKS as the one open issue about them; close it if there is none
