@@ -26,7 +26,7 @@ var attacks = []struct {
 }{
 	{"more clients than connections", 5000, 0, 0, nil},
 	{"half a header", 500, 6000, 100 * time.Millisecond, begins("GET /index HTTP/1.1\r\nHost: timber\r\n")},
-	{"half a header of the smallest lines", 100, 6000, 100 * time.Millisecond, begins("GET /index HTTP/1.1\r\nHost: timber\r\n" + strings.Repeat("a:b\r\n", 1600))},
+	{"half a header of the smallest lines", 100, 6000, 100 * time.Millisecond, begins("GET /index HTTP/1.1\r\nHost: timber\r\n" + smallestLines)},
 	{"one request and no other", 100, 6000, 100 * time.Millisecond, begins(get)},
 	{"one request and no other, then half a header", 100, 6000, 100 * time.Millisecond, func(share float64, conn net.Conn) {
 		if share < 0.3 {
@@ -48,6 +48,14 @@ var attacks = []struct {
 	{"half a line before a chunk", 10, 60, 100 * time.Millisecond, begins(post+"Transfer-Encoding: chunked\r\n\r\n", strings.Repeat("1", 4095))},
 	{"bodies of one byte", 10, 100, 100 * time.Millisecond, begins(post + "Content-Length: 1\r\n\r\n1")},
 }
+
+// smallestLines are nearly 4 KiB of header lines, each with another name.
+var smallestLines = func() (lines string) {
+	for i := range 800 {
+		lines += string([]byte{"abcdefghijklmnopqrstuvwxyz01234567"[i/26], 'a' + byte(i%26), ':', '\r', '\n'})
+	}
+	return lines
+}()
 
 const post = "POST /index HTTP/1.1\r\nHost: timber\r\n"
 

@@ -48,7 +48,7 @@ func TestAttacksOnContainer(t *testing.T) {
 					t.Fatal("the service does not listen")
 				}
 			}
-			lay(t, i, 1, 2, 25*time.Second, func(timeout time.Duration) (net.Conn, error) { return net.DialTimeout("tcp", address, timeout) })
+			lay(t, i, 1, 2, 10*time.Second, func(timeout time.Duration) (net.Conn, error) { return net.DialTimeout("tcp", address, timeout) })
 			if state := docker("inspect", "--format", "running: {{.State.Running}}, killed for its memory: {{.State.OOMKilled}}", id); state != "running: true, killed for its memory: false" {
 				t.Error(state)
 			}

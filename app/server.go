@@ -21,8 +21,9 @@ const (
 	// connections through. Behind Google's HTTP load balancer, which keeps its own
 	// open for 600 s, this would have to be longer than those.
 	idleTimeout = 60 * time.Second
-	// Go allows 4 KiB more: 8 KiB in all, as nginx and Apache do for a line.
-	maxHeaderBytes = 4 << 10
+	// Go allows 4 KiB more. The service reads no header, and the memory of one that is
+	// twice as long is twice as much.
+	maxHeaderBytes = 1
 	// defaultMemoryLimit applies unless GOMEMLIMIT is set. It is five eighths of 256 MiB,
 	// the pod's memory. The rest is for the kernel, which needs some for each connection.
 	defaultMemoryLimit = 160 << 20
@@ -58,16 +59,18 @@ func memoryLimit() int64 {
 	return limit
 }
 
+const (
+	// processMemory is what Go needs without a connection.
+	processMemory = 24 << 20
+	// connectionMemory is what a connection takes whose header has 4 KiB in the smallest
+	// possible lines (TestMemory).
+	connectionMemory = 104 << 10
+)
+
 // connectionsWithin returns how many connections a process may have open whose Go
 // memory is limited to so many bytes.
 func connectionsWithin(goMemory int64) int {
-	const (
-		process = 40 << 20
-		// A header of 8 KiB in the smallest possible lines, parsed, with what the garbage
-		// collector has not yet found (make test).
-		connection = 100 << 10
-	)
-	return int(max(10, (goMemory*8/5-process)/connection))
+	return int(max(10, (goMemory-processMemory)/connectionMemory))
 }
 
 func newServer(version, pod string, log *slog.Logger) *server {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -116,9 +117,9 @@ func TestHostileRequests(t *testing.T) {
 		name, request string
 		want          int // 0: the connection is closed without an answer
 	}{
-		{"8 KiB of header", "GET /index HTTP/1.1\r\nHost: timber\r\nX-A: " + strings.Repeat("a", 9<<10) + "\r\n\r\n", 431},
-		{"many small lines", "GET /index HTTP/1.1\r\nHost: timber\r\n" + strings.Repeat("a:b\r\n", 9<<10/5) + "\r\n", 431},
-		{"long path", "GET /" + strings.Repeat("a", 9<<10) + " HTTP/1.1\r\nHost: timber\r\n\r\n", 431},
+		{"a long header line", "GET /index HTTP/1.1\r\nHost: timber\r\nX-A: " + strings.Repeat("a", 5<<10) + "\r\n\r\n", 431},
+		{"many small lines", "GET /index HTTP/1.1\r\nHost: timber\r\n" + strings.Repeat("a:b\r\n", 5<<10/5) + "\r\n", 431},
+		{"long path", "GET /" + strings.Repeat("a", 5<<10) + " HTTP/1.1\r\nHost: timber\r\n\r\n", 431},
 		{"no host", "GET /index HTTP/1.1\r\n\r\n", 400},
 		{"garbage", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400},
 		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
@@ -147,10 +148,36 @@ func TestHostileRequests(t *testing.T) {
 }
 
 func TestConnectionsFollowMemory(t *testing.T) {
-	for mebibytes, want := range map[int64]int{1: 10, 40: 245, 160: 2211, 2560: 41533} {
+	for mebibytes, want := range map[int64]int{1: 10, 40: 157, 160: 1339, 2560: 24969} {
 		if got := connectionsWithin(mebibytes << 20); got != want {
 			t.Errorf("%d MiB for Go: %d connections, want %d", mebibytes, got, want)
 		}
+	}
+}
+
+// A connection takes no more memory than counted, whatever its header has.
+func TestMemory(t *testing.T) {
+	used := func() uint64 {
+		time.Sleep(100 * time.Millisecond) // until all is parsed, or closed
+		runtime.GC()
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		return memory.HeapAlloc + memory.StackInuse
+	}
+	const connections = 200
+	for name, header := range map[string]string{"one name": strings.Repeat("a:b\r\n", 4000/5), "many names": smallestLines} {
+		s, listener := newServer("v1", "pod", slog.New(slog.DiscardHandler)), make(pipes)
+		go s.serve(listener)
+		before := used()
+		for range connections {
+			if _, err := io.WriteString(listener.dial(), "GET /index HTTP/1.1\r\nHost: timber\r\n"+header); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if each := int64(used()-before) / connections; each > connectionMemory {
+			t.Errorf("%s: a connection takes %d bytes, counted are %d", name, each, connectionMemory)
+		}
+		s.http.Close()
 	}
 }
 

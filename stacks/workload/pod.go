@@ -27,7 +27,7 @@ const (
 
 	// fullHouse is how many seconds a probe waits in a queue with strangers. With the
 	// queue full, which is 4096 connections in Linux, and the slowest clients in front, the
-	// service in app/ answers after six (TestAttacks). With Kubernetes' default of one
+	// service in app/ answers after eight (TestAttacks). With Kubernetes' default of one
 	// second, strangers would have pods restarted by connecting to them.
 	fullHouse = 10
 
