@@ -1,6 +1,7 @@
 package gke
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -82,24 +83,35 @@ func (m *Machines) CreateCluster(ctx context.Context, c Cluster, log func(string
 	return endpoint, err
 }
 
-func (m *Machines) ready(ctx context.Context, name string, log func(string)) (Endpoint, error) {
+func (m *Machines) ready(ctx context.Context, name string, log func(string)) (endpoint Endpoint, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the API server of %s did not get ready in %s; its log: docker logs %s", name, startTimeout, name))
 	defer cancel()
 	log("waiting for the API server")
+	err = until(ctx, func() error {
+		found, there, err := m.Cluster(ctx, name)
+		if err != nil || !there {
+			return cmp.Or(err, errors.New("its container is not running"))
+		}
+		endpoint = found
+		client, err := connectTo(endpoint)
+		if err != nil {
+			return err
+		}
+		return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	})
+	return endpoint, err
+}
+
+// until tries until something succeeds or the context ends.
+func until(ctx context.Context, try func() error) error {
 	for {
-		endpoint, ok, err := m.Cluster(ctx, name)
-		if err == nil && ok {
-			var client *kubernetes.Clientset
-			if client, err = connectTo(endpoint); err != nil {
-				return Endpoint{}, err
-			}
-			if err = client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err == nil {
-				return endpoint, nil
-			}
+		err := try()
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return Endpoint{}, errors.Join(context.Cause(ctx), err)
+			return errors.Join(context.Cause(ctx), err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

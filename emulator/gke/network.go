@@ -1,21 +1,21 @@
 package gke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
+	"github.com/gofrs/flock"
 )
 
 // Locks of a checkout, by what they keep others from changing meanwhile.
@@ -29,24 +29,11 @@ const largerPools = `set "default-address-pools": [{"base": "172.16.0.0/12", "si
 // lock waits until no one else, in this process or another, holds the lock. Docker
 // itself would allow two networks of one name.
 func (m *Machines) lock(ctx context.Context, name string) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(m.home, name), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	lock := flock.New(filepath.Join(m.home, name))
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return nil, fmt.Errorf("wait for %s: %w", lock.Path(), cmp.Or(context.Cause(ctx), err))
 	}
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { file.Close() }, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(err, file.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("wait for %s: %w", file.Name(), context.Cause(ctx)), file.Close())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	return func() { _ = lock.Unlock() }, nil // the file is closed in any case
 }
 
 // network returns this checkout's network, making it if need be. The caller
@@ -57,21 +44,18 @@ func (m *Machines) network(ctx context.Context) (network.Inspect, error) {
 	if err == nil || !errdefs.IsNotFound(err) {
 		return found, err
 	}
-	for {
-		err := m.createNetwork(ctx, name)
-		if err == nil {
-			return m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
+	var failed error
+	err = until(ctx, func() error {
+		failed = m.createNetwork(ctx, name)
+		if failed != nil && strings.Contains(failed.Error(), "overlaps") {
+			return failed // another checkout was given the subnet meanwhile
 		}
-		// Another checkout was given the subnet meanwhile.
-		if !strings.Contains(err.Error(), "overlaps") {
-			return network.Inspect{}, fmt.Errorf("create network %s: %w", name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return network.Inspect{}, errors.Join(context.Cause(ctx), err)
-		case <-time.After(100 * time.Millisecond):
-		}
+		return nil
+	})
+	if err = cmp.Or(err, failed); err != nil {
+		return found, fmt.Errorf("create network %s: %w", name, err)
 	}
+	return m.docker.NetworkInspect(ctx, name, network.InspectOptions{})
 }
 
 // createNetwork makes the network in a subnet of the engine's choice. Fixed

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -133,22 +134,18 @@ func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 
 // nodeLabels are a Node's labels as the kubelet takes them.
 func (p Pool) nodeLabels(zone string) string {
-	labels := map[string]string{
+	labels := map[string]string{}
+	maps.Copy(labels, p.Labels)
+	maps.Copy(labels, map[string]string{
 		labelNodePool:                      p.Name,
 		"node.kubernetes.io/instance-type": p.MachineType,
 		"topology.kubernetes.io/region":    Region(p.Cluster.Location),
 		"topology.kubernetes.io/zone":      zone,
-	}
+	})
 	var list []string
-	for key, value := range p.Labels {
-		if labels[key] == "" {
-			list = append(list, key+"="+value)
-		}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, key+"="+labels[key])
 	}
-	for key, value := range labels {
-		list = append(list, key+"="+value)
-	}
-	slices.Sort(list)
 	return strings.Join(list, ",")
 }
 
@@ -186,30 +183,27 @@ func (m *Machines) removeNode(ctx context.Context, client *kubernetes.Clientset,
 }
 
 func waitReady(ctx context.Context, client *kubernetes.Clientset, name string, log func(string)) error {
-	waiting, cancel := context.WithTimeout(ctx, joinTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, joinTimeout, fmt.Errorf("node %s did not get ready in %s", name, joinTimeout))
 	defer cancel()
 	log("waiting for " + name)
 	// Its container goes with the failure, so that the reason must be in the error.
-	why := "it never asked to join"
-	for {
-		node, err := client.CoreV1().Nodes().Get(waiting, name, metav1.GetOptions{})
-		if err == nil {
-			at := slices.IndexFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool { return c.Type == corev1.NodeReady })
-			if at >= 0 && node.Status.Conditions[at].Status == corev1.ConditionTrue {
+	why := errors.New("it never asked to join")
+	return until(ctx, func() error {
+		node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return why
+		}
+		why = errors.New("its kubelet reports nothing")
+		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
 				return nil
 			}
-			if why = "its kubelet says nothing"; at >= 0 {
-				why = node.Status.Conditions[at].Message
+			if condition.Type == corev1.NodeReady {
+				why = errors.New(condition.Message)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-waiting.Done():
-			return fmt.Errorf("node %s did not get ready in %s: %s", name, joinTimeout, why)
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
+		return why
+	})
 }
 
 func drainNode(ctx context.Context, client *kubernetes.Clientset, name string) error {

@@ -2,7 +2,6 @@ package gke
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -54,20 +53,13 @@ func (m *Machines) startRegistry(ctx context.Context) error {
 func (m *Machines) registryReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("the registry did not answer in %s; its log: docker logs %s", startTimeout, m.registryName()))
 	defer cancel()
-	for {
+	return until(ctx, func() error {
 		address, err := m.registryAddress(ctx)
-		if err == nil {
-			err = Healthy(ctx, "http://"+address+"/healthz")
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+		return Healthy(ctx, "http://"+address+"/healthz")
+	})
 }
 
 // Healthy asks a server once. One that accepts connections and never answers is not healthy.
