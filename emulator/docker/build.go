@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -27,41 +28,34 @@ const golang = "golang:1.26"
 // apply builds and pushes an image and returns its ID and outputs. A preview
 // returns the inputs alone: what only the build knows stays unknown.
 func (p *dockerProvider) apply(ctx context.Context, urn resource.URN, properties resource.PropertyMap, preview bool) (resource.ID, resource.PropertyMap, error) {
+	if preview {
+		return "", properties, nil
+	}
 	in, err := decode(properties)
 	if err != nil {
 		return "", nil, err
 	}
-	if preview && (!in.BuildOnPreview || properties.ContainsUnknowns()) {
-		return "", properties, nil
-	}
 	ctx, cancel := p.During(ctx)
 	defer cancel()
 
-	log := &log{base: &p.Base, urn: urn}
-	digest, err := p.build(ctx, in, log)
-	if err == nil && !in.SkipPush && !preview {
-		digest, err = p.push(ctx, in, log)
-	}
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
+	digest, err := p.make(ctx, in, &log{base: &p.Base, urn: urn})
 	if err != nil {
-		return "", nil, fmt.Errorf("image %s: %w", in.ImageName, err)
+		return "", nil, fmt.Errorf("image %s: %w", in.ImageName, cmp.Or(context.Cause(ctx), err))
 	}
 	return resource.ID(in.ImageName), outputs(in, properties, digest), nil
 }
 
 // build has the engine's own BuildKit build and tag an image, as `docker buildx`
-// does without a builder of its own, and returns the image's ID. BuildKit fetches
-// the files over a session and itself obeys .dockerignore.
-func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string, error) {
+// does without a builder of its own. BuildKit fetches the files over a session and
+// itself obeys .dockerignore.
+func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) error {
 	folder, err := fsutil.NewFS(in.Build.Context)
 	if err != nil {
-		return "", err
+		return err
 	}
 	dockerfile, err := fsutil.NewFS(filepath.Dir(in.Build.Dockerfile))
 	if err != nil {
-		return "", err
+		return err
 	}
 	attributes := map[string]string{"filename": filepath.Base(in.Build.Dockerfile), "platform": in.Build.Platform, "target": in.Build.Target}
 	// The official provider does not pass them on. As arguments of the program they
@@ -86,7 +80,7 @@ func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string
 			return p.engine.DialHijack(ctx, "/session", proto, meta)
 		}))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer engine.Close()
 	steps, news := steps{log: log, names: map[digest.Digest]string{}, output: map[digest.Digest][]string{}}, make(chan *buildkit.SolveStatus)
@@ -97,7 +91,7 @@ func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string
 			steps.read(status)
 		}
 	}()
-	built, err := engine.Solve(ctx, nil, buildkit.SolveOpt{
+	_, err = engine.Solve(ctx, nil, buildkit.SolveOpt{
 		Frontend: "dockerfile.v0", FrontendAttrs: attributes,
 		LocalMounts: map[string]fsutil.FS{"context": folder, "dockerfile": dockerfile},
 		// The engine's own store, of either kind: "image" is unknown to the classic one.
@@ -109,9 +103,9 @@ func (p *dockerProvider) build(ctx context.Context, in inputs, log *log) (string
 	}, news)
 	<-read
 	if err != nil {
-		return "", fmt.Errorf("%w%s", err, steps.failed)
+		return fmt.Errorf("%w%s", err, steps.failed)
 	}
-	return built.ExporterResponse["containerimage.digest"], nil
+	return nil
 }
 
 // steps makes lines of what BuildKit reports about a build's steps, known by

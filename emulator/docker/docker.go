@@ -32,7 +32,8 @@ const imageType = "docker:index/image:Image"
 // inputs are all that the emulator has of an Image's; "" is also what is not
 // known yet in a preview.
 type inputs struct {
-	ImageName                string
+	ImageName string
+	// The SDK sends both, false if the program does not set them.
 	SkipPush, BuildOnPreview bool
 	Build                    struct {
 		Context, Dockerfile, Platform, Target string
@@ -52,23 +53,32 @@ func decode(properties resource.PropertyMap) (in inputs, err error) {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(known))
 	decoder.DisallowUnknownFields()
-	if err = decoder.Decode(&in); err == nil {
-		return in, nil
+	switch err = decoder.Decode(&in); {
+	case err != nil:
+		return in, fmt.Errorf("the emulator's %s: %s", imageType, strings.TrimPrefix(err.Error(), "json: "))
+	case in.SkipPush || in.BuildOnPreview:
+		return in, fmt.Errorf("the emulator's %s: neither skipPush nor buildOnPreview can be true", imageType)
 	}
-	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return in, fmt.Errorf("the emulator's %s has no property %s", imageType, name)
-	}
-	return in, fmt.Errorf("the emulator's %s: %s", imageType, strings.TrimPrefix(err.Error(), "json: "))
+	return in, nil
 }
 
 type dockerProvider struct {
 	wire.Base
 	engine *client.Client // set by Configure
+	// make builds and pushes an image and returns its name in the registry, by digest.
+	make func(context.Context, inputs, *log) (digest string, err error)
 }
 
 // New returns the provider. It reports to host what the engine builds and pushes.
 func New(host *provider.HostClient) plugin.Provider {
-	return &dockerProvider{Base: wire.NewBase(host, "4.11.2", "interrupted; the next `pulumi up` starts it again")}
+	p := &dockerProvider{Base: wire.NewBase(host, "4.11.2", "interrupted; the next `pulumi up` starts it again")}
+	p.make = func(ctx context.Context, in inputs, log *log) (string, error) {
+		if err := p.build(ctx, in, log); err != nil {
+			return "", err
+		}
+		return p.push(ctx, in, log)
+	}
+	return p
 }
 
 func (p *dockerProvider) Configure(ctx context.Context, req plugin.ConfigureRequest) (done plugin.ConfigureResponse, err error) {
@@ -114,24 +124,19 @@ func complete(properties resource.PropertyMap) error {
 	if err != nil {
 		return err
 	}
-	if in.ImageName != "" && !in.SkipPush {
+	if in.ImageName != "" {
 		// As the official provider: a short name would mean Docker Hub.
 		if _, err := reference.ParseNamed(in.ImageName); err != nil {
 			return fmt.Errorf("imageName %q: %w; write it in full, as in europe-west1-docker.pkg.dev/project/repository/image:v1", in.ImageName, err)
 		}
 	}
-	if properties["buildOnPreview"].IsNull() {
-		properties["buildOnPreview"] = resource.NewProperty(false)
-	}
 	if properties["build"].IsNull() {
 		properties["build"] = resource.NewProperty(resource.PropertyMap{})
-	} else if properties["build"].IsComputed() {
+	}
+	if properties["build"].ContainsUnknowns() {
 		return nil
 	}
 	build := properties["build"].ObjectValue()
-	if build["context"].IsComputed() || build["dockerfile"].IsComputed() || build["platform"].IsComputed() {
-		return nil
-	}
 	folder := cmp.Or(in.Build.Context, ".")
 	dockerfile := cmp.Or(in.Build.Dockerfile, path.Join(folder, "Dockerfile"))
 	digest, err := contextDigest(folder, dockerfile)
@@ -153,28 +158,25 @@ func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin
 	if kept := wire.Plain(req.OldOutputs[inputsKey]); kept.IsObject() {
 		old = kept.ObjectValue()
 	}
+	result := plugin.DiffResult{Changes: plugin.DiffNone, DetailedDiff: map[string]plugin.PropertyDiff{}}
 	diff := old.Diff(req.NewInputs)
 	if diff == nil {
-		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
+		return result, nil
 	}
-	found := map[string]plugin.PropertyDiff{}
-	for key := range diff.Adds {
-		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffAdd}
+	// Credentials are no part of an image: a token is new in every run.
+	if login := diff.Updates["registry"].Object; login != nil && !login.Updated("server") {
+		delete(diff.Updates, "registry")
 	}
-	for key := range diff.Deletes {
-		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffDelete}
-	}
-	for key, change := range diff.Updates {
-		// Credentials are no part of an image: a token is new in every run.
-		if key == "registry" && change.Object != nil && !change.Object.Updated("server") {
-			continue
+	for _, key := range diff.ChangedKeys() {
+		kind := plugin.DiffUpdate
+		if diff.Added(key) {
+			kind = plugin.DiffAdd
+		} else if diff.Deleted(key) {
+			kind = plugin.DiffDelete
 		}
-		found[string(key)] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}
+		result.Changes, result.DetailedDiff[string(key)] = plugin.DiffSome, plugin.PropertyDiff{Kind: kind}
 	}
-	if len(found) == 0 {
-		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
-	}
-	return plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: found}, nil
+	return result, nil
 }
 
 func (p *dockerProvider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
