@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"hello-timber/emulator/conformance"
-	"hello-timber/emulator/records"
 	"hello-timber/emulator/wire"
 )
 
@@ -15,9 +14,7 @@ import (
 // are created, changed and deleted in the order of the recording, with nothing
 // running behind the records.
 func TestConformance(t *testing.T) {
-	g := New(nil).(*google)
-	g.records, g.backend = records.Book{Dir: t.TempDir()}, newFake()
-	g.token = func() (string, error) { return "fake-token", nil }
+	g, _ := isolated(t)
 	server := wire.Server(g)
 	if _, err := server.Handshake(t.Context(), &pulumirpc.ProviderHandshakeRequest{}); err != nil {
 		t.Fatal(err)

@@ -3,10 +3,8 @@ package gcp
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -15,38 +13,71 @@ import (
 	"hello-timber/emulator/records"
 )
 
-func book(t *testing.T, clusters ...props) records.Book {
+// gcloud returns what a command prints.
+func gcloud(t *testing.T, b records.Book, command string) (string, error) {
+	t.Setenv("CLOUDSDK_CORE_PROJECT", "")
+	var out bytes.Buffer
+	err := (&call{records: b, out: &out, errOut: &out}).run(strings.Fields(command))
+	return out.String(), err
+}
+
+func book(t *testing.T) records.Book {
 	b := records.Book{Dir: t.TempDir()}
-	for _, properties := range clusters {
-		if err := b.Put(clusterType, records.Record{ID: types[clusterType].Identify(properties), Properties: properties}); err != nil {
+	timber := props{"name": "timber", "location": "europe-west1-d", "project": "timber-project", "endpoint": "172.30.0.2", "masterAuth": props{"clusterCaCertificate": "Q0E="}}
+	put := func(typ string, properties props) {
+		if err := b.Put(typ, records.Record{ID: types[typ].Identify(properties), Properties: properties}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	put(clusterType, timber)
+	put(clusterType, with(timber, props{"project": "other-project"}))
+	put(clusterType, with(timber, props{"name": "half", "masterAuth": nil, maker: 1}))
+	put(nodePoolType, with(pool, props{"name": "p", "cluster": "timber", "project": "timber-project", "nodeCount": 3.0}))
 	return b
 }
 
-func gcloud(b records.Book, out io.Writer, args ...string) error {
-	return (&call{records: b, out: out, errOut: out}).run(args)
-}
-
-var timber = props{"name": "timber", "location": "europe-west1-d", "project": "timber-project", "endpoint": "172.30.0.2", "masterAuth": props{"clusterCaCertificate": "Q0E="}}
-
-func TestGetCredentials(t *testing.T) {
-	b := book(t, timber, with(timber, props{"project": "other-project"}), with(timber, props{"name": "half", "masterAuth": nil, maker: 1}))
+func TestGcloud(t *testing.T) {
 	kubeconfig := filepath.Join(t.TempDir(), "config")
 	t.Setenv("KUBECONFIG", kubeconfig)
-	t.Setenv("CLOUDSDK_CORE_PROJECT", "")
 	if err := os.WriteFile(kubeconfig, []byte("apiVersion: v1\nkind: Config\ncontexts: [{name: mine, context: {cluster: mine, user: mine}}]\ncurrent-context: mine\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
-	get := []string{"container", "clusters", "get-credentials"}
-	for _, args := range [][]string{
-		{"timber", "--location", "europe-west1-d", "--project=timber-project"},
-		{"--zone=europe-west1-d", "timber", "--project", "timber-project"},
+	const services = "services list --enabled --filter=config.name=x --project=timber-project --format=json"
+	b := book(t)
+	for _, test := range []struct{ command, want string }{ // in this order
+		{"container clusters list --project=timber-project",
+			"NAME LOCATION MASTER_VERSION MASTER_IP MACHINE_TYPE NODE_VERSION NUM_NODES STATUS\n" +
+				"half europe-west1-d " + version + " 172.30.0.2 " + version + " 0 PROVISIONING\n" +
+				"timber europe-west1-d " + version + " 172.30.0.2 e2-medium " + version + " 3 RUNNING"},
+		{"container clusters get-credentials timber --location europe-west1-d --project=timber-project", "kubeconfig entry generated for timber."},
+		{"container clusters get-credentials --zone=europe-west1-d timber --project timber-project", "kubeconfig entry generated for timber."},
+		{"container clusters get-credentials nothing", "!0 clusters match nothing"},
+		{"container clusters get-credentials timber", "!2 clusters match timber"},
+		{"container clusters get-credentials half", "!is still being created"},
+		{"container clusters get-credentials", "!NAME is missing"},
+		{"container clusters get-credentials timber more", "!unexpected argument more"},
+		{"container clusters get-credentials timber --frobnicate", "!not defined: -frobnicate"},
+		{services, `[{"config":{"name":"cloudresourcemanager.googleapis.com"}}]`},
+		{"services disable cloudresourcemanager.googleapis.com --project=timber-project", ""},
+		{"services enable --project timber-project iam.googleapis.com", ""},
+		{"services enable compute.googleapis.com --project=other-project", ""},
+		{services, `[{"config":{"name":"iam.googleapis.com"}}]`},
+		{"services enable iam.googleapis.com", "!--project=PROJECT is missing"},
+		{"services list --project=p --format=yaml", "!must be json"},
+		{"projects describe timber-project --format=json", `{"lifecycleState":"ACTIVE","projectId":"timber-project"}`},
+		{"auth configure-docker europe-west1-docker.pkg.dev --quiet", "Nothing to configure"},
+		{"", "!the emulator's gcloud knows only\n  gcloud auth application-default login\n"},
+		{"compute instances list", "!the emulator has no gcloud compute instances list"},
+		{"container clusters listing", "!the emulator has no gcloud container clusters listing"},
 	} {
-		if err := gcloud(b, &said, slices.Concat(get, args)...); err != nil {
-			t.Fatal(err)
+		out, err := gcloud(t, b, test.command)
+		var lines []string
+		for line := range strings.Lines(out) {
+			lines = append(lines, strings.Join(strings.Fields(line), " "))
+		}
+		want, fails := strings.CutPrefix(test.want, "!")
+		if got := strings.Join(lines, "\n"); (err != nil) != fails || !fails && !strings.Contains(got, want) || fails && !strings.Contains(err.Error(), want) {
+			t.Errorf("gcloud %s: got\n%s\n%v\nwant\n%s", test.command, got, err, test.want)
 		}
 	}
 	config, err := clientcmd.LoadFromFile(kubeconfig)
@@ -58,116 +89,22 @@ func TestGetCredentials(t *testing.T) {
 		string(config.Clusters[name].CertificateAuthorityData) != "CA" || config.AuthInfos[name].Exec.Command != "gke-gcloud-auth-plugin" {
 		t.Errorf("kubeconfig: %+v", config)
 	}
-	if !strings.Contains(said.String(), "kubeconfig entry generated for timber.") {
-		t.Errorf("said %q", said.String())
-	}
-	for want, args := range map[string][]string{
-		"0 clusters match nothing": {"nothing"},
-		"2 clusters match timber":  {"timber"},
-		"is still being created":   {"half"},
-		"NAME is missing":          {},
-		"unexpected argument":      {"timber", "more"},
-		"not defined: -frobnicate": {"timber", "--frobnicate"},
-	} {
-		if err := gcloud(b, &said, slices.Concat(get, args)...); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v: got %v, want %q", args, err, want)
-		}
-	}
-}
-
-func TestListClusters(t *testing.T) {
-	b := book(t, timber, with(timber, props{"name": "half", maker: 1}))
-	nodes := with(pool, props{"name": "p", "cluster": "timber", "project": "timber-project", "nodeCount": 3.0})
-	if err := b.Put(nodePoolType, records.Record{ID: types[nodePoolType].Identify(nodes), Properties: nodes}); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	if err := gcloud(b, &out, "container", "clusters", "list"); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for line := range strings.Lines(out.String()) {
-		got = append(got, strings.Join(strings.Fields(line), " "))
-	}
-	want := "NAME LOCATION MASTER_VERSION MASTER_IP MACHINE_TYPE NODE_VERSION NUM_NODES STATUS\n" +
-		"half europe-west1-d " + version + " 172.30.0.2 " + version + " 0 PROVISIONING\n" +
-		"timber europe-west1-d " + version + " 172.30.0.2 e2-medium " + version + " 3 RUNNING"
-	if got := strings.Join(got, "\n"); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
 }
 
 // An API that a user disables is missed by the program, with the fix.
 func TestServicesDisabledManually(t *testing.T) {
-	e := start(t, nil)
-	e.up(serviceType, "container", props{"service": "container.googleapis.com"})
-	command := func(on bool, args ...string) {
-		t.Helper()
-		if err := gcloud(e.records, nil, slices.Concat([]string{"services", map[bool]string{true: "enable", false: "disable"}[on]}, args)...); err != nil {
-			t.Fatal(err)
+	e := start(t)
+	for command, there := range map[string]bool{"disable": false, "enable": true} {
+		if _, err := gcloud(t, e.records, "services "+command+" container.googleapis.com --project timber-project"); err != nil || e.refresh(serviceType, "container") != there {
+			t.Errorf("%s: %v", command, err)
 		}
 	}
-	command(false, "container.googleapis.com", "--project", "timber-project")
-	if e.refresh(serviceType, "container") {
-		t.Error("a disabled API is still there")
-	}
-	command(true, "--project=timber-project", "container.googleapis.com")
-	if !e.refresh(serviceType, "container") {
-		t.Error("an enabled API is not there")
-	}
-	command(false, bootstrapAPI.host, "--project=timber-project")
-	const fix = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
-	if err := e.try(serviceType, "iam", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), fix) {
-		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, fix)
-	}
-	command(true, bootstrapAPI.host, "--project=timber-project")
-	e.up(serviceType, "iam", props{"service": "iam.googleapis.com"})
-	for _, args := range [][]string{nil, {"iam.googleapis.com"}, {"--project=timber-project"}, {"a", "b", "--project=timber-project"}} {
-		t.Setenv("CLOUDSDK_CORE_PROJECT", "")
-		if err := gcloud(e.records, nil, slices.Concat([]string{"services", "enable"}, args)...); err == nil {
-			t.Errorf("%q is understood", args)
-		}
-	}
-}
-
-// What make doctor asks of Google is answered in Google's form.
-func TestProjectsAndServicesInJSON(t *testing.T) {
-	b := book(t)
-	list := func() string {
-		var out bytes.Buffer
-		if err := gcloud(b, &out, "services", "list", "--enabled", "--filter=config.name=x", "--project=timber-project", "--format=json"); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
-	}
-	if got := list(); got != `[{"config":{"name":"cloudresourcemanager.googleapis.com"}}]`+"\n" {
-		t.Errorf("listed %s", got)
-	}
-	for api, on := range map[string]bool{bootstrapAPI.host: false, "iam.googleapis.com": true} {
-		if err := gcloud(b, nil, "services", map[bool]string{true: "enable", false: "disable"}[on], api, "--project=timber-project"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := gcloud(b, nil, "services", "enable", "compute.googleapis.com", "--project=other-project"); err != nil {
+	if _, err := gcloud(t, e.records, "services disable cloudresourcemanager.googleapis.com --project=timber-project"); err != nil {
 		t.Fatal(err)
 	}
-	if got := list(); got != `[{"config":{"name":"iam.googleapis.com"}}]`+"\n" {
-		t.Errorf("listed %s", got)
-	}
-	var out bytes.Buffer
-	if err := gcloud(b, &out, "projects", "describe", "timber-project", "--format=json"); err != nil || out.String() != `{"lifecycleState":"ACTIVE","projectId":"timber-project"}`+"\n" {
-		t.Errorf("described %s, %v", &out, err)
-	}
-	if err := gcloud(b, &out, "projects", "describe"); err == nil {
-		t.Error("no project was described")
-	}
-}
-
-func TestGcloudRefuses(t *testing.T) {
-	for _, command := range []string{"", "compute instances list", "container clusters create x", "container clusters listing"} {
-		if err := Gcloud(strings.Fields(command), nil, nil); err == nil || !strings.Contains(err.Error(), "the emulator's gcloud knows only") {
-			t.Errorf("gcloud %s: %v", command, err)
-		}
+	const fix = "gcloud services enable cloudresourcemanager.googleapis.com --project timber-project"
+	if err := e.try(serviceType, "new", props{"service": "iam.googleapis.com"}); err == nil || !strings.Contains(err.Error(), fix) {
+		t.Errorf("without the API to find projects, another is enabled with %v, want %q", err, fix)
 	}
 }
 
@@ -185,9 +122,6 @@ func TestAuthPlugin(t *testing.T) {
 	}
 	if credential.APIVersion != "client.authentication.k8s.io/v1beta1" || credential.Kind != "ExecCredential" || !strings.HasPrefix(credential.Status.Token, "ya29.") {
 		t.Errorf("got %+v", credential)
-	}
-	if err := AuthPlugin([]string{"--version"}, &out); err != nil {
-		t.Error(err)
 	}
 	if err := AuthPlugin([]string{"--impersonate"}, &out); err == nil {
 		t.Error("an unknown flag was accepted")
