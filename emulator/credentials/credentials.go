@@ -4,7 +4,6 @@ package credentials
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,10 +50,7 @@ func Login() error {
 	if err != nil {
 		return err
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return os.RemoveAll(path)
 }
 
 // Revoke takes the credentials of this folder until the next Login.
@@ -72,8 +68,8 @@ func revokedPath() (string, error) {
 }
 
 // Token returns the access token that the emulated Google gives to the user who
-// owns this folder, making one at the first call. It does not expire; it is
-// worth nothing outside this machine.
+// owns this folder, making one at the first call. It does not expire, and works on
+// this machine only.
 func Token() (string, error) {
 	dir, err := home.Dir()
 	if err != nil {
@@ -81,31 +77,19 @@ func Token() (string, error) {
 	}
 	path := filepath.Join(dir, "google", "token")
 	token, err := os.ReadFile(path)
-	if err == nil {
-		return strings.TrimSpace(string(token)), nil
-	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return strings.TrimSpace(string(token)), err
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret)
-	fresh := "ya29.emulator-" + hex.EncodeToString(secret)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
 	// Several plugins may start at once: the first to link its token in wins.
-	temporary, err := os.CreateTemp(filepath.Dir(path), "token-*")
-	if err != nil {
+	temporary := path + "-" + rand.Text()
+	defer os.Remove(temporary)
+	if err := os.WriteFile(temporary, []byte("ya29.emulator-"+rand.Text()), 0o600); err != nil {
 		return "", err
 	}
-	defer os.Remove(temporary.Name())
-	if _, err := temporary.WriteString(fresh); err != nil {
-		return "", err
-	}
-	if err := temporary.Close(); err != nil {
-		return "", err
-	}
-	if err := os.Link(temporary.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("keep the access token: %w", err)
 	}
 	token, err = os.ReadFile(path)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,9 +19,9 @@ import (
 
 const clusterType = "gcp:container/cluster:Cluster"
 
-// A GKE Standard cluster. Three properties are required here only, because the emulator
+// clusterResource is a GKE Standard cluster. Three properties are required here only, because the emulator
 // has no default location and no default node pools.
-var _ = register(resourceType{
+var clusterResource = register(resourceType{
 	Schema: schema{Token: clusterType, ID: "projects/{project}/locations/{location}/clusters/{name}", Named: true, Fields: clusterFields},
 	api:    kubernetesEngine,
 	rules:  rules{"location": locationRule, "resourceLabels": labelRule},
@@ -176,21 +176,11 @@ var nameRules = []terraform.Rule{
 }
 
 func controlPlaneRange(value any) string {
-	const name = "private_cluster_config.0.master_ipv4_cidr_block"
-	if value == "" {
+	block, err := netip.ParsePrefix(fmt.Sprint(value))
+	if value == "" || err == nil && block.Bits() == 28 && block == block.Masked() {
 		return ""
 	}
-	_, block, err := net.ParseCIDR(fmt.Sprint(value))
-	if err != nil {
-		return fmt.Sprintf("expected %s to contain a valid Value, got: %s with err: %s", name, value, err)
-	}
-	if value != block.String() {
-		return fmt.Sprintf("expected %s to contain a valid network Value, expected %s, got %s", name, block, value)
-	}
-	if bits, _ := block.Mask.Size(); bits != 28 {
-		return fmt.Sprintf("expected %q to contain a network Value with between 28 and 28 significant bits, got: %d", name, bits)
-	}
-	return ""
+	return fmt.Sprintf("expected private_cluster_config.0.master_ipv4_cidr_block to contain a valid network Value with 28 significant bits, got: %s", value)
 }
 
 // version is that of the emulated control planes and nodes.

@@ -97,35 +97,10 @@ func (c *call) run(args []string) error {
 func (c *call) parse(usage, args []string) error {
 	flags := flag.NewFlagSet("gcloud", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	needed, takesName := map[string]*string{}, false
+	values, takesName := map[string]*string{}, false
 	for _, word := range usage {
-		var to *string
-		argument := strings.Trim(word, "[]")
-		name, value, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
-		switch {
-		case name == argument:
-			to, takesName = &c.name, true
-		case name == "project":
-			to = &c.project
-			flags.StringVar(to, name, os.Getenv("CLOUDSDK_CORE_PROJECT"), "")
-		case name == "location":
-			to = &c.location
-			for _, name := range []string{"location", "zone", "region"} {
-				flags.StringVar(to, name, "", "")
-			}
-		case value == "":
-			flags.Bool(name, false, "")
-		default:
-			flags.Func(name, "", func(given string) error {
-				if given != value && value != strings.ToUpper(value) {
-					return errors.New("must be " + value)
-				}
-				return nil
-			})
-		}
-		if to != nil && argument == word {
-			needed[argument] = to
-		}
+		values[word] = c.declare(flags, strings.Trim(word, "[]"))
+		takesName = takesName || values[word] == &c.name
 	}
 	for rest := args; len(rest) > 0; {
 		if err := flags.Parse(rest); err != nil {
@@ -138,10 +113,37 @@ func (c *call) parse(usage, args []string) error {
 			c.name, rest = rest[0], rest[1:]
 		}
 	}
-	for argument, value := range needed {
-		if *value == "" {
-			return fmt.Errorf("%s is missing", argument)
+	for word, value := range values {
+		if value != nil && *value == "" && !strings.HasPrefix(word, "[") {
+			return fmt.Errorf("%s is missing", word)
 		}
+	}
+	return nil
+}
+
+// declare adds an argument of a usage to the flags and returns where its value goes.
+func (c *call) declare(flags *flag.FlagSet, argument string) *string {
+	name, value, _ := strings.Cut(strings.TrimPrefix(argument, "--"), "=")
+	switch {
+	case name == argument:
+		return &c.name
+	case name == "project":
+		flags.StringVar(&c.project, name, os.Getenv("CLOUDSDK_CORE_PROJECT"), "")
+		return &c.project
+	case name == "location":
+		for _, name := range []string{"location", "zone", "region"} {
+			flags.StringVar(&c.location, name, "", "")
+		}
+		return &c.location
+	case value == "":
+		flags.Bool(name, false, "")
+	default:
+		flags.Func(name, "", func(given string) error {
+			if given != value && value != strings.ToUpper(value) {
+				return errors.New("must be " + value)
+			}
+			return nil
+		})
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package gcp
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"path"
 	"strings"
 
@@ -45,27 +44,16 @@ func subnetOf(cluster map[string]any) string {
 	return "projects/" + project + "/regions/" + n.region + "/subnetworks/" + path.Base(reference)
 }
 
-// dockerBridge is a network that GKE's machines have themselves.
-var dockerBridge = netip.MustParsePrefix("172.17.0.0/16")
-
 // checkNetwork refuses what Google refuses, in the words of
-// hashicorp/terraform-provider-google/issues/7895 and 7956, and of
-// gruntwork-io/terraform-google-gke/issues/118.
+// hashicorp/terraform-provider-google/issues/7895 and 7956.
 func checkNetwork(cluster map[string]any) error {
-	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("googleapi: Error 400: "+format+", badRequest", args...)
-	}
 	n, subnet := networkOf(cluster), subnetOf(cluster)
 	if !strings.HasPrefix(subnet, "projects/"+n.project+"/regions/"+n.region+"/subnetworks/") {
-		return refuse("Subnetwork %q is not valid for Network %q.", subnet, n.name)
+		return fmt.Errorf("googleapi: Error 400: Subnetwork %q is not valid for Network %q., badRequest", subnet, n.name)
 	}
 	ranges, _ := cluster["ipAllocationPolicy"].(map[string]any)
 	if pods := str(ranges, "clusterSecondaryRangeName"); pods != "" && pods == str(ranges, "servicesSecondaryRangeName") {
-		return refuse("Pod secondary range name (%s) should not be the same as service secondary range name.", pods)
-	}
-	private, _ := cluster["privateClusterConfig"].(map[string]any)
-	if block, err := netip.ParsePrefix(str(private, "masterIpv4CidrBlock")); err == nil && dockerBridge.Overlaps(block) {
-		return refuse("The IP range %s is reserved for the Docker bridge network. GKE master CIDR block must not overlap with it", dockerBridge)
+		return fmt.Errorf("googleapi: Error 400: Pod secondary range name (%s) should not be the same as service secondary range name., badRequest", pods)
 	}
 	return nil
 }

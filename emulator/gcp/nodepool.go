@@ -201,7 +201,7 @@ const (
 
 func applyNodePool(ctx context.Context, g *google, c *change) error {
 	pool := poolOf(c.new)
-	if _, err := g.require(clusterType, map[string]any{"project": pool.Cluster.Project, "location": pool.Cluster.Location, "name": pool.Cluster.Name}); err != nil {
+	if _, err := clusterResource.require(g, map[string]any{"project": pool.Cluster.Project, "location": pool.Cluster.Location, "name": pool.Cluster.Name}); err != nil {
 		return err
 	}
 	if err := g.requireAccount(pool.ServiceAccount); err != nil {

@@ -18,7 +18,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -55,8 +54,8 @@ type google struct {
 	backend backend
 	token   func() (string, error)
 	// signal asks for a process, as kill with signal 0 does.
-	signal                func(pid int) error
-	project, region, zone string
+	signal  func(pid int) error
+	project string
 	// registry is held while deciding whether the registry is still needed.
 	registry sync.Mutex
 }
@@ -73,20 +72,18 @@ func New(host *provider.HostClient) plugin.Provider {
 func (g *google) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
 	response := plugin.CheckConfigResponse{Properties: req.News}
 	for _, key := range req.News.StableKeys() {
-		if !slices.Contains([]string{"project", "region", "zone", "version"}, string(key)) {
+		if key != "project" && key != "version" {
 			// Without the property: the engine would show its value.
 			response.Failures = append(response.Failures, plugin.CheckFailure{Reason: fmt.Sprintf(
-				"the emulator's provider knows gcp:project, gcp:region and gcp:zone, not gcp:%s. Fix: pulumi config rm gcp:%[1]s --stack %s", key, req.URN.Stack())})
+				"the emulator's provider knows gcp:project, not gcp:%s. Fix: pulumi config rm gcp:%[1]s --stack %s", key, req.URN.Stack())})
 		}
 	}
 	return response, nil
 }
 
 func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
-	for key, to := range map[resource.PropertyKey]*string{"project": &g.project, "region": &g.region, "zone": &g.zone} {
-		if value := req.Inputs[key]; value.IsString() {
-			*to = value.StringValue()
-		}
+	if project := req.Inputs["project"]; project.IsString() {
+		g.project = project.StringValue()
 	}
 	if g.backend == nil {
 		dir, err := home.Dir()
@@ -300,14 +297,8 @@ func (g *google) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.Inv
 	if err != nil {
 		return plugin.InvokeResponse{}, err
 	}
-	result := resource.PropertyMap{"accessToken": resource.NewProperty(token)}
-	quoted := map[string]string{}
-	for name, value := range map[string]string{"project": g.project, "region": g.region, "zone": g.zone} {
-		if quoted[name] = "<null>"; value != "" {
-			quoted[name] = fmt.Sprintf("%q", value)
-			result[resource.PropertyKey(name)] = resource.NewProperty(value)
-		}
-	}
-	result["id"] = resource.NewProperty(fmt.Sprintf("projects/%s/regions/%s/zones/%s", quoted["project"], quoted["region"], quoted["zone"]))
-	return plugin.InvokeResponse{Properties: result}, nil
+	return plugin.InvokeResponse{Properties: resource.PropertyMap{
+		"accessToken": resource.NewProperty(token), "project": resource.NewProperty(g.project),
+		"id": resource.NewProperty(fmt.Sprintf("projects/%q/regions/<null>/zones/<null>", g.project)),
+	}}, nil
 }

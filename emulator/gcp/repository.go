@@ -12,9 +12,9 @@ const repositoryType = "gcp:artifactregistry/repository:Repository"
 
 var artifactRegistry = api{"artifactregistry.googleapis.com", "Artifact Registry API"}
 
-// A Docker repository of Artifact Registry. It requires a location, because the emulator
-// has no default one.
-var _ = register(resourceType{
+// repositoryResource is a Docker repository of Artifact Registry. It requires a location,
+// because the emulator has no default one.
+var repositoryResource = register(resourceType{
 	Schema: schema{
 		Token: repositoryType, ID: "projects/{project}/locations/{location}/repositories/{repositoryId}",
 		Fields: terraform.Union(terraform.Labels, fields{

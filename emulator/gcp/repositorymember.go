@@ -25,7 +25,7 @@ var _ = register(resourceType{
 	adopts: true,
 	rules:  rules{"role": roleRule},
 	apply: func(_ context.Context, g *google, c *change) error {
-		id, err := g.require(repositoryType, map[string]any{
+		id, err := repositoryResource.require(g, map[string]any{
 			"project": c.new["project"], "location": c.new["location"], "repositoryId": path.Base(str(c.new, "repository"))})
 		if err != nil {
 			return err

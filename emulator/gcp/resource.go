@@ -63,10 +63,10 @@ type change struct {
 	log      func(string)
 }
 
-// require returns the ID of another resource, and refuses one that does not exist.
-func (g *google) require(token string, properties map[string]any) (id string, err error) {
-	id = types[token].Identify(properties)
-	_, exists, err := g.records.Get(token, id)
+// require returns the ID of a resource, and refuses one that does not exist.
+func (t *resourceType) require(g *google, properties map[string]any) (id string, err error) {
+	id = t.Identify(properties)
+	_, exists, err := g.records.Get(t.Token, id)
 	if err == nil && !exists {
 		err = fmt.Errorf("googleapi: Error 404: Not found: %s., notFound", id)
 	}

@@ -66,21 +66,6 @@ func checkoutOf(t *testing.T, docker *client.Client, home string) *Machines {
 	return &Machines{docker, home}
 }
 
-// A node can neither load modules, set the clock, restart the machine, nor reach its memory
-// and devices.
-func TestNodeCapabilities(t *testing.T) {
-	_, docker := newEngine(t)
-	host := checkoutOf(t, docker, "").hostConfig(machine{kernel: true})
-	for _, capability := range []string{"ALL", "MAC_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME"} {
-		if slices.Contains(host.CapAdd, capability) {
-			t.Errorf("nodes have %s", capability)
-		}
-	}
-	if host.Privileged {
-		t.Error("nodes are privileged")
-	}
-}
-
 func refuse(w http.ResponseWriter, status int, format string, args ...any) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"message": fmt.Sprintf(format, args...)})
@@ -238,21 +223,6 @@ func TestContainersShareTheLowerHalf(t *testing.T) {
 	slices.Sort(addresses)
 	if want := []string{"10.0.0.2", "10.0.0.3", "10.0.0.4"}; !slices.Equal(addresses, want) {
 		t.Errorf("addresses %v, want %v", addresses, want)
-	}
-}
-
-func TestLockEndsWithItsContext(t *testing.T) {
-	_, docker := newEngine(t)
-	m := checkoutOf(t, docker, "")
-	unlock, err := m.lock(t.Context(), networkLock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := m.lock(ctx, networkLock); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error: %v", err)
 	}
 }
 

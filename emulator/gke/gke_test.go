@@ -40,31 +40,10 @@ func TestRegion(t *testing.T) {
 	}
 }
 
-// A pool's nodes are distinguished by what they were made as, not by how many there are.
-func TestPickFindsOutdatedNodes(t *testing.T) {
-	before := Pool{MachineType: "n1-standard-1", NodesPerZone: 3, Zones: []string{"a"}}
-	after := before
-	after.NodesPerZone = 4
-	if before.spec() != after.spec() {
-		t.Error("another number of nodes makes another specification")
-	}
-	after.MachineType = "e2-medium"
-	nodes := []container.Summary{
-		{ID: "old", Labels: map[string]string{labelSpec: before.spec()}},
-		{ID: "new", Labels: map[string]string{labelSpec: after.spec()}},
-	}
-	if current := pick(nodes, after, true); len(current) != 1 || current[0].ID != "new" {
-		t.Errorf("current nodes: %v", current)
-	}
-	if outdated := pick(nodes, after, false); len(outdated) != 1 || outdated[0].ID != "old" {
-		t.Errorf("outdated nodes: %v", outdated)
-	}
-}
-
 func TestPlanAddsRemovesAndRenewsByZone(t *testing.T) {
 	pool := Pool{MachineType: "e2-medium", NodesPerZone: 2, Zones: []string{"a", "b"}}
 	before := pool
-	before.MachineType = "n1-standard-1"
+	before.MachineType, before.NodesPerZone = "n1-standard-1", 5 // the number does not count
 	node := func(id, zone string, made Pool) container.Summary {
 		return container.Summary{ID: id, Labels: map[string]string{labelZone: zone, labelSpec: made.spec()}}
 	}
@@ -98,8 +77,9 @@ func TestNodeLabels(t *testing.T) {
 }
 
 // With an engine's own defaults, a node would arrange this machine's groups, or could
-// not read what it mounts.
-func TestNodesDoNotFollowTheEnginesDefaults(t *testing.T) {
+// not read what it mounts. It can neither load modules, set the clock, restart the
+// machine, nor reach its memory and devices.
+func TestHostConfig(t *testing.T) {
 	m := &Machines{home: "/home/me/hello-timber/.emulator"}
 	for _, kernel := range []bool{true, false} {
 		host := m.hostConfig(machine{kernel: kernel, volumes: []string{"/var/lib/kubelet"}, labels: map[string]string{labelProject: "p"}})
@@ -108,6 +88,11 @@ func TestNodesDoNotFollowTheEnginesDefaults(t *testing.T) {
 		}
 		if host.Privileged || slices.Contains(host.SecurityOpt, "seccomp=unconfined") != kernel {
 			t.Errorf("needs much of the kernel: %t; privileged %t, security options %q", kernel, host.Privileged, host.SecurityOpt)
+		}
+		for _, capability := range []string{"ALL", "MAC_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME"} {
+			if slices.Contains(host.CapAdd, capability) {
+				t.Errorf("has %s", capability)
+			}
 		}
 		if labels := host.Mounts[0].VolumeOptions.Labels; labels[labelProject] != "p" {
 			t.Errorf("a volume has the labels %v, want its container's", labels)

@@ -32,13 +32,8 @@ type Record struct {
 	Properties map[string]any `json:"properties"`
 }
 
-var (
-	typeName = strings.NewReplacer(":", "-", "/", "-")
-	idName   = strings.NewReplacer("/", "~")
-)
-
 func (b Book) path(typ, id string) string {
-	return filepath.Join(b.Dir, typeName.Replace(typ), idName.Replace(id)+".json")
+	return filepath.Join(b.Dir, strings.NewReplacer(":", "-", "/", "-").Replace(typ), strings.ReplaceAll(id, "/", "~")+".json")
 }
 
 // Put writes a record, whether or not it exists.
@@ -59,46 +54,42 @@ func (b Book) Put(typ string, record Record) error {
 }
 
 // Get returns a record, or false if there is none.
-func (b Book) Get(typ, id string) (Record, bool, error) {
-	text, err := os.ReadFile(b.path(typ, id))
+func (b Book) Get(typ, id string) (Record, bool, error) { return read(b.path(typ, id)) }
+
+func read(path string) (record Record, there bool, err error) {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Record{}, false, nil
+		return record, false, nil
 	}
 	if err != nil {
-		return Record{}, false, err
+		return record, false, err
 	}
-	var record Record
 	if err := json.Unmarshal(text, &record); err != nil {
-		return Record{}, false, fmt.Errorf("%s: %w", b.path(typ, id), err)
+		return record, false, fmt.Errorf("%s: %w", path, err)
 	}
 	return record, true, nil
 }
 
 // Delete removes a record; one that is gone already is no error.
 func (b Book) Delete(typ, id string) error {
-	err := os.Remove(b.path(typ, id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err := os.Remove(b.path(typ, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // List returns all records of a type.
 func (b Book) List(typ string) ([]Record, error) {
-	files, err := filepath.Glob(filepath.Join(b.Dir, typeName.Replace(typ), "*.json"))
-	if err != nil {
-		return nil, err
-	}
+	files, err := filepath.Glob(b.path(typ, "*"))
 	var list []Record
 	for _, file := range files {
-		id := strings.NewReplacer("~", "/").Replace(strings.TrimSuffix(filepath.Base(file), ".json"))
-		record, ok, err := b.Get(typ, id)
+		record, there, err := read(file)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if there {
 			list = append(list, record)
 		}
 	}
-	return list, nil
+	return list, err
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 func TestOperationsEndWithTheirRequestAndTheCommand(t *testing.T) {
@@ -29,18 +27,5 @@ func TestOperationsEndWithTheirRequestAndTheCommand(t *testing.T) {
 		if cause := context.Cause(ctx); cause == nil || cause.Error() != "interrupted; run it again" {
 			t.Errorf("%s: ended by %v", name, cause)
 		}
-	}
-}
-
-func TestProgressNeedsNoHost(*testing.T) {
-	base := NewBase(nil, "1.2.3", "interrupted")
-	base.Line("", "text")
-	base.Status("", "text")
-}
-
-func TestPlain(t *testing.T) {
-	text := resource.NewProperty("text")
-	if got := Plain(resource.MakeSecret(resource.MakeSecret(text))); !got.DeepEquals(text) {
-		t.Errorf("got %v", got)
 	}
 }
