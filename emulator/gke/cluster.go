@@ -55,10 +55,6 @@ func networkName(home string) string {
 // CreateCluster starts a cluster's control plane and returns when its API server is
 // ready. What a failed or cancelled start leaves is removed.
 func (m *Machines) CreateCluster(ctx context.Context, c Cluster, log func(string)) (Endpoint, error) {
-	image, err := m.image()
-	if err != nil {
-		return Endpoint{}, err
-	}
 	token, err := credentials.Token()
 	if err != nil {
 		return Endpoint{}, err
@@ -66,11 +62,10 @@ func (m *Machines) CreateCluster(ctx context.Context, c Cluster, log func(string
 	log("starting the control plane")
 	err = m.start(ctx, machine{
 		name:    c.Name,
-		image:   image,
 		command: []string{"control-plane"},
 		env:     []string{"TOKEN=" + token, "SCALE_DOWN=" + os.Getenv(scaleDownVariable)},
 		labels:  map[string]string{labelRole: "control-plane", labelProject: c.Project, labelCluster: c.Name},
-		kernel:  true, balances: true,
+		kernel:  true,
 	})
 	if err != nil {
 		return Endpoint{}, err

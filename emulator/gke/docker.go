@@ -73,18 +73,14 @@ func (m *Machines) list(ctx context.Context, labels ...string) ([]container.Summ
 // machine is a container to be made.
 type machine struct {
 	name    string
-	image   string
 	command []string
 	env     []string
 	labels  map[string]string
-	// kernel: whether it needs what a Kubernetes node needs of the kernel.
-	kernel bool
-	// balances: whether it learns which addresses load balancers may have.
-	balances bool
-	volumes  []string
-	binds    []string
-	ports    nat.PortMap
-	files    map[string][]byte
+	kernel  bool // whether it needs what a Kubernetes node needs of the kernel
+	volumes []string
+	binds   []string
+	ports   nat.PortMap
+	files   map[string][]byte
 }
 
 // capabilities are what a node needs besides the engine's default ones: networks
@@ -101,17 +97,21 @@ func (m *Machines) start(ctx context.Context, spec machine) error {
 	if err != nil {
 		return err
 	}
-	err = m.copyIn(ctx, id, spec.files)
+	if err = m.copyIn(ctx, id, spec.files); err == nil {
+		err = m.docker.ContainerStart(ctx, id, container.StartOptions{})
+	}
 	if err == nil {
-		if err = m.docker.ContainerStart(ctx, id, container.StartOptions{}); err == nil {
-			return nil
-		}
+		return nil
 	}
 	return errors.Join(fmt.Errorf("start container %s: %w", spec.name, err), m.remove(context.WithoutCancel(ctx), id))
 }
 
 // place makes a container that holds an address from then on.
 func (m *Machines) place(ctx context.Context, spec machine) (id string, err error) {
+	image, err := m.image()
+	if err != nil {
+		return "", err
+	}
 	unlock, err := m.lock(ctx, networkLock)
 	if err != nil {
 		return "", err
@@ -121,24 +121,18 @@ func (m *Machines) place(ctx context.Context, spec machine) (id string, err erro
 	if err != nil {
 		return "", err
 	}
-	address, err := m.freeAddress(ctx, net)
+	address, balancers, err := m.freeAddress(ctx, net)
 	if err != nil {
 		return "", err
 	}
-	if spec.balances {
-		_, balancers, err := ranges(net.IPAM.Config)
-		if err != nil {
-			return "", err
-		}
-		spec.env = append(spec.env, "LOADBALANCER_RANGE="+balancers.String())
-	}
+	spec.env = append(spec.env, "LOADBALANCER_RANGE="+balancers.String())
 	spec.labels[labelEmulator] = m.home
 	exposed := nat.PortSet{}
 	for port := range spec.ports {
 		exposed[port] = struct{}{}
 	}
 	created, err := m.docker.ContainerCreate(ctx,
-		&container.Config{Image: spec.image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
+		&container.Config{Image: image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
 		m.hostConfig(spec),
 		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
 			net.Name: {IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: address}}}},

@@ -209,7 +209,7 @@ func TestContainersShareTheLowerHalf(t *testing.T) {
 	e, docker := newEngine(t)
 	m := checkoutOf(t, docker, "")
 	for i := range 3 {
-		if _, err := m.place(t.Context(), machine{name: fmt.Sprint("m", i), labels: map[string]string{}, balances: true}); err != nil {
+		if _, err := m.place(t.Context(), machine{name: fmt.Sprint("m", i), labels: map[string]string{}}); err != nil {
 			t.Fatal(err)
 		}
 	}

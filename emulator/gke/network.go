@@ -99,15 +99,16 @@ func ranges(config []network.IPAMConfig) (machines netip.Addr, balancers netip.P
 }
 
 // freeAddress returns the lowest address that no container of the network has,
-// stopped ones included: theirs must be free when they start again.
-func (m *Machines) freeAddress(ctx context.Context, net network.Inspect) (string, error) {
-	first, balancers, err := ranges(net.IPAM.Config)
+// stopped ones included: theirs must be free when they start again. It also returns the
+// load balancers' addresses.
+func (m *Machines) freeAddress(ctx context.Context, net network.Inspect) (free string, balancers netip.Prefix, err error) {
+	address, balancers, err := ranges(net.IPAM.Config)
 	if err != nil {
-		return "", err
+		return "", balancers, err
 	}
 	all, err := m.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", net.Name))})
 	if err != nil {
-		return "", err
+		return "", balancers, err
 	}
 	var taken []string
 	for _, c := range all {
@@ -119,11 +120,12 @@ func (m *Machines) freeAddress(ctx context.Context, net network.Inspect) (string
 		}
 	}
 	// The subnet's own address and the bridge's come first.
-	for address := first.Next().Next(); !balancers.Contains(address); address = address.Next() {
-		if !slices.Contains(taken, address.String()) {
-			return address.String(), nil
-		}
+	for address = address.Next().Next(); slices.Contains(taken, address.String()); {
+		address = address.Next()
 	}
-	return "", fmt.Errorf("network %s (%s) has no address left for another container: %d are in use. Fix: %s",
-		net.Name, net.IPAM.Config[0].Subnet, len(all), largerPools)
+	if balancers.Contains(address) {
+		return "", balancers, fmt.Errorf("network %s (%s) has no address left for another container: %d are in use. Fix: %s",
+			net.Name, net.IPAM.Config[0].Subnet, len(all), largerPools)
+	}
+	return address.String(), balancers, nil
 }

@@ -90,10 +90,6 @@ func (m *Machines) addNode(ctx context.Context, client *kubernetes.Clientset, en
 
 // nodeMachine is the container that becomes a node.
 func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoint, p Pool, zone string) (machine, error) {
-	image, err := m.image()
-	if err != nil {
-		return machine{}, err
-	}
 	token, err := credentials.Token()
 	if err != nil {
 		return machine{}, err
@@ -113,7 +109,6 @@ func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 	region := Region(p.Cluster.Location)
 	return machine{
 		name:    name,
-		image:   image,
 		command: []string{"kube-node"},
 		env: []string{
 			"NODE_NAME=" + name,

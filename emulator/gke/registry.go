@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/go-connections/nat"
 )
 
@@ -34,13 +35,8 @@ func (m *Machines) startRegistry(ctx context.Context) error {
 	if err != nil || len(have) > 0 {
 		return err
 	}
-	image, err := m.image()
-	if err != nil {
-		return err
-	}
 	return m.start(ctx, machine{
 		name:    m.registryName(),
-		image:   image,
 		command: []string{"/opt/emulator/emulator", "registry"},
 		labels:  map[string]string{labelRole: "registry"},
 		volumes: []string{"/var/lib/registry"},
@@ -103,11 +99,10 @@ func (m *Machines) registryAddress(ctx context.Context) (string, error) {
 
 // DeleteRepositoryContents removes a repository's images.
 func (m *Machines) DeleteRepositoryContents(ctx context.Context, project, repository string) error {
-	have, err := m.list(ctx, labelRole+"=registry")
-	if err != nil || len(have) == 0 {
-		return err
+	_, err := m.exec(ctx, m.registryName(), "rm", "-rf", "/var/lib/registry/docker/registry/v2/repositories/"+project+"/"+repository)
+	if errdefs.IsNotFound(err) {
+		return nil
 	}
-	_, err = m.exec(ctx, m.registryName(), "rm", "-rf", "/var/lib/registry/docker/registry/v2/repositories/"+project+"/"+repository)
 	return err
 }
 
