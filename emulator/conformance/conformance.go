@@ -46,7 +46,7 @@ func (e Exchange) Preview() bool { return e.Request["preview"] == true }
 // Difference is a known one between the answers, and why it may stay.
 type Difference struct {
 	// Methods, Type and Path are regular expressions that match whole values. A path is like
-	// response.properties.nodeConfig.taints[0], and stands for everything in it too.
+	// response.properties.nodeConfig.taints[0], and includes everything in it.
 	Methods, Type, Path string
 	// Like, if set, is what both values match.
 	Like   string

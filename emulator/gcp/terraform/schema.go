@@ -114,7 +114,7 @@ var Labels = Fields{
 // Rule returns what is wrong with a value, in Terraform's words; nothing if all is well.
 type Rule func(value any) string
 
-// Match is the rule that a value matches a pattern. VALUE in the words stands for it.
+// Match is the rule that a value matches a pattern. VALUE in the words is replaced by it.
 func Match(pattern, words string) Rule {
 	expression := regexp.MustCompile(pattern)
 	return func(value any) string {
