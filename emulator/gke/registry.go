@@ -83,6 +83,7 @@ func RegistryAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer m.docker.Close()
 	return m.registryAddress(ctx)
 }
 
