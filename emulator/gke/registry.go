@@ -54,12 +54,12 @@ func (m *Machines) registryReady(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return Healthy(ctx, "http://"+address+"/healthz")
+		return healthy(ctx, "http://"+address+"/healthz")
 	})
 }
 
-// Healthy asks a server once. One that accepts connections and never answers is not healthy.
-func Healthy(ctx context.Context, url string) error {
+// healthy asks a server once. One that accepts connections and never answers is not healthy.
+func healthy(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
