@@ -457,7 +457,7 @@ func (s *stack) copy(t *testing.T) *stack {
 	other := *s
 	other.folder = t.TempDir()
 	s.run(t, "cp", s.configPath(), other.folder)
-	s.run(t, "sh", "-ec", `cd "$1" && cp -r main.go go.mod go.sum Pulumi.yaml stacks app "$2"`, "sh", root(), other.folder)
+	s.run(t, "sh", "-ec", `cd "$1" && cp -r main.go go.mod go.sum Pulumi.yaml command stacks app "$2"`, "sh", root(), other.folder)
 	return &other
 }
 

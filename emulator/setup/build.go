@@ -154,7 +154,7 @@ func (c checkout) programs(ctx context.Context) ([]*program, error) {
 	// Pulumi's language host runs the same command in each update, and finds the
 	// program up to date. Otherwise the first update would be silent for minutes.
 	return append(programs, &program{name: "program", cold: 17_000_000, folder: ".", pkg: ".", output: filepath.Join(c.root, "bin", "hello-timber"),
-		sources: []string{"go.mod", "go.sum", "main.go", "stacks"}, linker: "-w -s"}), nil
+		sources: []string{"go.mod", "go.sum", "main.go", "command", "stacks"}, linker: "-w -s"}), nil
 }
 
 const (
