@@ -18,14 +18,14 @@ type Runner struct {
 }
 
 // New returns a Runner that ends every command after three minutes. Whatever a
-// command prints to its standard error is passed to report line by line once it
-// has been running for two seconds: it may be a login that waits for the user.
+// command prints to its standard error is passed to report, if there is one, line by line
+// once it has been running for two seconds: it may be a login that waits for the user.
 func New(report func(line string)) *Runner {
 	return &Runner{report: report, slow: 2 * time.Second, limit: 3 * time.Minute}
 }
 
-// Run returns the standard output of a command. Its error is the last line that
-// the command printed to standard error, or the reason why it did not run. For a
+// Run returns the standard output of a command. Its error is the command's own error
+// message, or the reason why it did not run, and wraps what os/exec returns. For a
 // command that does not end, it is everything that the command printed.
 func (r *Runner) Run(ctx context.Context, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.limit)
@@ -33,9 +33,9 @@ func (r *Runner) Run(ctx context.Context, name string, args ...string) (string, 
 	cmd := exec.CommandContext(ctx, name, args...)
 	// The command's own children keep its output open even when it has been killed.
 	cmd.WaitDelay = time.Second
-	printed := &transcript{report: r.report}
+	printed := &transcript{}
 	cmd.Stderr = printed
-	timer := time.AfterFunc(r.slow, printed.follow)
+	timer := time.AfterFunc(r.slow, func() { printed.add("", r.report) })
 	defer timer.Stop()
 
 	out, err := cmd.Output()
@@ -53,58 +53,73 @@ func (r *Runner) Run(ctx context.Context, name string, args ...string) (string, 
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case len(lines) > 0:
-		return "", errors.New(lines[len(lines)-1])
+		return "", failure{reason(lines), err}
 	}
 	return "", err
 }
 
+// failure is what a command says of its own error.
+type failure struct {
+	reason string
+	error
+}
+
+func (f failure) Error() string { return f.reason }
+func (f failure) Unwrap() error { return f.error }
+
+// reason returns the line that has a command's error: gcloud and pulumi mark it, and
+// print explanations below. Others end with it.
+func reason(lines []string) string {
+	for _, line := range lines {
+		if _, reason, found := strings.Cut(line, "ERROR: "); found {
+			return reason
+		}
+		if reason, found := strings.CutPrefix(line, "error: "); found {
+			return reason
+		}
+	}
+	return lines[len(lines)-1]
+}
+
 // transcript keeps what is written to it and, once followed, reports whole lines.
 type transcript struct {
-	report func(string)
-
 	mu       sync.Mutex
-	text     strings.Builder
-	followed bool
+	text     string
+	report   func(line string)
 	reported int // bytes of text
 }
 
 func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text.Write(p)
-	t.reportLines()
+	t.add(string(p), nil)
 	return len(p), nil
 }
 
-func (t *transcript) follow() {
+func (t *transcript) add(text string, report func(line string)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.followed = true
-	t.reportLines()
-}
-
-func (t *transcript) reportLines() {
-	if !t.followed {
-		return
+	t.text += text
+	if report != nil {
+		t.report = report
 	}
-	for {
-		line, _, whole := strings.Cut(t.text.String()[t.reported:], "\n")
-		if !whole {
-			return
-		}
-		t.reported += len(line) + 1
-		if line = strings.TrimSpace(line); line != "" {
+	if end := strings.LastIndex(t.text, "\n") + 1; t.report != nil && end > t.reported {
+		for _, line := range split(t.text[t.reported:end]) {
 			t.report(line)
 		}
+		t.reported = end
 	}
 }
 
-// lines returns all lines so far that are not empty.
+// lines returns all lines so far.
 func (t *transcript) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return split(t.text)
+}
+
+// split returns the lines of a text that are not empty. Progress ends in a carriage return.
+func split(text string) []string {
 	var lines []string
-	for line := range strings.Lines(t.text.String()) {
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		if line = strings.TrimSpace(line); line != "" {
 			lines = append(lines, line)
 		}

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
-	"gopkg.in/yaml.v3"
+
+	"hello-timber/stacks/config"
 )
 
 // Types that the tests name.
@@ -23,18 +25,15 @@ const (
 	typeCluster    = "gcp:container/cluster:Cluster"
 	typeNodePool   = "gcp:container/nodePool:NodePool"
 	typeAccount    = "gcp:serviceaccount/account:Account"
-	typeIAMMember  = "gcp:projects/iAMMember:IAMMember"
-	typeAPI        = "gcp:projects/service:Service"
 	typeRepository = "gcp:artifactregistry/repository:Repository"
 	typeReader     = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
 	typeImage      = "docker:index/image:Image"
 	typeProvider   = "pulumi:providers:kubernetes"
-	typeNamespace  = "kubernetes:core/v1:Namespace"
 	typeDeployment = "kubernetes:apps/v1:Deployment"
 	typeService    = "kubernetes:core/v1:Service"
-	typeBudget     = "kubernetes:policy/v1:PodDisruptionBudget"
 	typeSecret     = "kubernetes:core/v1:Secret"
-	typePolicy     = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+
+	getToken = "gcp:organizations/getClientConfig:getClientConfig"
 )
 
 const testDigest = "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
@@ -98,21 +97,16 @@ func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 }
 
 func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	if args.Token != "gcp:organizations/getClientConfig:getClientConfig" {
-		return nil, fmt.Errorf("unexpected call of %s", args.Token)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if args.Token == c.fail || args.Token != getToken {
+		return nil, fmt.Errorf("%s: %w", args.Token, errInjected)
+	}
 	c.calls++
 	return resource.PropertyMap{"accessToken": resource.NewProperty("ya29.token")}, nil
 }
 
-// inputs returns the inputs of the one resource of a type, with the name if there are several.
-func (c *cloud) inputs(t *testing.T, typ string, name ...string) resource.PropertyMap {
-	t.Helper()
-	return c.find(t, typ, name...).Inputs
-}
-
+// find returns the one resource of a type, with the name if there are several.
 func (c *cloud) find(t *testing.T, typ string, name ...string) pulumi.MockResourceArgs {
 	t.Helper()
 	var found []pulumi.MockResourceArgs
@@ -127,78 +121,56 @@ func (c *cloud) find(t *testing.T, typ string, name ...string) pulumi.MockResour
 	return found[0]
 }
 
+// get returns a value inside of the inputs of the one resource of a type.
+func (c *cloud) get(t *testing.T, typ, path string) resource.PropertyValue {
+	t.Helper()
+	p, err := resource.ParsePropertyPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, ok := p.Get(resource.NewProperty(c.find(t, typ).Inputs))
+	if !ok {
+		t.Errorf("%s of %s is not set", path, typ)
+	}
+	return value
+}
+
+// want checks such a value.
+func (c *cloud) want(t *testing.T, typ, path, value string) {
+	t.Helper()
+	if got := fmt.Sprint(c.get(t, typ, path).Mappable()); got != value {
+		t.Errorf("%s of %s is %s, want %s", path, typ, got, value)
+	}
+}
+
 // label returns "TYPE NAME" of a URN.
 func label(urn string) string {
 	u := resource.URN(urn)
 	return string(u.Type()) + " " + u.Name()
 }
 
-// want checks a single value inside of inputs.
-func want(t *testing.T, inputs resource.PropertyMap, path string, value any) {
-	t.Helper()
-	p, err := resource.ParsePropertyPath(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, ok := p.Get(resource.NewProperty(inputs))
-	if !ok {
-		t.Errorf("%s is not set, want %v", path, value)
-	} else if text := fmt.Sprint(got.Mappable()); text != fmt.Sprint(value) {
-		t.Errorf("%s is %v, want %v", path, text, value)
-	}
-}
-
 // stackConfig returns what the CLI passes to the program: the stack's file, the
 // defaults of Pulumi.yaml, and what only the user knows.
 func stackConfig(t *testing.T, stack string) map[string]string {
 	t.Helper()
-	var project struct {
-		Config map[string]any
-	}
-	readYAML(t, "../Pulumi.yaml", &project)
-	var file struct {
-		Config map[string]any
-	}
-	readYAML(t, "../Pulumi."+stack+".yaml", &file)
-
-	values := map[string]string{"gcp:project": "my-project"}
-	for key, declared := range project.Config {
-		if declaration, ok := declared.(map[string]any); ok {
-			values["hello-timber:"+key] = configText(t, declaration["default"])
-		}
-	}
-	values["hello-timber:authorizedNetworks"] = "203.0.113.0/24"
-	for key, value := range file.Config {
-		if namespace, own, _ := strings.Cut(key, ":"); namespace != "gcp" {
-			key = "hello-timber:" + own // also in a copy with another name
-		}
-		values[key] = fmt.Sprint(value)
-	}
-	return values
-}
-
-// configText returns a value of a config file as the CLI passes it.
-func configText(t *testing.T, value any) string {
-	t.Helper()
-	if _, ok := value.(map[string]any); !ok {
-		return fmt.Sprint(value)
-	}
-	text, err := json.Marshal(value)
+	values, _, err := config.Read(func(name string) ([]byte, error) { return os.ReadFile("../" + name) }, stack)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
+	all := map[string]string{"gcp:project": "my-project"}
+	for key, value := range values {
+		all[qualified(key)] = value
+	}
+	all[qualified("authorizedNetworks")] = cmp.Or(values["authorizedNetworks"], "203.0.113.0/24")
+	return all
 }
 
-func readYAML(t *testing.T, path string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+// qualified returns the name of a key as the CLI passes it.
+func qualified(key string) string {
+	if strings.Contains(key, ":") {
+		return key
 	}
-	if err := yaml.Unmarshal(text, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
+	return "hello-timber:" + key
 }
 
 // deploy runs the program as the language host does, on c, and returns the

@@ -8,7 +8,6 @@ package stacks
 
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"hello-timber/command"
 	"hello-timber/stacks/config"
@@ -36,13 +35,17 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	where, err := findTarget(ctx, cfg)
+	run := command.New(func(line string) { _ = ctx.Log.Info(line, nil) }) // for the user, who may wait for it
+	if err := checkMachine(ctx, cfg, run); err != nil {
+		return err
+	}
+	where, err := target.New(ctx, application, cfg, run)
 	if err != nil {
 		return err
 	}
 	service := cfg.Service.Name
-	img, err := image.New(ctx, service, &image.Args{
-		Name: where.ImageName, TokenHost: where.TokenHost, Platform: where.Platform, Version: cfg.Image.Version, Digest: cfg.Image.Name,
+	digest, err := image.New(ctx, service, &image.Args{
+		Image: cfg.Image, Name: where.ImageName, Version: cfg.Version, Platform: where.Platform, TokenHost: where.TokenHost,
 	})
 	if err != nil {
 		return err
@@ -54,9 +57,9 @@ func Deploy(ctx *pulumi.Context) error {
 		return err
 	}
 	running, err := workload.New(ctx, service, &workload.Args{
-		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Image: img.Digest, Version: img.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, Protect: cfg.DeletionProtection,
-		MoreNodes: where.MoreNodes, Service: cfg.Service,
+		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Protect: cfg.DeletionProtection, Service: cfg.Service,
+		Image: digest, Version: cfg.Version, Platform: where.Platform,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, MoreNodes: where.MoreNodes,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err
@@ -70,18 +73,4 @@ func Deploy(ctx *pulumi.Context) error {
 		ctx.Export("console", where.Console)
 	}
 	return nil
-}
-
-// findTarget returns the cluster and the registry, new ones on Google Cloud or existing ones.
-func findTarget(ctx *pulumi.Context, cfg *config.Config) (*target.Target, error) {
-	run := command.New(func(line string) { _ = ctx.Log.Info(line, nil) }) // for the user, who may wait for it
-	if err := checkTools(ctx.Context(), cfg, settings.Get(ctx, "docker:host"), run); err != nil {
-		return nil, err
-	}
-	if cfg.Image.Name == "" { // else nothing is built
-		if err := image.CheckSource(); err != nil {
-			return nil, err
-		}
-	}
-	return target.New(ctx, application, cfg, run)
 }

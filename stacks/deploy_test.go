@@ -1,7 +1,8 @@
 package stacks
 
 import (
-	"errors"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -46,12 +47,11 @@ func TestPreview(t *testing.T) {
 	}
 }
 
-// TestFailures lets the registration of each type fail in turn, with a built image
-// and with an existing one.
+// TestFailures lets the registration of each type fail in turn, and the request of a
+// token, with a built image and with an existing one.
 func TestFailures(t *testing.T) {
 	for _, image := range []string{"", promoted} {
-		config := stackConfig(t, "prod")
-		config["hello-timber:image"] = image
+		config := map[string]string{"hello-timber:image": image}
 		full, _ := deployStack(t, "prod", config)
 		types := map[string]bool{}
 		for _, r := range full.resources {
@@ -60,16 +60,46 @@ func TestFailures(t *testing.T) {
 		if len(types) < 18 {
 			t.Fatalf("only %d types are registered", len(types))
 		}
-		for _, typ := range slices.Sorted(maps.Keys(types)) {
-			t.Run(typ, func(t *testing.T) {
-				c := newCloud()
-				c.fail = typ
-				_, err := deploy(t, c, "prod", config)
-				if err == nil || !strings.Contains(err.Error(), errInjected.Error()) {
-					t.Errorf("error is %v, want %v", err, errInjected)
-				}
-			})
+		types[getToken] = image == ""
+		for typ, fails := range types {
+			c := newCloud()
+			c.fail = typ
+			all := stackConfig(t, "prod")
+			maps.Copy(all, config)
+			if _, err := deploy(t, c, "prod", all); fails != (err != nil && strings.Contains(err.Error(), errInjected.Error())) {
+				t.Errorf("%s fails, and the program ends with %v", typ, err)
+			}
 		}
+	}
+}
+
+// TestImageWithoutDigest: what has no digest is not deployed.
+func TestImageWithoutDigest(t *testing.T) {
+	for _, repoDigest := range []string{"", "<none>@<none>", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1"} {
+		c := newCloud()
+		c.outputs[typeImage] = resource.PropertyMap{"repoDigest": resource.NewProperty(repoDigest)}
+		_, err := deploy(t, c, "dev", stackConfig(t, "dev"))
+		if err == nil || !strings.Contains(err.Error(), "The digest of the pushed image: ") || !strings.Contains(err.Error(), ". Fix: ") {
+			t.Errorf("repoDigest %q: error is %v", repoDigest, err)
+		}
+		if slices.ContainsFunc(c.resources, func(r pulumi.MockResourceArgs) bool { return r.TypeToken == typeDeployment }) {
+			t.Errorf("repoDigest %q is deployed", repoDigest)
+		}
+	}
+}
+
+// TestExistingImage: a rollback and a promotion build nothing, need neither Docker nor a
+// token for a registry, and run exactly the digest.
+func TestExistingImage(t *testing.T) {
+	onlyTools(t, map[string]string{"gke-gcloud-auth-plugin": "true"})
+	c, outputs := deployDev(t, map[string]string{"hello-timber:image": promoted})
+	for _, r := range c.resources {
+		if strings.HasPrefix(r.TypeToken, "docker:") {
+			t.Errorf("%s is registered", r.TypeToken)
+		}
+	}
+	if c.calls > 0 || outputs["image"] != promoted {
+		t.Errorf("%d tokens are requested, and the output image is %v", c.calls, outputs["image"])
 	}
 }
 
@@ -78,11 +108,8 @@ func TestFailures(t *testing.T) {
 func TestEnvironments(t *testing.T) {
 	for _, stack := range environments[1:] {
 		text, err := os.ReadFile("../Pulumi." + stack + ".yaml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), ":authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
-			t.Errorf("Pulumi.%s.yaml has authorizedNetworks", stack)
+		if err != nil || strings.Contains(string(text), ":authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
+			t.Errorf("Pulumi.%s.yaml has authorizedNetworks (%v)", stack, err)
 		}
 	}
 }
@@ -91,57 +118,70 @@ func TestEnvironments(t *testing.T) {
 func TestNothingWaitsWithoutReason(t *testing.T) {
 	c, _ := deployDev(t, nil)
 	for typ, independent := range map[string][]string{
-		typeCluster:    {typeIAMMember, typeRepository, typeImage},
+		typeCluster:    {"gcp:projects/iAMMember:IAMMember", typeRepository, typeImage},
 		typeImage:      {typeCluster, typeNodePool, typeReader, typeAccount},
 		typeRepository: {typeCluster, typeNodePool, typeAccount},
 		typeService:    {typeDeployment, typeImage, typeReader},
 	} {
-		waits := c.waitsFor(t, c.find(t, typ))
+		waits := map[string]bool{}
+		c.collect(t, c.find(t, typ), waits)
 		for _, other := range independent {
-			for waited := range waits {
-				if strings.HasPrefix(waited, other+" ") {
-					t.Errorf("%s waits for %s", typ, other)
-				}
+			if waits[other] {
+				t.Errorf("%s waits for %s", typ, other)
 			}
 		}
 	}
 }
 
-// waitsFor returns type and name of everything that a resource depends on, directly or not.
-func (c *cloud) waitsFor(t *testing.T, r pulumi.MockResourceArgs) map[string]bool {
+// collect collects the types of everything that a resource depends on, directly or not.
+func (c *cloud) collect(t *testing.T, r pulumi.MockResourceArgs, types map[string]bool) {
 	t.Helper()
-	all := map[string]bool{}
-	var visit func(r pulumi.MockResourceArgs)
-	visit = func(r pulumi.MockResourceArgs) {
-		urns := r.RegisterRPC.Dependencies
-		if provider := r.RegisterRPC.Provider; provider != "" {
-			urns = append(slices.Clone(urns), provider[:strings.LastIndex(provider, "::")])
-		}
-		for _, urn := range urns {
-			if name := label(urn); !all[name] {
-				all[name] = true
-				u := resource.URN(urn)
-				visit(c.find(t, string(u.Type()), u.Name()))
-			}
-		}
+	urns := slices.Clone(r.RegisterRPC.Dependencies)
+	if provider := r.RegisterRPC.Provider; provider != "" {
+		urns = append(urns, provider[:strings.LastIndex(provider, "::")])
 	}
-	visit(r)
-	return all
-}
-
-// TestNoCredentials: without Google's credentials there is no token for the registry.
-func TestNoCredentials(t *testing.T) {
-	c := &cloudWithoutCredentials{newCloud()}
-	err := pulumi.RunErr(Deploy, pulumi.WithMocks("hello-timber", "dev", c), func(info *pulumi.RunInfo) {
-		info.Config = stackConfig(t, "dev")
-	})
-	if err == nil || !strings.Contains(err.Error(), "no credentials") {
-		t.Errorf("error is %v", err)
+	for _, urn := range urns {
+		u := resource.URN(urn)
+		types[string(u.Type())] = true
+		c.collect(t, c.find(t, string(u.Type()), u.Name()), types)
 	}
 }
 
-type cloudWithoutCredentials struct{ *cloud }
+// TestEnvironmentArrivesAsWritten: Kubernetes expands $(NAME) and $$ in plain values,
+// and nothing in those of a Secret.
+func TestEnvironmentArrivesAsWritten(t *testing.T) {
+	values := map[string]string{"dollars": "US$$5", "reference": "$(PORT)", "escaped": "$$(PORT)", "last": "5$", "shell": "${HOME} $HOME", "open": "$(", "lines": "a\nb\t\"c\""}
+	text, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := map[string]string{"hello-timber:environment": string(text)}
+	c, _ := deployDev(t, config)
+	arrived := map[string]string{}
+	for _, variable := range c.get(t, typeDeployment, "spec.template.spec.containers[0].env").ArrayValue()[2:] { // after those that the program sets
+		arrived[variable.ObjectValue()["name"].StringValue()] = expand(variable.ObjectValue()["value"].StringValue())
+	}
+	if !maps.Equal(arrived, values) {
+		t.Errorf("the pods get %q, want %q", arrived, values)
+	}
+	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:environment"]`)
+	c, _ = deployDev(t, config)
+	secret := c.find(t, typeSecret).Inputs["stringData"]
+	if !secret.IsSecret() {
+		t.Fatalf("the Secret has %v", secret)
+	}
+	for name, value := range values {
+		if got := secret.SecretValue().Element.ObjectValue()[resource.PropertyKey(name)].StringValue(); got != value {
+			t.Errorf("%s: the Secret has %q, want %q", name, got, value)
+		}
+	}
+	if deployment := fmt.Sprint(c.find(t, typeDeployment).Inputs); strings.Contains(deployment, "US$") || strings.Contains(deployment, "HOME") {
+		t.Errorf("the Deployment has the secret: %s", deployment)
+	}
+}
 
-func (*cloudWithoutCredentials) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	return nil, errors.New("no credentials")
+// expand does what the kubelet does with a value, where PORT is the only variable:
+// https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+func expand(value string) string {
+	return strings.NewReplacer("$$", "$", "$(PORT)", "8080").Replace(value)
 }

@@ -1,7 +1,7 @@
 package stacks
 
 import (
-	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/user"
@@ -20,9 +20,6 @@ const (
 // kubectlAnswers is a kubectl whose kubeconfig has two contexts, and a cluster with arm64 nodes.
 var kubectlAnswers = kubectl(nodes("arm64"), "", "")
 
-// twoContexts is what kubectl prints of a kubeconfig.
-const twoContexts = `{"contexts": [{"name": "minikube", "context": {"cluster": "c", "user": "u"}}, {"name": "team@office", "context": {"cluster": "office", "user": "me"}}]}`
-
 // kubectl returns a script that answers what the program asks a cluster.
 func kubectl(nodes, runsOn, annotation string) string {
 	deployments := "[]"
@@ -30,7 +27,9 @@ func kubectl(nodes, runsOn, annotation string) string {
 		deployments = `[{"spec": {"template": {"spec": {"nodeSelector": {"kubernetes.io/arch": "` + runsOn + `"}}}}}]`
 	}
 	return `case "$*" in
-*"config view --output=json") echo '` + twoContexts + `' ;;
+*"config view"*--context=minikube*|*"config view"*--context=team@office*) echo '{"users": [{"user": {"client-key": "/me.key", "exec": {"command": "aws"}}}]}' ;;
+*"config view"*) echo "error: cannot locate context" >&2; exit 1 ;;
+*"config get-contexts --output=name") printf 'minikube\nteam@office\n' ;;
 *--raw=/version*) echo '{"major": "1", "minor": "31+", "gitVersion": "v1.31.4-gke.1"}' ;;
 *--raw=/api/v1/nodes*) echo '{"items": [` + nodes + `]}' ;;
 *--raw=/api/v1/namespaces/kube-system*) echo '{"metadata": {"uid": "` + testUID + `", "annotations": {"` + annotation + `": "x"}}}' ;;
@@ -86,12 +85,6 @@ func existingConfig(t *testing.T) map[string]string {
 	return config
 }
 
-// fromHere is a path that starts with ~/.
-func fromHere(t *testing.T, path string) string {
-	t.Helper()
-	return filepath.Join(os.Getenv("HOME"), strings.TrimPrefix(path, "~/"))
-}
-
 // fromHome returns a path as the account's home leads to it, where nothing is written.
 func fromHome(t *testing.T, path string) string {
 	t.Helper()
@@ -107,49 +100,49 @@ func fromHome(t *testing.T, path string) string {
 	return "~/" + relative
 }
 
-// TestExisting: on an existing cluster, nothing of Google's is created, requested or needed.
-func TestExisting(t *testing.T) {
+// deployExisting runs the program on an existing cluster, of which kubectl is a script,
+// with changes to existingConfig, and expects success.
+func deployExisting(t *testing.T, kubectl string, changes map[string]string) (*cloud, map[string]any) {
+	t.Helper()
 	c, config := newCloud(), existingConfig(t)
-	t.Setenv("GOOGLE_CREDENTIALS", "of no interest")
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
+	for key, value := range changes {
+		config[qualified(key)] = value
+	}
+	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectl})
 	outputs, err := deploy(t, c, "dev", config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range c.resources {
-		if strings.HasPrefix(r.TypeToken, "gcp:") {
-			t.Errorf("%s is registered", r.TypeToken)
-		}
-	}
-	if c.calls > 0 {
-		t.Error("a token is requested")
-	}
-	if want := map[string]any{
-		"url":       "http://192.0.2.80",
-		"image":     testDigest,
-		"cluster":   "team@office",
-		"namespace": "hello-timber-dev",
-		"kubectl":   "kubectl config use-context team@office --kubeconfig " + config["hello-timber:kubeconfig"],
-	}; !maps.Equal(outputs, want) {
-		t.Errorf("outputs are\n%v, want\n%v", outputs, want)
-	}
-	// As it is in the configuration, for everyone's home.
-	want(t, c.inputs(t, typeProvider), "kubeconfig", config["hello-timber:kubeconfig"])
+	return c, outputs
 }
 
-// TestExistingClusterAndImage: a rollback and a promotion on an existing cluster need no Docker.
-func TestExistingClusterAndImage(t *testing.T) {
-	c, config := newCloud(), existingConfig(t)
-	config["hello-timber:image"] = existingDigest
-	onlyTools(t, map[string]string{"kubectl": kubectlAnswers})
-	outputs, err := deploy(t, c, "dev", config)
-	if err != nil {
-		t.Fatal(err)
+// TestExisting: on an existing cluster, nothing of Google's is requested or needed. A
+// rollback and a promotion need no Docker either.
+func TestExisting(t *testing.T) {
+	for image, running := range map[string]string{"": testDigest, existingDigest: existingDigest} {
+		t.Setenv("GOOGLE_CREDENTIALS", "of no interest")
+		c, config := newCloud(), existingConfig(t)
+		config["hello-timber:image"] = image
+		tools := map[string]string{"kubectl": kubectlAnswers}
+		if image == "" {
+			tools["docker"] = "true"
+		}
+		onlyTools(t, tools)
+		outputs, err := deploy(t, c, "dev", config)
+		if err != nil || c.calls > 0 {
+			t.Fatalf("%d tokens are requested, %v", c.calls, err)
+		}
+		if want := map[string]any{
+			"url":       "http://192.0.2.80",
+			"image":     running,
+			"cluster":   "team@office",
+			"namespace": "hello-timber-dev",
+			"kubectl":   "kubectl config use-context team@office --kubeconfig " + config["hello-timber:kubeconfig"],
+		}; !maps.Equal(outputs, want) {
+			t.Errorf("outputs are\n%v, want\n%v", outputs, want)
+		}
+		c.want(t, typeDeployment, "spec.template.spec.containers[0].image", running)
 	}
-	if outputs["image"] != existingDigest {
-		t.Errorf("output image is %v", outputs["image"])
-	}
-	want(t, c.container(t), "image", existingDigest)
 }
 
 // TestProcessors: the image is built for the nodes that the pods run on, and a new
@@ -169,13 +162,9 @@ func TestProcessors(t *testing.T) {
 		"a taint that only asks":      {nodes("amd64[spot:PreferNoSchedule]"), "", "amd64"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, config := newCloud(), existingConfig(t)
-			onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectl(test.nodes, test.runsOn, "")})
-			if _, err := deploy(t, c, "dev", config); err != nil {
-				t.Fatal(err)
-			}
-			want(t, c.inputs(t, typeImage), "build.platform", "linux/"+test.want)
-			want(t, c.inputs(t, typeDeployment), "spec.template.spec.nodeSelector", "map[kubernetes.io/arch:"+test.want+" kubernetes.io/os:linux]")
+			c, _ := deployExisting(t, kubectl(test.nodes, test.runsOn, ""), nil)
+			c.want(t, typeImage, "build.platform", "linux/"+test.want)
+			c.want(t, typeDeployment, "spec.template.spec.nodeSelector", "map[kubernetes.io/arch:"+test.want+" kubernetes.io/os:linux]")
 		})
 	}
 }
@@ -192,19 +181,13 @@ func TestExistingUnusable(t *testing.T) {
 	}
 	const rights = "ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"
 	for _, test := range []struct{ name, kubectl, key, value, what, fix string }{
-		{"no kubeconfig", kubectlAnswers, "kubeconfig", "~/nowhere", "kubeconfig ~/nowhere cannot be read: no such file or directory", "pulumi config set kubeconfig '~/.kube/config' --stack dev"},
-		{"not a kubeconfig", "echo error: yaml: line 1 >&2; exit 1", "", "", "error: yaml: line 1", "kubectl --kubeconfig KUBECONFIG config view"},
+		{"no kubeconfig", kubectlAnswers, "kubeconfig", "/nowhere", "kubeconfig /nowhere cannot be read: open /nowhere: no such file or directory", "pulumi config set kubeconfig '~/.kube/config' --stack dev"},
+		{"not a kubeconfig", "echo error: yaml: line 1 >&2; exit 1", "", "", "is refused by kubectl: yaml: line 1", "kubectl --kubeconfig KUBECONFIG --context team@office config view --minify"},
 		{"no such context", kubectlAnswers, "context", "kind-kind", "context: kind-kind is not in kubeconfig KUBECONFIG, which has minikube, team@office", "pulumi config set context minikube --stack dev"},
-		{"no context at all", view(`{"contexts": null}`), "", "", "context: team@office is not in kubeconfig KUBECONFIG, which has none", "pulumi config set context CONTEXT --stack dev"},
-		{"relative certificates", view(`{"contexts": [{"name": "team@office", "context": {"cluster": "c", "user": "u"}}, {"name": "other", "context": {"cluster": "d", "user": "v"}}],
-			"clusters": [{"name": "c", "cluster": {"certificate-authority": "ca.crt"}}, {"name": "d", "cluster": {"certificate-authority": "other.crt"}}],
-			"users": [{"name": "u", "user": {"client-certificate": "pki/me.crt", "client-key": "../me.key"}}, {"name": "v", "user": {"tokenFile": "token"}}]}`), "", "",
-			"kubeconfig KUBECONFIG names ca.crt, pki/me.crt, ../me.key relative to its own folder, where Pulumi does not look. Fix: ",
-			"(umask 077; kubectl --kubeconfig KUBECONFIG --context team@office config view --flatten --minify > KUBECONFIG-flat) && pulumi config set kubeconfig 'KUBECONFIG-flat' --stack dev"},
-		{"a relative token", view(`{"contexts": [{"name": "team@office", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"client-key": "me.key", "tokenFile": "token"}}]}`), "", "",
-			"names me.key, token relative to its own folder", "write absolute paths into it"},
-		{"a relative command", view(`{"contexts": [{"name": "team@office", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"exec": {"command": "./bin/login"}}}]}`), "", "",
-			"names ./bin/login relative to its own folder", "write absolute paths into it"},
+		{"no context at all", `case "$*" in *"config view"*) exit 1 ;; esac`, "", "", "context: team@office is not in kubeconfig KUBECONFIG, which has none", "pulumi config set context CONTEXT --stack dev"},
+		{"relative files", view(`{"clusters": [{"name": "c", "cluster": {"certificate-authority": "ca.crt"}}],
+			"users": [{"name": "u", "user": {"client-certificate": "pki/me.crt", "client-key": "/absolute/me.key", "tokenFile": "token", "exec": {"command": "./bin/login"}}}]}`), "", "",
+			"kubeconfig KUBECONFIG names ca.crt, pki/me.crt, token, ./bin/login relative to its own folder, where Pulumi does not look", "write absolute paths into it"},
 		{"no answer", asked("echo E1 retrying >&2; echo The connection to the server was refused >&2; exit 1"), "", "",
 			"The connection to the server was refused", "kubectl --kubeconfig KUBECONFIG --context team@office get namespaces,nodes"},
 		{"not Kubernetes", asked("echo hello"), "", "", "invalid character 'h'", "kubectl"},
@@ -245,83 +228,47 @@ func TestExistingSeveral(t *testing.T) {
 
 // TestMetricsServerDown: an update goes on, because it may be what repairs the cluster.
 func TestMetricsServerDown(t *testing.T) {
-	c, config := newCloud(), existingConfig(t)
-	config["hello-timber:maxReplicas"] = "3"
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": answering("metrics.k8s.io", "!Error from server (ServiceUnavailable): the server is currently unable to handle the request")})
-	if _, err := deploy(t, c, "dev", config); err != nil {
-		t.Error(err)
-	}
+	deployExisting(t, answering("metrics.k8s.io", "!Error from server (ServiceUnavailable): the server is currently unable to handle the request"), map[string]string{"maxReplicas": "3"})
 }
 
-// TestHome: ~ is the account's home for the Kubernetes provider, and HOME for kubectl in
-// a shell. Where those differ, the program does not choose.
+// TestHome: ~ is the account's home for the Kubernetes provider, whatever HOME is.
 func TestHome(t *testing.T) {
 	config := existingConfig(t)
 	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
-	home := t.TempDir()
-	t.Setenv("HOME", home)
-	refused(t, config, "kubeconfig "+config["hello-timber:kubeconfig"]+" is "+home[:1], " for a shell, and ", " for Pulumi: HOME is not your account's home. Fix: pulumi config set kubeconfig /", " --stack dev")
-
-	t.Setenv("HOME", "")
+	t.Setenv("HOME", "/elsewhere")
 	if _, err := deploy(t, newCloud(), "dev", config); err != nil {
-		t.Errorf("without HOME: %v", err)
-	}
-	account, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	link := filepath.Join(t.TempDir(), "home")
-	if err := os.Symlink(account.HomeDir, link); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("HOME", link)
-	config["hello-timber:kubeconfig"] = "~/." // the only path that leads to one place from both, whatever is in the home
-	if _, err := deploy(t, newCloud(), "dev", config); err != nil {
-		t.Errorf("HOME is a link to the account's home: %v", err)
+		t.Error(err)
 	}
 }
 
 // TestExistingAsKubectlAndDockerHaveIt: whatever names those accept, and commands in
 // the outputs that can be pasted.
 func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
-	for key, values := range map[string][]string{
-		"context": {"minikube", "kind-kind", "arn:aws:eks:eu-west-1:123456789012:cluster/timber", "default/api-office-example-com:6443/kube:admin",
-			"Prod (EU West)", "Büro", "it's", "$(id)"},
-		"registry":   {"ghcr.io/owner", "registry.example.com", "127.0.0.1:5000", "kind-registry:5000/team/a_b/c--d", "localhost/team", "localhost", "[2001:db8::1]:5000/team", "Registry.Example.com/team"},
-		"kubeconfig": {"~/my files/kübeconfig", "~/a#b%c", "~/it's"},
+	for context, printed := range map[string]string{
+		"kind-kind": "kind-kind", "arn:aws:eks:eu-west-1:123456789012:cluster/timber": "arn:aws:eks:eu-west-1:123456789012:cluster/timber",
+		"default/api-office-example-com:6443/kube:admin": "default/api-office-example-com:6443/kube:admin",
+		"Prod (EU West)": "'Prod (EU West)'", "Büro": "'Büro'", "it's": `'it'\''s'`, "$(id)": "'$(id)'",
 	} {
-		for _, value := range values {
-			c, config := newCloud(), existingConfig(t)
-			folder := strings.TrimSuffix(config["hello-timber:kubeconfig"], "/kubeconfig")
-			config["hello-timber:"+key] = strings.Replace(value, "~", folder, 1)
-			if path := fromHere(t, config["hello-timber:kubeconfig"]); key == "kubeconfig" {
-				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, nil, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			context := config["hello-timber:context"]
-			name, err := json.Marshal(context)
-			if err != nil {
-				t.Fatal(err)
-			}
-			onlyTools(t, map[string]string{"docker": "true", "kubectl": answering("config view", `{"contexts": [{"name": "minikube"}, {"name": `+string(name)+`}]}`)})
-			outputs, err := deploy(t, c, "dev", config)
-			if err != nil {
-				t.Errorf("%s=%s: %v", key, value, err)
-				continue
-			}
-			want(t, c.inputs(t, typeProvider), "context", context)
-			want(t, c.inputs(t, typeProvider), "kubeconfig", config["hello-timber:kubeconfig"])
-			want(t, c.inputs(t, typeImage), "imageName", config["hello-timber:registry"]+"/hello-timber-dev:v1")
-			printed := map[string]string{
-				"Prod (EU West)": "'Prod (EU West)'", "it's": `'it'\''s'`, "$(id)": "'$(id)'", "~/my files/kübeconfig": "/my files/kübeconfig'", "~/a#b%c": "/a#b%c'", "~/it's": `/it'\''s'`,
-			}[value]
-			if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, printed) || key == "kubeconfig" && !strings.Contains(kubectl, " ~/'") {
-				t.Errorf("%s=%s: the output kubectl is %s", key, value, kubectl)
-			}
+		c, outputs := deployExisting(t, answering("config view", "{}"), map[string]string{"context": context})
+		c.want(t, typeProvider, "context", context)
+		if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, " use-context "+printed+" --kubeconfig ") {
+			t.Errorf("%s: the output kubectl is %s", context, kubectl)
+		}
+	}
+	for _, registry := range []string{"ghcr.io/owner", "127.0.0.1:5000", "kind-registry:5000/team/a_b/c--d", "localhost", "[2001:db8::1]:5000/team", "Registry.Example.com/team"} {
+		c, _ := deployExisting(t, kubectlAnswers, map[string]string{"registry": registry})
+		c.want(t, typeImage, "imageName", registry+"/hello-timber-dev:v1")
+	}
+	for name, printed := range map[string]string{"my files/kübeconfig": "/my files/kübeconfig'", "a#b%c": "/a#b%c'", "it's": `/it'\''s'`} {
+		path := fromHome(t, filepath.Join(t.TempDir(), name))
+		file := filepath.Join(os.Getenv("HOME"), strings.TrimPrefix(path, "~/"))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		c, outputs := deployExisting(t, kubectlAnswers, map[string]string{"kubeconfig": path})
+		c.want(t, typeProvider, "kubeconfig", path) // as it is in the configuration, for everyone's home
+		if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, " ~/'") || !strings.HasSuffix(kubectl, printed) {
+			t.Errorf("%s: the output kubectl is %s", path, kubectl)
 		}
 	}
 }
@@ -330,16 +277,10 @@ func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
 func TestPullSecret(t *testing.T) {
 	const login = `{"auths": {"registry.example.com:5000": {"auth": "dXNlcjpodXNo"}}}`
 	t.Setenv(pulumi.EnvConfigSecretKeys, `["hello-timber:pullSecret"]`)
-	c, config := newCloud(), existingConfig(t)
-	config["hello-timber:pullSecret"] = login
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
-	if _, err := deploy(t, c, "dev", config); err != nil {
-		t.Fatal(err)
-	}
-	secret := c.inputs(t, typeSecret)
-	want(t, secret, "type", "kubernetes.io/dockerconfigjson")
-	if data := secret["stringData"]; !data.IsSecret() || data.SecretValue().Element.ObjectValue()[".dockerconfigjson"].StringValue() != login {
+	c, _ := deployExisting(t, kubectlAnswers, map[string]string{"pullSecret": login})
+	c.want(t, typeSecret, "type", "kubernetes.io/dockerconfigjson")
+	if data := c.get(t, typeSecret, "stringData"); !data.IsSecret() || data.SecretValue().Element.ObjectValue()[".dockerconfigjson"].StringValue() != login {
 		t.Errorf("the Secret has %v", data)
 	}
-	want(t, c.inputs(t, typeDeployment), "spec.template.spec.imagePullSecrets[0].name", "pull-5d6e7f8")
+	c.want(t, typeDeployment, "spec.template.spec.imagePullSecrets[0].name", "pull-5d6e7f8")
 }

@@ -21,6 +21,9 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/")
 // environments are the stacks whose configuration is in the repository.
 var environments = []string{"dev", "staging", "prod"}
 
+// promoted is an image that another stack has built.
+const promoted = "europe-west4-docker.pkg.dev/staging-project/hello-timber-staging/timber-tutorial@sha256:1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcdef01"
+
 // TestGolden shows in a review what a change of the program changes on each stack:
 // everything on dev, and where staging, prod, autoscaling and an existing cluster differ from it.
 func TestGolden(t *testing.T) {
@@ -28,18 +31,47 @@ func TestGolden(t *testing.T) {
 	golden(t, "dev.golden.yaml", dump(t, dev))
 	for _, stack := range environments[1:] {
 		c, _ := deployStack(t, stack, nil)
-		golden(t, stack+".golden.txt", differences(t, dev, c))
+		golden(t, stack+".golden.txt", []byte(heading+differences(t, dev, c)))
 	}
 	scaling, _ := deployDev(t, map[string]string{"hello-timber:maxReplicas": "10", "hello-timber:maxNodes": "6"})
-	golden(t, "autoscaling.golden.txt", differences(t, dev, scaling))
+	golden(t, "autoscaling.golden.txt", []byte(heading+differences(t, dev, scaling)))
 	config := existingConfig(t)
 	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
 	c := newCloud()
 	if _, err := deploy(t, c, "dev", config); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "existing.golden.txt", bytes.ReplaceAll(differences(t, dev, c), []byte(config["hello-timber:kubeconfig"]), []byte("~/kubeconfig")))
+	golden(t, "existing.golden.txt", []byte(heading+strings.ReplaceAll(differences(t, dev, c), config["hello-timber:kubeconfig"], "~/kubeconfig")))
 }
+
+// TestKeys shows what keys change that the environments do not set.
+func TestKeys(t *testing.T) {
+	dev, _ := deployDev(t, nil)
+	text := heading
+	for _, set := range []string{
+		"gcp:project=another-project location=us-central1 nodes=6 machineType=n4-standard-2 authorizedNetworks=203.0.113.0/24,198.51.100.7/32 owner=team-timber immutableTags=true",
+		"maxNodes=30",
+		"network=mine subnetwork=s controlPlaneRange=10.9.0.0/28",
+		"network=projects/host-project/global/networks/shared subnetwork=s secondaryRanges=pods,services location=us-central1",
+		"image=" + promoted,
+		`port=1024 livenessPath=/alive readinessPath=/ready startupSeconds=120 memory=512 environment={"GREETING":"hello","COLOUR":"oak"}`,
+		"port=1023 egress=true allowedNetworks=203.0.113.0/24,198.51.100.0/24",
+		"address=203.0.113.9",
+		"replicas=100",
+	} {
+		changes := map[string]string{}
+		for field := range strings.FieldsSeq(set) {
+			key, value, _ := strings.Cut(field, "=")
+			changes[qualified(key)] = value
+		}
+		c, _ := deployDev(t, changes)
+		text += "\n" + set + "\n" + differences(t, dev, c)
+	}
+	golden(t, "keys.golden.txt", []byte(text))
+}
+
+// heading is the first line of a file with differences.
+const heading = "# Where the resources differ from those of dev.golden.yaml. Written by: go test ./stacks -update\n"
 
 // golden compares text with a file in testdata/, or writes the file.
 func golden(t *testing.T, name string, got []byte) {
@@ -162,7 +194,7 @@ func encode(t *testing.T, v any) string {
 }
 
 // differences returns where the resources of c differ from those of dev, one value a line.
-func differences(t *testing.T, dev, c *cloud) []byte {
+func differences(t *testing.T, dev, c *cloud) string {
 	t.Helper()
 	flat := func(c *cloud) map[string]string {
 		values := map[string]string{}
@@ -176,24 +208,23 @@ func differences(t *testing.T, dev, c *cloud) []byte {
 		return values
 	}
 	a, b := flat(dev), flat(c)
-	keys := map[string]bool{}
-	for _, values := range []map[string]string{a, b} {
-		for key := range values {
-			keys[key] = true
-		}
-	}
-	out := "# Where the resources differ from those of dev.golden.yaml. Written by: go test ./stacks -update\n"
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	out := ""
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if was, is := cmp.Or(a[key], "unset"), cmp.Or(b[key], "unset"); was != is {
 			out += fmt.Sprintf("%s: %s → %s\n", key, was, is)
 		}
 	}
-	return []byte(out)
+	return out
 }
 
 func flatten(path string, tree any, into map[string]string) {
 	switch tree := tree.(type) {
 	case map[string]any:
+		if len(tree) == 0 {
+			into[path] = "{}"
+		}
 		for key, value := range tree {
 			flatten(path+" "+key, value, into)
 		}

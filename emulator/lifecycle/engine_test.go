@@ -31,9 +31,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"gopkg.in/yaml.v3"
 
 	"hello-timber/stacks"
+	settings "hello-timber/stacks/config"
 )
 
 const (
@@ -260,39 +260,19 @@ type life struct {
 func newLife(t *testing.T, stack string) *life {
 	t.Helper()
 	l := &life{t: t, stack: stack, own: map[string]string{"gcp:project": "my-project"}, cloud: &cloud{exists: map[resource.ID]bool{}}}
-	var declared, chosen struct{ Config map[string]any }
-	readYAML(t, "Pulumi.yaml", &declared)
-	readYAML(t, "Pulumi."+stack+".yaml", &chosen)
-	for key, declaration := range declared.Config {
-		if declaration, ok := declaration.(map[string]any); ok {
-			l.own[prefix+key] = text(declaration["default"])
-		}
+	values, _, err := settings.Read(os.ReadFile, stack)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for key, value := range chosen.Config {
-		l.own[key] = text(value)
+	for key, value := range values {
+		if !strings.Contains(key, ":") {
+			key = prefix + key
+		}
+		l.own[key] = value
 	}
 	l.own[prefix+"authorizedNetworks"] = "203.0.113.0/24"
 	l.choose()
 	return l
-}
-
-// text is a value of a config file as the CLI passes it to the program.
-func text(value any) string {
-	if _, object := value.(map[string]any); object {
-		return "{}"
-	}
-	return fmt.Sprint(value)
-}
-
-func readYAML(t *testing.T, path string, into any) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = yaml.Unmarshal(text, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // setting is a key with a value.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	settings "hello-timber/stacks/config"
 )
 
 const (
@@ -73,13 +75,15 @@ var (
 
 // TestEveryKey: the tests below have all keys.
 func TestEveryKey(t *testing.T) {
-	var declared struct{ Config map[string]any }
-	readYAML(t, "Pulumi.yaml", &declared)
-	tested := map[string]bool{"deletionProtection": true, "pulumi:disable-default-providers": true}
+	declared, _, err := settings.Read(os.ReadFile, "none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := map[string]bool{"deletionProtection": true}
 	for _, k := range slices.Concat(onGoogleCloud, onExistingCluster, movesOnGoogleCloud, movesOnExistingCluster, renames) {
 		tested[k.name] = true
 	}
-	for name := range declared.Config {
+	for name := range declared {
 		if !tested[name] {
 			t.Errorf("%s: add values to change it to", name)
 		}

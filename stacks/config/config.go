@@ -1,7 +1,8 @@
 // Package config loads and checks the configuration of a stack. Every key is one
-// row of the table in keys.go; Pulumi.yaml has its default and description. The package
-// knows no SDK but Pulumi's own, so that doctor/ and pipelines/ can share what follows
-// from names, locations and machine types.
+// row of the table in keys.go; Pulumi.yaml has its default and description.
+//
+// The package imports no SDK, so doctor/ and pipelines/ share it without compiling one:
+// names, locations and machine types, and how a problem is reported.
 package config
 
 import (
@@ -11,108 +12,83 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
 // template is the project whose environments come with the repository.
 const template = "hello-timber"
 
-// Config is the configuration of a stack.
+// Config is the configuration of a stack. Pulumi.yaml describes the keys; the comments
+// are about what is derived from them, or has another form here.
 type Config struct {
-	// Name is PROJECT-STACK, as StackName returns it.
-	Name string
-	// Owner is the team that is responsible for the stack, a label; may be empty.
-	Owner string
-	// DeletionProtection refuses to delete or replace what serves or cannot be restored.
+	Name               string // PROJECT-STACK, as StackName returns it
+	Owner              string
 	DeletionProtection bool
 
-	// Google is what to create on Google Cloud; nil on an existing cluster.
-	Google *Google
-	// Existing is the cluster and registry to use; nil on Google Cloud.
-	Existing *Existing
+	Google   *Google   // what to create on Google Cloud; nil on an existing cluster
+	Existing *Existing // the cluster and registry to use; nil on Google Cloud
 
-	Image   Image
+	Image   string // the existing image to run, NAME@sha256:HEX; empty to build app/
+	Version string // imageVersion; of an existing image, which may have any, the start of its digest
 	Service Service
 }
 
 // Google is what to create on Google Cloud.
 type Google struct {
-	// Project is the ID of the Google Cloud project.
-	Project string
-	// Location is a zone (europe-west1-d), or a region (europe-west1) with control
-	// plane and nodes in three zones. Region is the same, or the zone's region.
-	Location, Region string
-	// Nodes is the number of nodes in all, NodesPerZone the number that GKE is asked for.
-	Nodes, NodesPerZone int
-	// MaxNodes and MaxNodesPerZone are how many nodes GKE may add up to; 0 keeps the number.
-	MaxNodes, MaxNodesPerZone int
-	MachineType               string
-	// Spot nodes cost less, and Google may take them away at any time.
-	Spot bool
-	// AuthorizedNetworks are the IPv4 networks, such as 203.0.113.0/24, that may reach
-	// the control plane: at least one, sorted.
-	AuthorizedNetworks []string
-	// Network is the cluster's VPC network, by name or, for a Shared VPC, as
-	// projects/PROJECT/global/networks/NAME; empty for the network named default.
-	// NetworkProject is the project that it belongs to.
-	Network, NetworkProject string
-	// Subnetwork is the name of the network's subnet in Region; empty for the one that
-	// a network in auto mode has.
-	Subnetwork string
-	// PodRange and ServiceRange are the names of the subnet's secondary ranges; empty
-	// to have GKE add its own.
-	PodRange, ServiceRange string
-	// ControlPlaneRange are the control plane's private addresses, such as
-	// 172.16.0.32/28; empty for a range that follows from the stack's name.
-	ControlPlaneRange string
-	// ImmutableTags refuses to push another image under an existing tag.
-	ImmutableTags bool
-	// Budget is what the stack may cost a month in US dollars; 0 for no limit. Only
-	// pipelines/ compares it with the cost: the program knows no prices.
-	Budget int
-}
-
-// Existing is a cluster and a registry that the program uses and does not create.
-type Existing struct {
-	// Kubeconfig is a path that starts with / or ~/. The file's content stays out of the state.
-	Kubeconfig string
-	// Context is the name of one of its contexts.
-	Context string
-	// Registry is what image names start with: HOST or HOST/PATH. Docker is logged in
-	// if that is necessary.
-	Registry string
-	// PullSecret is a Docker config with a login for nodes to pull with; may be empty.
-	PullSecret string
-}
-
-// Image is the image to build, or an existing one.
-type Image struct {
-	// Version is the tag of the image to build, and the version that the service reports.
-	Version string
-	// Name is the existing image to run, by digest; empty to build app/.
-	Name string
-	// Repository holds the existing image, on Google Cloud; nil otherwise.
-	Repository *Repository
+	Project                       string
+	Location, Region              string // the region is that of a zone, or the location itself
+	Nodes, NodesPerZone           int    // GKE is asked for a number in each zone
+	MaxNodes, MaxNodesPerZone     int
+	MachineType                   string
+	Spot                          bool
+	AuthorizedNetworks            []string // at least one, sorted
+	Network, NetworkProject       string   // of a Shared VPC, the network is a path and the project its owner
+	Subnetwork, ControlPlaneRange string
+	PodRange, ServiceRange        string // the names in secondaryRanges
+	ImmutableTags                 bool
+	ImageRepository               *Repository // has the existing image; nil if one is built
+	Budget                        int         // only pipelines/ compares it with the cost: the program knows no prices
 }
 
 // Repository is a repository of Artifact Registry.
 type Repository struct{ Location, Project, ID string }
 
+// Existing is a cluster and a registry that the program uses and does not create.
+type Existing struct {
+	Kubeconfig string // a path that starts with / or ~/: the file's content stays out of the state
+	Context    string
+	Registry   string // HOST or HOST/PATH
+	PullSecret string
+}
+
+// Context is what Load needs of a *pulumi.Context. Pulumi's typed getters are not used:
+// GetInt returns 0 for "three" and 8 for "010".
+type Context interface {
+	Project() string
+	Stack() string
+	GetConfig(key string) (string, bool)
+	IsConfigSecret(key string) bool
+}
+
 // Load reads the configuration of ctx's stack. Its error lists every mistake with
 // the command that fixes it. It shows no value that is secret.
-func Load(ctx *pulumi.Context) (*Config, error) {
-	l := &loader{ctx: ctx, Config: &Config{
+func Load(ctx Context) (*Config, error) {
+	l := &loader{Context: ctx, Config: &Config{
 		Name: StackName(ctx.Project(), ctx.Stack()), Google: &Google{}, Existing: &Existing{},
 	}}
-	onExisting := l.set("kubeconfig") || l.set("context") || l.set("registry")
+	onExisting := slices.ContainsFunc(deciding, func(key string) bool {
+		value, _ := l.get(key)
+		return value != ""
+	})
 	for _, k := range l.keys() {
 		// The three keys that decide must be set on every stack, if only to nothing.
 		if k.where == onGoogleCloud && onExisting || k.name == "pullSecret" && !onExisting {
 			continue
 		}
 		l.load(k)
+	}
+	if IsImage(l.Image) {
+		_, digest, _ := strings.Cut(l.Image, "@")
+		l.Version = strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12]
 	}
 	if onExisting {
 		l.Google = nil
@@ -132,31 +108,37 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	return l.Config, nil
 }
 
-// loader loads values and collects problems. It does without the typed getters of
-// Pulumi's config package: GetInt returns 0 for "three" and 8 for "010".
+// deciding are the keys that choose an existing cluster.
+var deciding = []string{"kubeconfig", "context", "registry"}
+
+// loader loads values and collects problems.
 type loader struct {
 	*Config
-	ctx      *pulumi.Context
+	Context
 	problems []Problem
 }
 
-// set reports whether key has a value.
-func (l *loader) set(key string) bool {
-	value, err := config.Try(l.ctx, key)
-	return err == nil && value != ""
+// get returns the value of a key, as the CLI passes it.
+func (l *loader) get(key string) (string, bool) { return l.GetConfig(l.qualified(key)) }
+
+// secret reports whether the value of key is encrypted in the configuration.
+func (l *loader) secret(key string) bool { return l.IsConfigSecret(l.qualified(key)) }
+
+func (l *loader) qualified(key string) string {
+	if strings.Contains(key, ":") {
+		return key
+	}
+	return l.Project() + ":" + key
 }
 
 // load stores the value of a key in Config, or adds a problem.
 func (l *loader) load(k key) {
-	value, err := config.Try(l.ctx, k.name)
-	if err != nil {
-		if k.example != "" { // the others have no default, and need none
-			l.refuse(k.name, "", "is not set, but must be "+k.rule, k.example)
-		}
-		return
-	}
-	switch ok := k.read(value); {
-	case ok:
+	value, set := l.get(k.name)
+	switch {
+	case !set && k.example == "": // it has no default, and needs none
+	case !set:
+		l.refuse(k.name, "", "is not set, but must be "+k.rule, k.example)
+	case k.read(value):
 	case k.typ == "object": // the value may be secret
 		l.add(k.name, "", "is not "+k.rule, l.command("pulumi config rm "+k.name)+" && "+l.command("pulumi config set --path "+k.name+".NAME VALUE"))
 	default:
@@ -164,9 +146,15 @@ func (l *loader) load(k key) {
 	}
 }
 
-// refuse adds a problem that the value example solves.
+// refuse adds a problem that the value example solves, unless the key has a problem.
 func (l *loader) refuse(key, value, rule, example string) {
-	l.add(key, value, rule, l.command("pulumi config set "+key+" "+example))
+	if !l.refused(key) {
+		l.add(key, value, rule, l.command("pulumi config set "+key+" "+example))
+	}
+}
+
+func (l *loader) refused(key string) bool {
+	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.What == key })
 }
 
 func (l *loader) add(what, value, rule, fix string) {
@@ -175,36 +163,33 @@ func (l *loader) add(what, value, rule, fix string) {
 
 // command returns a command of pulumi that acts on this stack. Every part of a
 // pipeline needs it: without, pulumi takes the selected stack.
-func (l *loader) command(text string) string { return text + " --stack " + l.ctx.Stack() }
-
-// secret reports whether the value of key is encrypted in the configuration.
-func (l *loader) secret(key string) bool { return l.ctx.IsConfigSecret(l.ctx.Project() + ":" + key) }
+func (l *loader) command(text string) string { return text + " --stack " + l.Stack() }
 
 // checkNames refuses every key of the project's namespace that is not in the table:
 // a misspelt one would silently leave a default in force. The SDK has no list of
 // the keys, so checkNames reads them where the SDK reads the values.
 func (l *loader) checkNames() error {
-	text := os.Getenv(pulumi.EnvConfig)
+	const variable = "PULUMI_CONFIG"
+	text := os.Getenv(variable)
 	if text == "" {
 		return nil
 	}
 	var values map[string]string
 	if err := json.Unmarshal([]byte(text), &values); err != nil {
-		return fmt.Errorf("read the configuration from %s: %w", pulumi.EnvConfig, err)
+		return fmt.Errorf("read the configuration from %s: %w", variable, err)
 	}
-	project, renamed := l.ctx.Project(), false
+	project, renamed := l.Project(), false
 	keys := l.keys()
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		renamed = renamed || strings.HasPrefix(name, template+":") && project != template
 		own, ok := strings.CutPrefix(name, project+":")
 		if ok && !slices.ContainsFunc(keys, func(k key) bool { return k.name == own }) {
-			l.add(Show(own), "", "is not a key of this program, Pulumi.yaml lists them all",
-				l.command("pulumi config rm "+Quote(own)))
+			l.add(Show(own), "", "is not a key of this program, Pulumi.yaml lists them all", l.command("pulumi config rm "+Quote(own)))
 		}
 	}
 	if renamed { // The files of a project that pulumi new made from this repository have its keys.
 		l.add("The prefix "+template+":", "", fmt.Sprintf("is not that of project %s, the keys that have it are not used", project),
-			fmt.Sprintf("perl -pi -e 's/^  %s:/  %s:/' Pulumi.%s.yaml", template, project, l.ctx.Stack()))
+			fmt.Sprintf("perl -pi -e 's/^  %s:/  %s:/' Pulumi.%s.yaml", template, project, l.Stack()))
 	}
 	return nil
 }

@@ -14,36 +14,24 @@ import (
 // (pulumi-docker#603). It takes the setting docker:host or DOCKER_HOST or the default
 // socket, and where nothing listens there, Docker Desktop's.
 func DockerEngine(setting string) string {
-	address := "unix:///var/run/docker.sock"
+	if set := cmp.Or(setting, os.Getenv("DOCKER_HOST")); set != "" {
+		return set
+	}
 	if runtime.GOOS == "windows" {
-		address = "npipe:////./pipe/docker_engine"
+		return "npipe:////./pipe/docker_engine"
 	}
-	if set := cmp.Or(setting, os.Getenv("DOCKER_HOST")); set != "" || listens(systemSocket) {
-		return cmp.Or(set, address)
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return address
-	}
-	for _, folder := range []string{"run", "desktop"} {
-		if socket := filepath.Join(home, ".docker", folder, "docker.sock"); listens(socket) {
+	home, _ := os.UserHomeDir()
+	for _, socket := range []string{systemSocket, filepath.Join(home, ".docker/run/docker.sock"), filepath.Join(home, ".docker/desktop/docker.sock")} {
+		if connection, err := net.DialTimeout("unix", socket, time.Second); err == nil {
+			_ = connection.Close()
 			return "unix://" + socket
 		}
 	}
-	return address
+	return "unix://" + systemSocket
 }
 
 // systemSocket is a variable for tests.
 var systemSocket = "/var/run/docker.sock"
-
-func listens(socket string) bool {
-	connection, err := net.DialTimeout("unix", socket, time.Second)
-	if err != nil {
-		return false
-	}
-	_ = connection.Close()
-	return true
-}
 
 // DockerEngineFix makes the provider use the engine of the docker command's context.
 const DockerEngineFix = `export DOCKER_HOST="$(docker context inspect --format '{{.Endpoints.docker.Host}}')"`

@@ -12,7 +12,7 @@ import (
 // The engine is that of pulumi-docker 4.11.2, provider/image.go: a setting, the variable,
 // the default socket, or one of Docker Desktop's, never that of a context.
 func TestDockerEngine(t *testing.T) {
-	const system = "unix:///var/run/docker.sock"
+	const system = "unix://$HOME/system"
 	for name, test := range map[string]struct {
 		setting, variable string
 		listening         string // beside the home folder

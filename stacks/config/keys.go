@@ -48,7 +48,7 @@ type value struct {
 // keys returns the table of keys, in the order of docs/configuration.md, bound to the fields
 // of c. To add a key, add it to Pulumi.yaml, add a field and a row here, and use the field.
 func (c *Config) keys() []key {
-	g, e, i, s := c.Google, c.Existing, &c.Image, &c.Service
+	g, e, s := c.Google, c.Existing, &c.Service
 	if g == nil {
 		g = &Google{}
 	}
@@ -79,8 +79,8 @@ func (c *Config) keys() []key {
 		{"service", everywhere, text(&s.Name, "a name of up to 40 lower-case letters, digits and inner hyphens that starts with a letter", isServiceName), "timber-tutorial"},
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
 		{"maxReplicas", everywhere, orNone(number(&s.MaxReplicas, maxReplicas)), "10"},
-		{"imageVersion", everywhere, text(&i.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
-		{"image", everywhere, text(&i.Name, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(IsImage)), `""`},
+		{"imageVersion", everywhere, text(&c.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
+		{"image", everywhere, text(&c.Image, "an image by its digest, NAME@sha256:HEX (pulumi stack output image), or empty", optional(IsImage)), `""`},
 		{"port", everywhere, number(&s.Port, 65535), "8080"},
 		{"livenessPath", everywhere, text(&s.LivenessPath, "the path of a URL, such as /healthz", isURLPath), "/livez"},
 		{"readinessPath", everywhere, text(&s.ReadinessPath, "the path of a URL, such as /healthz", isURLPath), "/readyz"},

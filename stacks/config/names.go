@@ -11,10 +11,7 @@ import (
 // account's ID has 6 to 30 characters, a namespace or repository up to 63.
 const maxStackName = 30
 
-var (
-	fits  = regexp.MustCompile(`^[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
-	unfit = regexp.MustCompile(`[^a-z0-9]+`)
-)
+var unfit = regexp.MustCompile(`[^a-z0-9]+`)
 
 // StackName returns PROJECT-STACK, the name of everything whose name people and
 // policies must be able to guess: repository, namespace, node account. Pulumi names
@@ -23,7 +20,7 @@ var (
 // two stacks of a project never have the same name.
 func StackName(project, stack string) string {
 	name := project + "-" + stack
-	if fits.MatchString(name) {
+	if isProjectID(name) { // the rule of a service account's ID is the same
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
@@ -34,4 +31,10 @@ func StackName(project, stack string) string {
 	}
 	name = name[:min(len(name), maxStackName-len(suffix))]
 	return strings.TrimRight(name, "-") + suffix
+}
+
+// IsLocal reports whether a stack is on this machine, with the emulator in Google's
+// place. LOCAL in the Makefile has the same rule.
+func IsLocal(stack string) bool {
+	return strings.HasPrefix(stack, "local") || strings.HasPrefix(stack, "e2e")
 }

@@ -8,9 +8,6 @@ import (
 func TestStackName(t *testing.T) {
 	for _, test := range []struct{ project, stack, want string }{
 		{"hello-timber", "dev", "hello-timber-dev"},
-		{"hello-timber", "staging", "hello-timber-staging"},
-		{"hello-timber", "prod", "hello-timber-prod"},
-		{"hello-timber", "local", "hello-timber-local"},
 		{"hello-timber", "pr-123", "hello-timber-pr-123"},
 		{"hello-timber", "seventeen-letters", "hello-timber-seventeen-letters"}, // 30 in all
 		{"hello-timber", "eighteen--letters-", "hello-timber-eighteen-73010748"},
@@ -22,12 +19,8 @@ func TestStackName(t *testing.T) {
 		{"a", "b", "a-b-"}, // an account's ID has at least 6 characters
 		{"_", "_", "p-"},
 	} {
-		got := StackName(test.project, test.stack)
-		if !strings.HasPrefix(got, test.want) {
-			t.Errorf("StackName(%q, %q) = %q, want %q", test.project, test.stack, got, test.want)
-		}
-		if !fits.MatchString(got) {
-			t.Errorf("StackName(%q, %q) = %q is not allowed everywhere", test.project, test.stack, got)
+		if got := StackName(test.project, test.stack); !strings.HasPrefix(got, test.want) || !isProjectID(got) {
+			t.Errorf("StackName(%q, %q) = %q, want %q, and a name that is allowed everywhere", test.project, test.stack, got, test.want)
 		}
 	}
 }
@@ -40,11 +33,41 @@ func FuzzStackName(f *testing.F) {
 	f.Add("İ", "K", "k") // letters that change their length, or to ASCII, in lower case
 	f.Fuzz(func(t *testing.T, project, a, b string) {
 		nameA, nameB := StackName(project, a), StackName(project, b)
-		if !fits.MatchString(nameA) {
+		if !isProjectID(nameA) {
 			t.Errorf("StackName(%q, %q) = %q is not allowed everywhere", project, a, nameA)
 		}
 		if (a == b) != (nameA == nameB) {
 			t.Errorf("stacks %q and %q of %q are named %q and %q", a, b, project, nameA, nameB)
 		}
 	})
+}
+
+func TestIsLocal(t *testing.T) {
+	for stack, want := range map[string]bool{"local": true, "local-me": true, "e2e-3": true, "dev": false, "prod": false, "my-local": false} {
+		if IsLocal(stack) != want {
+			t.Errorf("IsLocal(%q) is %t", stack, !want)
+		}
+	}
+}
+
+func TestRegion(t *testing.T) {
+	for location, want := range map[string]string{
+		"europe-west1-d": "europe-west1", "europe-west1": "europe-west1", "northamerica-northeast2-a": "northamerica-northeast2", "europe-west12": "europe-west12", "": "",
+	} {
+		if got := Region(location); got != want || IsZone(location) != (want != location) {
+			t.Errorf("Region(%q) = %q, want %q", location, got, want)
+		}
+	}
+}
+
+func TestMachines(t *testing.T) {
+	for machineType, want := range map[string][2]string{
+		"e2-medium": {"pd-standard", "CPUS"}, "n1-standard-1": {"pd-standard", "CPUS"}, "n2d-standard-4": {"pd-standard", "N2D_CPUS"}, "e2-custom-2-4096": {"pd-standard", "CPUS"},
+		"c3-standard-4": {"pd-balanced", "C3_CPUS"}, "g2-standard-4": {"pd-balanced", "G2_CPUS"},
+		"n4-standard-2": {"hyperdisk-balanced", "N4_CPUS"}, "c4d-standard-2": {"hyperdisk-balanced", "C4D_CPUS"}, "n9-future-2": {"hyperdisk-balanced", "N9_CPUS"},
+	} {
+		if got := [2]string{DiskType(machineType), ProcessorQuota(machineType)}; got != want {
+			t.Errorf("%s has disk and quota %s, want %s", machineType, got, want)
+		}
+	}
 }

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong. Whatever the program refuses has this form.
+// Problem is one thing that is wrong, and how to fix it. Whatever the program refuses has
+// this form.
 type Problem struct {
-	// What is wrong: a config key, a tool, a context.
+	// What is wrong: a config key, a tool, a context; or the whole sentence.
 	What string
 	// Value is the wrong value as Show writes it; empty if there is none, or if it is secret.
 	Value string
@@ -19,13 +20,13 @@ type Problem struct {
 	Fix string
 }
 
-// Error returns "WHAT: VALUE RULE. Fix: FIX", without the colon if there is no value.
+// Error returns "WHAT: VALUE RULE. Fix: FIX", without what is empty.
 func (p Problem) Error() string {
-	subject := p.What
+	text := p.What
 	if p.Value != "" {
-		subject += ": " + p.Value
+		text += ": " + p.Value
 	}
-	return subject + " " + p.Rule + ". Fix: " + p.Fix
+	return strings.TrimSuffix(strings.TrimSpace(text+" "+p.Rule), ".") + ". Fix: " + p.Fix
 }
 
 // Problems returns one error that lists the problems, each on a line of its own, or
@@ -45,23 +46,22 @@ func Problems(summary string, problems ...Problem) error {
 // maxShown is enough for an image's name with its digest. A pasted file should not fill the terminal.
 const maxShown = 200
 
-// Show returns a value for a message: as it is, or quoted if its borders or
-// characters would be unclear, and cut if it is long.
-func Show(value string) string {
-	shown := value
-	if runes := []rune(value); len(runes) > maxShown {
-		shown = string(runes[:maxShown]) + "…"
-	}
-	if plain.MatchString(shown) {
-		return shown
-	}
-	return strconv.Quote(shown)
-}
-
 var (
 	plain   = regexp.MustCompile(`^[A-Za-z0-9_./:@+,=~-]+…?$`)
 	unmoved = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
 )
+
+// Show returns a value for a message: as it is, or quoted if its borders or
+// characters would be unclear, and cut if it is long.
+func Show(value string) string {
+	if runes := []rune(value); len(runes) > maxShown {
+		value = string(runes[:maxShown]) + "…"
+	}
+	if plain.MatchString(value) {
+		return value
+	}
+	return strconv.Quote(value)
+}
 
 // Quote returns text as one word of a shell command. A leading ~/ stays outside
 // of the quotes, so that the shell replaces it with the home directory.

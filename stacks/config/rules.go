@@ -45,8 +45,7 @@ var (
 	isLocation = regexp.MustCompile(`^(africa|asia|australia|europe|me|northamerica|southamerica|us)-` +
 		`(central|north|south|(north|south)?(east|west))[1-9][0-9]?(-[a-f])?$`).MatchString
 
-	isMachine    = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*(-[a-z0-9]+)+$`).MatchString
-	isArmMachine = regexp.MustCompile(`^(a4x|c4a|n4a|t2a)-`).MatchString
+	isMachine = regexp.MustCompile(`^[a-z]+[0-9]+[a-z]*(-[a-z0-9]+)+$`).MatchString
 
 	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
 
@@ -75,7 +74,7 @@ func anything(string) bool { return true }
 
 func isVPC(s string) bool { return isResourceName(s) || sharedVPC.MatchString(s) }
 
-func isX86Machine(s string) bool { return isMachine(s) && !isArmMachine(s) }
+func isX86Machine(s string) bool { return isMachine(s) && !ofFamily(s, armFamilies) }
 
 // isVersion accepts what is both the tag of an image and the value of a label, which has up to 63 characters.
 func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
@@ -83,44 +82,38 @@ func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
 // checkGoogle derives what GKE and IAM need, and checks what one key alone does not show.
 func (l *loader) checkGoogle() {
 	g := l.Google
-	g.Region = Region(g.Location)
-	if IsZone(g.Location) {
-		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes, g.MaxNodes
-	} else {
+	g.Region, g.NodesPerZone, g.MaxNodesPerZone = Region(g.Location), g.Nodes, g.MaxNodes
+	if !IsZone(g.Location) {
 		g.NodesPerZone, g.MaxNodesPerZone = g.Nodes/ZonesPerRegion, g.MaxNodes/ZonesPerRegion
 		l.checkZones("nodes", g.Nodes)
 		l.checkZones("maxNodes", g.MaxNodes)
 	}
 	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
 	l.checkNetwork()
-	if strings.Contains(l.Service.Address, ":") && !l.reported("address") {
+	if strings.Contains(l.Service.Address, ":") {
 		l.refuse("address", Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
-	if networks := l.Service.AllowedNetworks; len(networks) > 0 && !slices.ContainsFunc(networks, isIPv4Network) && !l.reported("allowedNetworks") {
+	if networks := l.Service.AllowedNetworks; len(networks) > 0 && !slices.ContainsFunc(networks, isIPv4Network) {
 		// GKE leaves out the ranges of the other family, and then admits everyone (ingress-gce#1903).
 		l.refuse("allowedNetworks", Show(strings.Join(networks, ",")), "has no IPv4 network, and the cluster has IPv4 addresses only", "203.0.113.0/24")
 	}
-	if !IsImage(l.Image.Name) {
-		return
+	if from := googleImage.FindStringSubmatch(l.Image); from != nil {
+		g.ImageRepository = &Repository{Location: from[1], Project: from[2], ID: from[3]}
+	} else if l.Image != "" {
+		l.refuse("image", Show(l.Image), "is not an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX, which the nodes can be granted to pull", `""`)
 	}
-	from := googleImage.FindStringSubmatch(l.Image.Name)
-	if from == nil {
-		l.refuse("image", Show(l.Image.Name), "is not an image of Artifact Registry, REGION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:HEX, which the nodes can be granted to pull", `""`)
-		return
-	}
-	l.Image.Repository = &Repository{Location: from[1], Project: from[2], ID: from[3]}
 }
 
 // checkZones refuses a number of nodes that a region cannot divide among its zones.
 func (l *loader) checkZones(key string, number int) {
-	if more := ZonesPerRegion - number%ZonesPerRegion; more < ZonesPerRegion && isLocation(l.Google.Location) && !l.reported(key) {
+	if more := ZonesPerRegion - number%ZonesPerRegion; more < ZonesPerRegion && isLocation(l.Google.Location) {
 		l.refuse(key, strconv.Itoa(number), "is not a multiple of 3: each of a region's three zones gets as many nodes", strconv.Itoa(number+more))
 	}
 }
 
 // checkLimit refuses a limit that is less than what it limits. 0 is no limit.
 func (l *loader) checkLimit(key, least string, limit, number int) {
-	if limit > 0 && limit < number && !l.reported(key) && !l.reported(least) {
+	if limit > 0 && limit < number && !l.refused(least) {
 		l.refuse(key, strconv.Itoa(limit), fmt.Sprintf("is less than %s, which is %d", least, number), strconv.Itoa(number))
 	}
 }
@@ -134,23 +127,20 @@ func (l *loader) checkNetwork() {
 	if shared := sharedVPC.FindStringSubmatch(g.Network); shared != nil {
 		g.NetworkProject = shared[1]
 	}
-	if g.NetworkProject != g.Project {
-		for _, k := range []struct{ name, value, example string }{
-			{"subnetwork", g.Subnetwork, "SUBNET"}, {"secondaryRanges", g.PodRange, "PODS,SERVICES"},
-		} {
-			if k.value == "" && !l.reported(k.name) {
-				l.refuse(k.name, "", "is not set, but must be for the network of another project", k.example)
-			}
-		}
+	const rule = "is not set, but must be for the network of another project"
+	if g.NetworkProject != g.Project && g.Subnetwork == "" {
+		l.refuse("subnetwork", "", rule, "SUBNET")
+	}
+	if g.NetworkProject != g.Project && g.PodRange == "" {
+		l.refuse("secondaryRanges", "", rule, "PODS,SERVICES")
 	}
 }
 
 // checkExisting checks that the keys of an existing cluster are set together.
 func (l *loader) checkExisting() {
 	e := l.Existing
-	together := map[string]string{"kubeconfig": e.Kubeconfig, "context": e.Context, "registry": e.Registry}
 	for _, k := range l.keys() {
-		if value, ok := together[k.name]; ok && value == "" && !l.reported(k.name) {
+		if value, _ := l.get(k.name); value == "" && slices.Contains(deciding, k.name) {
 			l.refuse(k.name, "", "is not set, but kubeconfig, context and registry belong together", k.example)
 		}
 	}
@@ -173,11 +163,6 @@ func (l *loader) checkExisting() {
 	} else if !l.secret("pullSecret") {
 		l.add("pullSecret", "", "is not encrypted in the configuration", l.command("pulumi config get pullSecret")+" | "+l.command("pulumi config set --secret pullSecret"))
 	}
-}
-
-// reported reports whether there is a problem with key already.
-func (l *loader) reported(key string) bool {
-	return slices.ContainsFunc(l.problems, func(p Problem) bool { return p.What == key })
 }
 
 // derived are the variables that the program sets, with the keys that they follow.

@@ -1,6 +1,8 @@
 package image
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,35 +30,26 @@ func CheckSource() error {
 	var problems []config.Problem
 	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 		if path == folder {
-			return ignoreMissing(err)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // the provider reports that there is no source
+			}
+			return err
 		}
 		name, _ := filepath.Rel(folder, path) // it is below
-		switch skip, matchErr := ignored.MatchesOrParentMatches(name); {
-		case matchErr != nil:
+		skip, matchErr := ignored.MatchesOrParentMatches(name)
+		if matchErr != nil {
 			return matchErr
-		case skip && entry.IsDir() && !ignored.Exclusions():
-			return fs.SkipDir
-		case skip:
-			return nil
 		}
-		if rule := unreadable(path, entry, err); rule != "" {
+		if rule := unreadable(path, entry, err); rule != "" && !skip {
 			problems = append(problems, config.Problem{What: config.Show(path), Rule: rule,
 				Fix: "remove it, or leave it out of the image: printf '%s\\n' " + config.Quote(filepath.ToSlash(name)) + " >> " + folder + "/.dockerignore"})
 		}
+		if skip && entry.IsDir() && !ignored.Exclusions() {
+			return fs.SkipDir
+		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return config.Problems("the source of the image has files that cannot be read", problems...)
-}
-
-// ignoreMissing leaves it to the provider to report that there is no source.
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return cmp.Or(err, config.Problems("the source of the image has files that cannot be read", problems...))
 }
 
 // unreadable returns why a file cannot be part of the source; empty if it can.
@@ -84,24 +77,22 @@ func unreadable(path string, entry fs.DirEntry, err error) string {
 
 // ignorePatterns reads what the build leaves out of its context, as Docker does.
 func ignorePatterns() (*patternmatcher.PatternMatcher, error) {
-	file, err := os.Open(filepath.Join(folder, "Dockerfile.dockerignore"))
+	path := filepath.Join(folder, "Dockerfile.dockerignore")
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		file, err = os.Open(filepath.Join(folder, ".dockerignore"))
+		path = filepath.Join(folder, ".dockerignore")
+		text, err = os.ReadFile(path)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return patternmatcher.New(nil)
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	defer file.Close()
-	patterns, err := ignorefile.ReadAll(file)
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	matcher, err := patternmatcher.New(patterns)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file.Name(), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return matcher, nil
 }

@@ -14,32 +14,19 @@ import (
 
 // Args are the arguments of New.
 type Args struct {
-	Name      pulumi.StringInput    // where the image is pushed, without a tag
-	TokenHost pulumi.StringPtrInput // the host, if it takes Google's tokens; nil to push with Docker's own login
+	Image     string                // image to use instead of building one, NAME@sha256:HEX; or empty
+	Name      pulumi.StringInput    // where an image is pushed, without a tag
+	Version   string                // its tag, and build argument VERSION
 	Platform  string                // of the nodes, such as linux/amd64
-	Version   string                // tag of the image, and build argument VERSION
-	Digest    string                // image to use instead of building one, NAME@sha256:HEX; or empty
+	TokenHost pulumi.StringPtrInput // the registry's host, if it takes Google's tokens; nil to push with Docker's own login
 }
 
-// Image is the image that pods run.
-type Image struct {
-	// Digest is NAME@sha256:HEX. Unlike a tag, it changes exactly when the image does.
-	// It is unknown in a preview that would build.
-	Digest pulumi.StringOutput
-	// Version is the value of a label: the version that the image was built as, or the
-	// start of its digest if it was built elsewhere.
-	Version string
-}
-
-// New registers the image NAME:VERSION, built from app/, unless Digest names
-// another one.
-func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
-	if args.Digest != "" {
-		_, digest, _ := strings.Cut(args.Digest, "@")
-		return &Image{
-			Digest:  pulumi.String(args.Digest).ToStringOutput(),
-			Version: strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12],
-		}, nil
+// New registers the image NAME:VERSION, built from app/, unless Image is another one. It
+// returns NAME@sha256:HEX: unlike a tag, a digest changes exactly when the image does. It
+// is unknown in a preview that would build.
+func New(ctx *pulumi.Context, name string, args *Args) (pulumi.StringOutput, error) {
+	if args.Image != "" {
+		return pulumi.String(args.Image).ToStringOutput(), nil
 	}
 	var login docker.RegistryPtrInput
 	if args.TokenHost != nil {
@@ -66,9 +53,9 @@ func New(ctx *pulumi.Context, name string, args *Args) (*Image, error) {
 		Registry: login,
 	})
 	if err != nil {
-		return nil, err
+		return pulumi.StringOutput{}, err
 	}
-	return &Image{Digest: built.RepoDigest.ApplyT(checkDigest).(pulumi.StringOutput), Version: args.Version}, nil
+	return built.RepoDigest.ApplyT(checkDigest).(pulumi.StringOutput), nil
 }
 
 // checkDigest refuses what the provider returns if the local Docker engine knows no

@@ -19,9 +19,9 @@ type apis struct {
 // newAPIs enables the APIs. Two others must be enabled before, because they enable
 // and read APIs: serviceusage, which is enabled in every new project, and
 // cloudresourcemanager.
-func newAPIs(ctx *pulumi.Context, name, project string) (*apis, error) {
+func (g *google) newAPIs() (*apis, error) {
 	a := &apis{}
-	if err := ctx.RegisterComponentResource("hello-timber:google:APIs", name, a); err != nil {
+	if err := g.ctx.RegisterComponentResource("hello-timber:google:APIs", g.name, a); err != nil {
 		return nil, err
 	}
 	for _, api := range []struct {
@@ -30,8 +30,8 @@ func newAPIs(ctx *pulumi.Context, name, project string) (*apis, error) {
 	}{
 		{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam},
 	} {
-		enabled, err := projects.NewService(ctx, api.name, &projects.ServiceArgs{
-			Project: pulumi.String(project),
+		enabled, err := projects.NewService(g.ctx, api.name, &projects.ServiceArgs{
+			Project: pulumi.String(g.Project),
 			Service: pulumi.String(api.name + ".googleapis.com"),
 			// Others in the project may use the API, and an API costs nothing.
 			DisableOnDestroy: pulumi.Bool(false),
@@ -41,5 +41,5 @@ func newAPIs(ctx *pulumi.Context, name, project string) (*apis, error) {
 		}
 		*api.resource = enabled
 	}
-	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{})
+	return a, g.ctx.RegisterResourceOutputs(a, pulumi.Map{})
 }

@@ -13,15 +13,6 @@ import (
 	"hello-timber/stacks/config"
 )
 
-type clusterArgs struct {
-	*config.Google
-	stack   string // name of the node account
-	labels  pulumi.StringMap
-	protect bool // refuse to delete or replace the cluster
-	apis    *apis
-	account pulumi.StringInput // the nodes' identity
-}
-
 // cluster is a GKE Standard cluster with its nodes and their identity.
 type cluster struct {
 	pulumi.ResourceState
@@ -33,60 +24,55 @@ type cluster struct {
 	nodes *container.NodePool
 }
 
-func newCluster(ctx *pulumi.Context, name string, args *clusterArgs) (*cluster, error) {
+func (g *google) newCluster() (*cluster, error) {
 	c := &cluster{}
-	if err := ctx.RegisterComponentResource("hello-timber:google:Cluster", name, c); err != nil {
+	if err := g.ctx.RegisterComponentResource("hello-timber:google:Cluster", g.name, c); err != nil {
 		return nil, err
 	}
 	// Without an account of their own (CIS 5.2.1), nodes act as Compute Engine's
 	// default account, which may edit the whole project.
 	var err error
-	c.account, err = serviceaccount.NewAccount(ctx, name, &serviceaccount.AccountArgs{
-		Project:     pulumi.String(args.Project),
-		AccountId:   pulumi.String(args.stack),
-		DisplayName: pulumi.Sprintf("Nodes of %s", args.stack),
-	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{args.apis.iam}))
+	c.account, err = serviceaccount.NewAccount(g.ctx, g.name, &serviceaccount.AccountArgs{
+		Project:     pulumi.String(g.Project),
+		AccountId:   pulumi.String(g.stack),
+		DisplayName: pulumi.Sprintf("Nodes of %s", g.stack),
+	}, pulumi.Parent(c), pulumi.DependsOn([]pulumi.Resource{g.apis.iam}))
 	if err != nil {
 		return nil, err
 	}
 	// IAMMember adds one member to a role. IAMBinding and IAMPolicy would remove everyone else's.
-	role, err := projects.NewIAMMember(ctx, name, &projects.IAMMemberArgs{
-		Project: pulumi.String(args.Project),
+	role, err := projects.NewIAMMember(g.ctx, g.name, &projects.IAMMemberArgs{
+		Project: pulumi.String(g.Project),
 		Role:    pulumi.String("roles/container.defaultNodeServiceAccount"),
 		Member:  c.account.Member,
 	}, pulumi.Parent(c))
 	if err != nil {
 		return nil, err
 	}
-	args.account = c.account.Email
-	if c.gke, err = newGKE(ctx, name, args, pulumi.Parent(c)); err != nil {
+	if c.gke, err = g.newGKE(c); err != nil {
 		return nil, err
 	}
-	c.nodes, err = newNodePool(ctx, name, &nodePoolArgs{Google: args.Google, cluster: c.gke, account: c.account}, pulumi.Parent(c),
-		// A node without its role cannot register with logging and monitoring; nothing
-		// of the grant is an input of the pool.
-		pulumi.DependsOn([]pulumi.Resource{role}))
-	if err != nil {
+	if c.nodes, err = g.newNodePool(c, role); err != nil {
 		return nil, err
 	}
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.gke.Name, "endpoint": c.gke.Endpoint})
+	return c, g.ctx.RegisterResourceOutputs(c, pulumi.Map{"name": c.gke.Name, "endpoint": c.gke.Endpoint})
 }
 
 // newGKE registers the cluster without nodes. Everything that would replace it if it
 // changed later is decided and set here, defaults included, by the CIS GKE Benchmark
 // 1.9 (its numbers are in the comments) and Google's hardening guide.
-func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.ResourceOption) (*container.Cluster, error) {
+func (g *google) newGKE(c *cluster) (*container.Cluster, error) {
 	gke := &container.ClusterArgs{
-		Project:            pulumi.String(args.Project),
-		Location:           pulumi.String(args.Location),
-		DeletionProtection: pulumi.Bool(args.protect),
-		ResourceLabels:     args.labels,
+		Project:            pulumi.String(g.Project),
+		Location:           pulumi.String(g.Location),
+		DeletionProtection: pulumi.Bool(g.protect),
+		ResourceLabels:     g.labels,
 
 		// The node pool that a cluster is created with cannot be changed without
 		// replacing the cluster. So it is removed at once, and newNodePool creates another.
 		RemoveDefaultNodePool: pulumi.Bool(true),
 		InitialNodeCount:      pulumi.Int(1),
-		NodeConfig:            firstNodes(args),
+		NodeConfig:            g.firstNodes(c.account),
 
 		// Versions stay unset: Google upgrades within the channel (5.5.4), which a pinned
 		// version would undo.
@@ -100,34 +86,35 @@ func newGKE(ctx *pulumi.Context, name string, args *clusterArgs, opts ...pulumi.
 		}},
 		CostManagementConfig: &container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 	}
-	setNetwork(gke, args)
-	setAccess(gke, args)
+	g.setNetwork(gke)
+	g.setAccess(gke)
 	setObservation(gke)
-	return container.NewCluster(ctx, name, gke, append(opts,
-		pulumi.DependsOn([]pulumi.Resource{args.apis.container, args.apis.compute}),
+	return container.NewCluster(g.ctx, g.name, gke,
+		pulumi.Parent(c),
+		pulumi.DependsOn([]pulumi.Resource{g.apis.container, g.apis.compute}),
 		// It describes the removed pool. The provider compares it with the other one, and would
 		// replace the cluster (pulumi-gcp#744).
 		pulumi.IgnoreChanges([]string{"nodeConfig"}),
 		// DeletionProtection alone is checked only when the cluster itself is deleted,
 		// after everything that runs on it. Protect refuses before.
-		pulumi.Protect(args.protect),
+		pulumi.Protect(g.protect),
 		// A new cluster cannot have the control plane's range while the old one has it.
 		pulumi.DeleteBeforeReplace(true),
 		// It takes minutes, but Google queues operations behind its own upgrades.
-		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))...)
+		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "45m", Update: "60m", Delete: "45m"}))
 }
 
 // firstNodes describes the nodes that are removed at once. By default, they act as Compute
 // Engine's default account, which a project need not have, and have no secure boot, which
 // an organization may require (constraints/compute.requireShieldedVm). With the size of
 // the other nodes, they need no other quota.
-func firstNodes(args *clusterArgs) *container.ClusterNodeConfigArgs {
+func (g *google) firstNodes(account *serviceaccount.Account) *container.ClusterNodeConfigArgs {
 	return &container.ClusterNodeConfigArgs{
-		MachineType:    pulumi.String(args.MachineType),
-		DiskType:       pulumi.String(config.DiskType(args.MachineType)),
+		MachineType:    pulumi.String(g.MachineType),
+		DiskType:       pulumi.String(config.DiskType(g.MachineType)),
 		DiskSizeGb:     pulumi.Int(config.DiskGB),
-		Spot:           pulumi.Bool(args.Spot),
-		ServiceAccount: args.account,
+		Spot:           pulumi.Bool(g.Spot),
+		ServiceAccount: account.Email,
 		OauthScopes:    pulumi.ToStringArray([]string{"https://www.googleapis.com/auth/cloud-platform"}),
 		ShieldedInstanceConfig: &container.ClusterNodeConfigShieldedInstanceConfigArgs{
 			EnableIntegrityMonitoring: pulumi.Bool(true),
@@ -137,19 +124,19 @@ func firstNodes(args *clusterArgs) *container.ClusterNodeConfigArgs {
 }
 
 // setNetwork sets who can reach control plane, nodes and pods.
-func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
+func (g *google) setNetwork(gke *container.ClusterArgs) {
 	// Pods have addresses of the VPC (5.6.2). The stack type, although it is the
 	// default, keeps the block from being empty: the provider drops an empty one.
 	gke.NetworkingMode = pulumi.String("VPC_NATIVE")
 	gke.IpAllocationPolicy = &container.ClusterIpAllocationPolicyArgs{
 		StackType:                  pulumi.String("IPV4"),
-		ClusterSecondaryRangeName:  given(args.PodRange),
-		ServicesSecondaryRangeName: given(args.ServiceRange),
+		ClusterSecondaryRangeName:  given(g.PodRange),
+		ServicesSecondaryRangeName: given(g.ServiceRange),
 	}
-	gke.Network = given(args.Network)
-	if args.Subnetwork != "" {
+	gke.Network = given(g.Network)
+	if g.Subnetwork != "" {
 		// A name alone would be one in the stack's project.
-		gke.Subnetwork = pulumi.String("projects/" + args.NetworkProject + "/regions/" + args.Region + "/subnetworks/" + args.Subnetwork)
+		gke.Subnetwork = pulumi.String("projects/" + g.NetworkProject + "/regions/" + g.Region + "/subnetworks/" + g.Subnetwork)
 	}
 	// Without Dataplane V2, NetworkPolicy objects are accepted and ignored.
 	gke.DatapathProvider = pulumi.String("ADVANCED_DATAPATH")
@@ -164,10 +151,10 @@ func setNetwork(gke *container.ClusterArgs, args *clusterArgs) {
 		EnablePrivateEndpoint: pulumi.Bool(false),
 		// GKE 1.29 and newer can use an address of the subnet instead, but this version of
 		// the provider requires a range (terraform-google-kubernetes-engine#2181).
-		MasterIpv4CidrBlock: pulumi.String(cmp.Or(args.ControlPlaneRange, controlPlaneRange(args.stack))),
+		MasterIpv4CidrBlock: pulumi.String(cmp.Or(g.ControlPlaneRange, controlPlaneRange(g.stack))),
 	}
 	var networks container.ClusterMasterAuthorizedNetworksConfigCidrBlockArray
-	for _, network := range args.AuthorizedNetworks {
+	for _, network := range g.AuthorizedNetworks {
 		networks = append(networks, container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs{CidrBlock: pulumi.String(network)})
 	}
 	// Only these networks may reach the control plane (5.6.3). Google Cloud's public
@@ -187,10 +174,10 @@ func given(value string) pulumi.StringPtrInput {
 }
 
 // setAccess sets who can do what on the cluster.
-func setAccess(gke *container.ClusterArgs, args *clusterArgs) {
+func (g *google) setAccess(gke *container.ClusterArgs) {
 	// Pods authenticate to Google as themselves, never as their node (5.2.2).
 	gke.WorkloadIdentityConfig = &container.ClusterWorkloadIdentityConfigArgs{
-		WorkloadPool: pulumi.String(args.Project + ".svc.id.goog"),
+		WorkloadPool: pulumi.String(g.Project + ".svc.id.goog"),
 	}
 	// No credential that never expires (5.8.1), and no rights besides those of RBAC (5.8.3).
 	gke.MasterAuth = &container.ClusterMasterAuthArgs{ClientCertificateConfig: &container.ClusterMasterAuthClientCertificateConfigArgs{

@@ -3,9 +3,9 @@ package target
 import (
 	"cmp"
 	"os"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-	settings "github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"hello-timber/stacks/config"
 )
@@ -18,9 +18,9 @@ const login = "gcloud auth application-default login"
 // would be created, and then the cluster would refuse everything.
 func checkCredentials(ctx *pulumi.Context) error {
 	var problems []config.Problem
-	refuse := func(what, unset string, impersonate bool) {
+	refuse := func(what, unset string) {
 		fix := unset + " && " + login
-		if impersonate {
+		if strings.Contains(strings.ToLower(what), "impersonate") {
 			fix += " --impersonate-service-account SERVICE_ACCOUNT"
 		}
 		problems = append(problems, config.Problem{
@@ -28,8 +28,8 @@ func checkCredentials(ctx *pulumi.Context) error {
 		})
 	}
 	for _, key := range []string{"gcp:credentials", "gcp:accessToken", "gcp:impersonateServiceAccount"} {
-		if value, err := settings.Try(ctx, key); err == nil && value != "" {
-			refuse(key, "pulumi config rm "+key+" --stack "+ctx.Stack(), key == "gcp:impersonateServiceAccount")
+		if value, _ := ctx.GetConfig(key); value != "" {
+			refuse(key, "pulumi config rm "+key+" --stack "+ctx.Stack())
 		}
 	}
 	// The provider reads each of these, too. The same file under both names is fine.
@@ -37,7 +37,7 @@ func checkCredentials(ctx *pulumi.Context) error {
 		"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
 	} {
 		if value := os.Getenv(variable); value != "" && value != cmp.Or(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"), "-") {
-			refuse(variable, "unset "+variable, variable == "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT")
+			refuse(variable, "unset "+variable)
 		}
 	}
 	return config.Problems("the credentials of stack "+ctx.Stack()+" have errors", problems...)

@@ -19,12 +19,11 @@ import (
 // it, and have a change in every preview.
 const oldestMinor = 31
 
-// findExisting asks an existing cluster what it is like. It creates nothing there.
-//
-// What it checks is what the work uses:
+// existing is a cluster that the program asks. It creates nothing there. What it checks is
+// what the work uses:
 //
 //	checked                by                        used by                  they agree, because
-//	path of kubeconfig     the account's home        the Kubernetes provider  another HOME is refused
+//	path of kubeconfig     the account's home        the Kubernetes provider  both take it from the account
 //	files that it names    kubectl config view       the provider             relative paths are refused
 //	context and login      kubectl --context         the provider             both use Kubernetes' client-go
 //	version and identity   the API server            the API server
@@ -33,14 +32,29 @@ const oldestMinor = 31
 //	right to read          these requests            this program             it reads nothing else
 //	right to write         no one, because previews  the provider             the list in docs/your-service.md
 //	                       do not need it
+type existing struct {
+	*config.Existing
+	ctx  *pulumi.Context
+	run  *command.Runner
+	path string // of the kubeconfig
+}
+
+// findExisting asks an existing cluster what it is like.
 func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) (*Target, error) {
-	e := cfg.Existing
-	q := &question{ctx: ctx, Existing: e, run: run, namespace: cfg.Name, scales: cfg.Service.MaxReplicas > 0}
-	wrong := q.open()
+	e := &existing{Existing: cfg.Existing, ctx: ctx, run: run, path: cfg.Existing.Kubeconfig}
+	var is answers
+	wrong := e.open()
 	if wrong == nil {
-		wrong = q.ask()
+		is, wrong = e.ask(cfg.Name)
 	}
-	if len(wrong) > 0 {
+	architecture, repelled := choose(is.nodes, is.deployments)
+	if wrong == nil {
+		wrong = e.judge(is, architecture, repelled)
+		if cfg.Service.MaxReplicas > 0 {
+			wrong = append(wrong, e.measures()...)
+		}
+	}
+	if wrong != nil {
 		return nil, config.Problems("stack "+ctx.Stack()+" has no cluster", wrong...)
 	}
 	return &Target{
@@ -48,37 +62,29 @@ func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) 
 		// name is not another one.
 		ImageName:  pulumi.String(e.Registry + "/" + cfg.Name),
 		PullSecret: e.PullSecret,
-		Platform:   "linux/" + q.architecture,
+		Platform:   "linux/" + architecture,
 		Kubeconfig: pulumi.String(e.Kubeconfig),
 		Context:    e.Context,
-		ClusterID:  pulumi.String(q.id),
+		ClusterID:  pulumi.String(is.system.Metadata.UID),
 		Cluster:    pulumi.String(e.Context),
-		Kubectl: pulumi.String("kubectl config use-context " + config.Quote(e.Context) +
-			" --kubeconfig " + config.Quote(e.Kubeconfig)),
+		Kubectl:    pulumi.String("kubectl config use-context " + config.Quote(e.Context) + " --kubeconfig " + config.Quote(e.Kubeconfig)),
 	}, nil
 }
 
-// question asks a cluster.
-type question struct {
-	*config.Existing
-	ctx       *pulumi.Context
-	run       *command.Runner
-	namespace string // of the service
-	scales    bool   // the number of pods follows the load
-	path      string // of the kubeconfig, once it is open
-
-	// The answers. id is the UID of a namespace that is as old as the cluster: no other
-	// cluster has it, whatever a kubeconfig calls them. architecture is the processor of
-	// the nodes that run the service: amd64 or arm64.
-	id, architecture string
+// answers are what the program reads of a cluster.
+type answers struct {
+	version struct{ Minor, GitVersion string }
+	// system is a namespace that is as old as the cluster: no other cluster has its UID,
+	// whatever a kubeconfig calls them.
+	system struct {
+		Metadata struct {
+			UID         string
+			Annotations map[string]string
+		}
+	}
+	nodes, deployments list
 }
 
-// set is the command that sets a key.
-func (q *question) set(key, value string) string {
-	return "pulumi config set " + key + " " + value + " --stack " + q.ctx.Stack()
-}
-
-// list is what the program reads of the API's lists of nodes and Deployments.
 type list struct {
 	Items []struct {
 		Spec struct {
@@ -93,82 +99,73 @@ type list struct {
 	}
 }
 
-// ask asks the cluster, and returns everything that is wrong with it. If a request has
-// no answer, that is all that is wrong.
-func (q *question) ask() (wrong []config.Problem) {
-	cluster := "The cluster of context " + config.Show(q.Context)
-	refuse := func(rule, fix string) { wrong = append(wrong, config.Problem{What: cluster, Rule: rule, Fix: fix}) }
-	var version struct{ Minor, GitVersion string }
-	var system struct {
-		Metadata struct {
-			UID         string
-			Annotations map[string]string
-		}
-	}
-	var nodes, deployments list
+// problem is one of the cluster.
+func (e *existing) problem(rule, fix string) config.Problem {
+	return config.Problem{What: "The cluster of context " + config.Show(e.Context), Rule: rule, Fix: fix}
+}
+
+// ask asks the cluster. If a request has no answer, that is all that is wrong.
+func (e *existing) ask(namespace string) (is answers, wrong []config.Problem) {
 	for _, request := range []struct {
 		path string
 		into any
 	}{
-		{"/version", &version},
-		{"/api/v1/namespaces/kube-system", &system},
-		{"/api/v1/nodes", &nodes},
-		{"/apis/apps/v1/namespaces/" + q.namespace + "/deployments", &deployments},
+		{"/version", &is.version},
+		{"/api/v1/namespaces/kube-system", &is.system},
+		{"/api/v1/nodes", &is.nodes},
+		{"/apis/apps/v1/namespaces/" + namespace + "/deployments", &is.deployments},
 	} {
-		err := q.get(request.path, request.into)
-		if err != nil && !strings.Contains(err.Error(), "(Forbidden)") {
-			return []config.Problem{{What: cluster, Rule: "cannot be reached: " + err.Error(),
-				Fix: "log in or start the cluster until this succeeds: " + q.command() + " get namespaces,nodes"}}
+		switch err := e.get(request.path, request.into); {
+		case err == nil:
+		case strings.Contains(err.Error(), "(Forbidden)"):
+			wrong = append(wrong, e.problem("does not let you read "+request.path+": "+err.Error(),
+				"ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"))
+		default:
+			return is, []config.Problem{e.problem("cannot be reached: "+err.Error(), "log in or start the cluster until this succeeds: "+e.command()+" get namespaces,nodes")}
 		}
-		if err != nil {
-			refuse("does not let you read "+request.path+": "+err.Error(),
-				"ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster")
-		}
 	}
-	if len(wrong) > 0 {
-		return wrong
+	return is, wrong
+}
+
+// judge returns everything that is wrong with the cluster.
+func (e *existing) judge(is answers, architecture string, repelled []string) (wrong []config.Problem) {
+	another := e.set("context", "CONTEXT")
+	refuse := func(rule, fix string) { wrong = append(wrong, e.problem(rule, fix)) }
+	if minor, err := strconv.Atoi(strings.TrimSuffix(is.version.Minor, "+")); err == nil && minor < oldestMinor {
+		refuse(fmt.Sprintf("has Kubernetes %s, and pods of this program need 1.%d or newer", config.Show(is.version.GitVersion), oldestMinor), another)
 	}
-	another := q.set("context", "CONTEXT")
-	if minor, err := strconv.Atoi(strings.TrimSuffix(version.Minor, "+")); err == nil && minor < oldestMinor {
-		refuse(fmt.Sprintf("has Kubernetes %s, and pods of this program need 1.%d or newer", config.Show(version.GitVersion), oldestMinor), another)
-	}
-	if q.id = system.Metadata.UID; q.id == "" {
+	if is.system.Metadata.UID == "" {
 		refuse("has no kube-system namespace", another)
 	}
-	if _, ok := system.Metadata.Annotations["openshift.io/sa.scc.uid-range"]; ok {
+	if _, ok := is.system.Metadata.Annotations["openshift.io/sa.scc.uid-range"]; ok {
 		refuse("is OpenShift, which runs pods as users that it chooses: this program's pods run as user 65532 only", another)
 	}
-	var repelled []string
-	if q.architecture, repelled = choose(nodes, deployments); q.architecture == "" {
+	if architecture == "" {
 		rule := "has no Linux nodes"
 		if len(repelled) > 0 {
 			rule += " that pods may use: they have the taints " + strings.Join(repelled, ", ")
 		}
 		refuse(rule, "add a node, or choose another cluster: "+another)
 	}
-	return append(wrong, q.measures()...)
+	return wrong
 }
 
 // measures refuses an autoscaler that would never scale. A metrics server that is there
 // and does not answer is not a reason to refuse: an update may be what repairs it.
-func (q *question) measures() []config.Problem {
-	if !q.scales {
-		return nil
+func (e *existing) measures() []config.Problem {
+	err := e.get("/apis/metrics.k8s.io/v1beta1", &struct{}{})
+	if err != nil && strings.Contains(err.Error(), "(NotFound)") {
+		return []config.Problem{{What: "maxReplicas", Rule: "needs a metrics server, and the cluster of context " + config.Show(e.Context) + " has none",
+			Fix: "install one (https://github.com/kubernetes-sigs/metrics-server), or " + e.set("maxReplicas", "0")}}
 	}
-	err := q.get("/apis/metrics.k8s.io/v1beta1", &struct{}{})
-	switch {
-	case err == nil:
-	case strings.Contains(err.Error(), "(NotFound)"):
-		return []config.Problem{{What: "maxReplicas", Rule: "needs a metrics server, and the cluster of context " + config.Show(q.Context) + " has none",
-			Fix: "install one (https://github.com/kubernetes-sigs/metrics-server), or " + q.set("maxReplicas", "0")}}
-	default:
-		_ = q.ctx.Log.Warn("maxReplicas has no effect until the metrics server answers: "+err.Error(), nil)
+	if err != nil {
+		_ = e.ctx.Log.Warn("maxReplicas has no effect until the metrics server answers: "+err.Error(), nil)
 	}
 	return nil
 }
 
 // taint is what keeps pods off a node.
-type taint struct{ Key, Value, Effect string }
+type taint struct{ Key, Effect string }
 
 // repels reports whether the taint keeps the service's pods off the node for good.
 // Taints of Kubernetes' own controllers describe a condition that passes. The one that
@@ -201,8 +198,8 @@ func choose(nodes, deployments list) (most string, repelled []string) {
 			return architecture, repelled
 		}
 	}
-	for architecture, n := range count {
-		if n > count[most] || n == count[most] && architecture < most {
+	for _, architecture := range slices.Sorted(maps.Keys(count)) {
+		if count[architecture] > count[most] {
 			most = architecture
 		}
 	}
@@ -211,8 +208,8 @@ func choose(nodes, deployments list) (most string, repelled []string) {
 
 // get reads an object of the API. Raw, because kubectl would otherwise first ask for
 // everything that the API has, five times if nothing answers.
-func (q *question) get(path string, object any) error {
-	text, err := q.kubectl("--context="+q.Context, "get", "--raw="+path, "--request-timeout=15s")
+func (e *existing) get(path string, object any) error {
+	text, err := e.kubectl("--context="+e.Context, "get", "--raw="+path, "--request-timeout=15s")
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,17 @@ import (
 	"hello-timber/stacks/config"
 )
 
+// google is a target on Google Cloud.
+type google struct {
+	*config.Google
+	ctx     *pulumi.Context
+	name    string // logical, of all its resources
+	stack   string // name of what must be guessable
+	labels  pulumi.StringMap
+	protect bool // refuse to delete or replace the cluster and the images
+	apis    *apis
+}
+
 // newGoogle creates the target on Google Cloud: a GKE cluster with its nodes, and an
 // Artifact Registry repository. It returns an error before it registers anything if the
 // credentials would not work for all of it.
@@ -16,22 +27,16 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 	if err := checkCredentials(ctx); err != nil {
 		return nil, err
 	}
-	g := cfg.Google
-	labels := resourceLabels(ctx.Project(), cfg)
-	apis, err := newAPIs(ctx, name, g.Project)
+	g := &google{Google: cfg.Google, ctx: ctx, name: name, stack: cfg.Name, labels: resourceLabels(ctx.Project(), cfg), protect: cfg.DeletionProtection}
+	var err error
+	if g.apis, err = g.newAPIs(); err != nil {
+		return nil, err
+	}
+	cluster, err := g.newCluster()
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := newCluster(ctx, name, &clusterArgs{
-		Google: g, stack: cfg.Name, labels: labels, protect: cfg.DeletionProtection, apis: apis,
-	})
-	if err != nil {
-		return nil, err
-	}
-	registry, err := newRegistry(ctx, name, &registryArgs{
-		Google: g, stack: cfg.Name, labels: labels, protect: cfg.DeletionProtection, apis: apis,
-		reader: cluster.account.Member, imageRepository: cfg.Image.Repository,
-	})
+	registry, err := g.newRegistry(cluster.account.Member)
 	if err != nil {
 		return nil, err
 	}

@@ -3,19 +3,7 @@ package target
 import (
 	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/artifactregistry"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"hello-timber/stacks/config"
 )
-
-type registryArgs struct {
-	*config.Google
-	stack           string // ID of the repository
-	labels          pulumi.StringMap
-	protect         bool // refuse to delete or replace the repository, and the images with it
-	apis            *apis
-	reader          pulumi.StringInput // IAM member that may pull: the nodes' account
-	imageRepository *config.Repository // where the image to run is, if not here
-}
 
 // registry is a Docker repository of Artifact Registry that belongs to this stack:
 // destroying the stack deletes its images.
@@ -27,14 +15,14 @@ type registry struct {
 	readerGrant pulumi.Resource     // lets the reader pull; pods depend on it
 }
 
-// newRegistry registers the repository, and the reader's right to pull from the
-// repository of the image that runs.
-func newRegistry(ctx *pulumi.Context, name string, args *registryArgs) (*registry, error) {
+// newRegistry registers the repository, and the right of a member of IAM, the nodes'
+// account, to pull from the repository of the image that runs.
+func (g *google) newRegistry(member pulumi.StringInput) (*registry, error) {
 	r := &registry{}
-	if err := ctx.RegisterComponentResource("hello-timber:google:Registry", name, r); err != nil {
+	if err := g.ctx.RegisterComponentResource("hello-timber:google:Registry", g.name, r); err != nil {
 		return nil, err
 	}
-	repository, err := newRepository(ctx, name, args, pulumi.Parent(r))
+	repository, err := g.newRepository(r)
 	if err != nil {
 		return nil, err
 	}
@@ -44,34 +32,34 @@ func newRegistry(ctx *pulumi.Context, name string, args *registryArgs) (*registr
 		Location:   repository.Location,
 		Repository: repository.RepositoryId,
 		Role:       pulumi.String("roles/artifactregistry.reader"),
-		Member:     args.reader,
+		Member:     member,
 	}
-	if from := args.imageRepository; from != nil {
+	if from := g.ImageRepository; from != nil {
 		reader.Location, reader.Project, reader.Repository = pulumi.String(from.Location), pulumi.String(from.Project), pulumi.String(from.ID)
 	}
-	r.readerGrant, err = artifactregistry.NewRepositoryIamMember(ctx, name, reader, pulumi.Parent(r), pulumi.DependsOn([]pulumi.Resource{repository}))
+	r.readerGrant, err = artifactregistry.NewRepositoryIamMember(g.ctx, g.name, reader, pulumi.Parent(r), pulumi.DependsOn([]pulumi.Resource{repository}))
 	if err != nil {
 		return nil, err
 	}
 	r.host = pulumi.Sprintf("%s-docker.pkg.dev", repository.Location)
 	r.url = pulumi.Sprintf("%s/%s/%s", r.host, repository.Project, repository.RepositoryId)
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"url": r.url})
+	return r, g.ctx.RegisterResourceOutputs(r, pulumi.Map{"url": r.url})
 }
 
-func newRepository(ctx *pulumi.Context, name string, args *registryArgs, opts ...pulumi.ResourceOption) (*artifactregistry.Repository, error) {
+func (g *google) newRepository(r *registry) (*artifactregistry.Repository, error) {
 	var docker artifactregistry.RepositoryDockerConfigPtrInput
-	if args.ImmutableTags {
+	if g.ImmutableTags {
 		// Google answers a block of nothing but false with no block at all, which would
 		// be a change in every preview.
 		docker = &artifactregistry.RepositoryDockerConfigArgs{ImmutableTags: pulumi.Bool(true)}
 	}
-	return artifactregistry.NewRepository(ctx, name, &artifactregistry.RepositoryArgs{
-		Project:      pulumi.String(args.Project),
-		Location:     pulumi.String(args.Region), // the cluster's, so that pulls are fast and free
-		RepositoryId: pulumi.String(args.stack),
+	return artifactregistry.NewRepository(g.ctx, g.name, &artifactregistry.RepositoryArgs{
+		Project:      pulumi.String(g.Project),
+		Location:     pulumi.String(g.Region), // the cluster's, so that pulls are fast and free
+		RepositoryId: pulumi.String(g.stack),
 		Format:       pulumi.String("DOCKER"),
-		Description:  pulumi.Sprintf("Images of %s", args.stack),
-		Labels:       args.labels,
+		Description:  pulumi.Sprintf("Images of %s", g.stack),
+		Labels:       g.labels,
 		DockerConfig: docker,
 		// An image that may run is never deleted. Tagged images stay: pods of this stack,
 		// or of others that were given the digest, may run them, and a release takes a
@@ -93,7 +81,8 @@ func newRepository(ctx *pulumi.Context, name string, args *registryArgs, opts ..
 				MostRecentVersions: &artifactregistry.RepositoryCleanupPolicyMostRecentVersionsArgs{KeepCount: pulumi.Int(10)},
 			},
 		},
-	}, append(opts,
-		pulumi.DependsOn([]pulumi.Resource{args.apis.artifactRegistry}),
-		pulumi.Protect(args.protect))...)
+	},
+		pulumi.Parent(r),
+		pulumi.DependsOn([]pulumi.Resource{g.apis.artifactRegistry}),
+		pulumi.Protect(g.protect))
 }

@@ -14,35 +14,21 @@ import (
 
 // Target is a cluster and a registry.
 type Target struct {
-	// ImageName is where the image is pushed, without a tag. No other stack's image has it.
-	ImageName pulumi.StringInput
-	// TokenHost is the registry's host if it takes Google's access tokens; nil to
-	// push with Docker's own login.
-	TokenHost pulumi.StringPtrInput
-	// PullGrant lets the nodes pull from the registry; nil if that is not this program's to grant.
-	PullGrant pulumi.Resource
-	// PullSecret is a Docker config that the nodes pull with; empty if they need none.
-	PullSecret string
-	// Platform is the operating system and processor of the nodes that run the
-	// service, such as linux/amd64.
-	Platform string
+	ImageName  pulumi.StringInput    // where the image is pushed, without a tag; no other stack's image has it
+	TokenHost  pulumi.StringPtrInput // the registry's host, if it takes Google's access tokens; nil to push with Docker's own login
+	PullGrant  pulumi.Resource       // lets the nodes pull; nil if that is not this program's to grant
+	PullSecret string                // a Docker config that the nodes pull with; empty if they need none
+	Platform   string                // of the nodes that run the service, such as linux/amd64
 
-	// Kubeconfig is the text of a kubeconfig, or, with a Context, the path of one.
-	Kubeconfig pulumi.StringInput
+	Kubeconfig pulumi.StringInput // the text of a kubeconfig, or, with a Context, the path of one
 	Context    string
-	// ClusterID is an ID that no other cluster has.
-	ClusterID pulumi.StringInput
-	// Nodes are the nodes that the program creates; nil on an existing cluster.
-	Nodes []pulumi.Resource
-	// MoreNodes reports that the cluster adds nodes for pods that find no place.
-	MoreNodes bool
+	ClusterID  pulumi.StringInput // no other cluster has it
+	Nodes      []pulumi.Resource  // that the program creates; nil on an existing cluster
+	MoreNodes  bool               // the cluster adds nodes for pods that find no place
 
-	// Cluster is the name of the cluster.
-	Cluster pulumi.StringInput
-	// Kubectl is the command that gives kubectl access to the cluster.
-	Kubectl pulumi.StringInput
-	// Console is the cluster's page in Google's console; nil for other clusters.
-	Console pulumi.StringInput
+	Cluster pulumi.StringInput // name of the cluster
+	Kubectl pulumi.StringInput // the command that gives kubectl access to the cluster
+	Console pulumi.StringInput // the cluster's page in Google's console; nil for other clusters
 }
 
 // New returns the target that cfg describes. Its error says what is wrong with the

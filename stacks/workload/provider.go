@@ -7,14 +7,10 @@ import (
 
 // ProviderArgs are the arguments of NewProvider.
 type ProviderArgs struct {
-	// Kubeconfig is the text of a kubeconfig, or, with a Context, the path of one.
-	Kubeconfig pulumi.StringInput
-	// Context is the context to use of a file; a text's current context is used.
-	Context string
-	// ClusterID is an ID that no other cluster has.
-	ClusterID pulumi.StringInput
-	// Nodes are the nodes that pods run on, if the stack creates them.
-	Nodes []pulumi.Resource
+	Kubeconfig pulumi.StringInput // the text of a kubeconfig, or, with a Context, the path of one
+	Context    string             // to use of a file; a text's current context is used
+	ClusterID  pulumi.StringInput // no other cluster has it
+	Nodes      []pulumi.Resource  // that pods run on, if the stack creates them
 }
 
 // NewProvider registers the access to a cluster. Everything on the cluster needs it:

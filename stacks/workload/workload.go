@@ -1,8 +1,8 @@
 // Package workload declares everything of a stack that is on its cluster.
 //
 // It is a package of its own because of the compiler: a package that names any of
-// the Kubernetes SDK's types takes seconds to compile, and an edit of another
-// package should not compile it again (docs/benchmarks.md).
+// the Kubernetes SDK's types takes seconds to compile, and an edit of target or image
+// should not compile it again (docs/benchmarks.md).
 package workload
 
 import (

@@ -1,0 +1,58 @@
+package workload
+
+import (
+	"testing"
+	"time"
+
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+
+	"hello-timber/stacks/config"
+)
+
+// TestPods: whatever the number of pods, Kubernetes gives up before Pulumi does, so that
+// the error has a reason; every step of a rollout has the time that pods may take to start;
+// and the quota never keeps a rollout's pods from starting: while the old ones end, there
+// are as many new ones, and those that a rollout adds.
+func TestPods(t *testing.T) {
+	for pods := 1; pods <= 100; pods++ {
+		for _, more := range []bool{false, true} {
+			r := &registration{Args: &Args{MoreNodes: more, Service: config.Service{Replicas: pods, StartupSeconds: 60}}}
+			progress, timeout := time.Duration(r.progressSeconds())*time.Second, r.rolloutTimeout()
+			steps := min(pods, 4)
+			if progress < 150*time.Second || timeout <= progress || timeout < time.Duration(steps)*time.Minute {
+				t.Errorf("%d pods: Kubernetes waits %s for the next pod, Pulumi %s for %d steps of a minute", pods, progress, timeout, steps)
+			}
+		}
+		if needed := 2*pods + (pods+3)/4; podQuota(pods) < needed || podQuota(pods) > 3*needed && pods > 8 {
+			t.Errorf("%d pods: the quota is %d, a rollout needs %d", pods, podQuota(pods), needed)
+		}
+	}
+	if podQuota(1) != podQuota(3) { // the tutorial's change of replicas changes nothing else
+		t.Errorf("1 pod has the quota %d, 3 have %d", podQuota(1), podQuota(3))
+	}
+}
+
+func TestURL(t *testing.T) {
+	ptr := func(s string) *string { return &s }
+	status := func(ingress ...corev1.LoadBalancerIngress) *corev1.ServiceStatus {
+		return &corev1.ServiceStatus{LoadBalancer: &corev1.LoadBalancerStatus{Ingress: ingress}}
+	}
+	for _, test := range []struct {
+		name   string
+		status *corev1.ServiceStatus
+		want   string
+	}{
+		{"no status", nil, ""},
+		{"no load balancer", &corev1.ServiceStatus{}, ""},
+		{"no ingress", status(), ""},
+		{"empty address", status(corev1.LoadBalancerIngress{Ip: ptr("")}), ""},
+		{"IP address", status(corev1.LoadBalancerIngress{Ip: ptr("192.0.2.80")}), "http://192.0.2.80"},
+		{"IPv6 address", status(corev1.LoadBalancerIngress{Ip: ptr("2001:db8::80")}), "http://[2001:db8::80]"},
+		{"host name", status(corev1.LoadBalancerIngress{Hostname: ptr("lb.example.com")}), "http://lb.example.com"},
+		{"the second has one", status(corev1.LoadBalancerIngress{}, corev1.LoadBalancerIngress{Ip: ptr("192.0.2.81")}), "http://192.0.2.81"},
+	} {
+		if got := url(test.status); got != test.want {
+			t.Errorf("%s: url is %q, want %q", test.name, got, test.want)
+		}
+	}
+}
