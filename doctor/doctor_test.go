@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -19,21 +20,23 @@ import (
 // answer that starts with ! is a complaint, and the command fails.
 type commands map[string]string
 
-const engineVersion = "docker --host unix:///var/run/docker.sock version --format {{.Server.Version}}"
+const (
+	outputs       = "pulumi stack output --json --stack dev"
+	engineVersion = "docker --host unix:///var/run/docker.sock version --format {{.Server.Version}}"
+)
 
 // healthy is a machine and a project that lack nothing, as the commands show it
 // (Google Cloud SDK 528).
 var healthy = commands{
-	"pulumi version":                                             "v3.250.0\n",
-	"pulumi config --json --stack dev":                           `{"gcp:project": {"value": "acme-timber", "secret": false}, "hello-timber:location": {"value": "europe-west1-d"}, "hello-timber:nodes": {"value": "3"}, "hello-timber:machineType": {"value": "n1-standard-1"}, "hello-timber:spot": {"value": "false"}}`,
-	"pulumi stack output --json --stack dev":                     `{}`,
-	engineVersion:                                                "28.3.1\n",
-	"gcloud version --format=json":                               `{"Google Cloud SDK": "528.0.0", "core": "2025.06.20"}`,
-	"gke-gcloud-auth-plugin --version":                           "",
-	"gcloud auth list --filter=status:ACTIVE --format=json":      `[{"account": "me@example.com", "status": "ACTIVE"}]`,
-	"gcloud auth application-default print-access-token":         "ya29.token\n",
-	"gcloud projects describe acme-timber --format=json":         `{"lifecycleState": "ACTIVE", "name": "Timber", "projectId": "acme-timber"}`,
-	"gcloud billing projects describe acme-timber --format=json": `{"billingAccountName": "billingAccounts/0", "billingEnabled": true}`,
+	"pulumi version":                   "v3.250.0\n",
+	outputs:                            `{}`,
+	engineVersion:                      "28.3.1\n",
+	"gcloud version --format=json":     `{"Google Cloud SDK": "528.0.0", "core": "2025.06.20"}`,
+	"gke-gcloud-auth-plugin --version": "",
+	"gcloud auth list --filter=status:ACTIVE --format=json":                                                                       `[{"account": "me@example.com", "status": "ACTIVE"}]`,
+	"gcloud auth application-default print-access-token":                                                                          "ya29.token\n",
+	"gcloud projects describe acme-timber --format=json":                                                                          `{"lifecycleState": "ACTIVE", "name": "Timber", "projectId": "acme-timber"}`,
+	"gcloud billing projects describe acme-timber --format=json":                                                                  `{"billingAccountName": "billingAccounts/0", "billingEnabled": true}`,
 	"gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json": `[{"config": {"name": "cloudresourcemanager.googleapis.com"}, "state": "ENABLED"}]`,
 	"gcloud compute networks subnets list --network=default --regions=europe-west1 --project=acme-timber --format=json":           `[{"name": "default", "privateIpGoogleAccess": true}]`,
 	"gcloud compute regions describe europe-west1 --project=acme-timber --format=json": `{"zones": ["https://www.googleapis.com/compute/v1/projects/acme-timber/zones/europe-west1-b"], "quotas": [` +
@@ -42,18 +45,23 @@ var healthy = commands{
 	"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 1, "name": "n1-standard-1"}`,
 }
 
-// configured is a change to a stack's config, as the members of a JSON object, and to
-// what the commands answer.
-func configured(keys string, change commands) commands {
-	const list = "pulumi config --json --stack dev"
-	var values map[string]string
-	if err := json.Unmarshal([]byte("{"+keys+"}"), &values); err != nil {
-		panic(err)
+// configure makes the folder of a project whose stack dev has keys, KEY=VALUE, besides
+// gcp:project.
+func configure(t *testing.T, set string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	text := `{"gcp:project": "acme-timber"`
+	for field := range strings.FieldsSeq(set) {
+		key, value, _ := strings.Cut(field, "=")
+		if !strings.HasPrefix(value, "{") {
+			value = strconv.Quote(value)
+		}
+		text += fmt.Sprintf(`, "shop:%s": %s`, key, value)
 	}
-	for key, value := range values {
-		change[list] = strings.Replace(cmp.Or(change[list], healthy[list]), "{", fmt.Sprintf(`{"hello-timber:%s": {"value": %q}, `, key, value), 1)
+	const defaults = "name: shop\nconfig:\n  location: {default: europe-west1-d}\n  nodes: {default: 3}\n  machineType: {default: n1-standard-1}\n"
+	if err := errors.Join(os.WriteFile("Pulumi.yaml", []byte(defaults), 0o600), os.WriteFile("Pulumi.dev.yaml", []byte(`{"config": `+text+"}}"), 0o600)); err != nil {
+		t.Fatal(err)
 	}
-	return change
 }
 
 // of is the command that lists the subnets of a network in europe-west1.
@@ -113,27 +121,36 @@ func grantAll(t *testing.T, but ...string) {
 	t.Setenv("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER", server.URL+"/")
 }
 
-func examined(t *testing.T) (lines map[string]string, err error) {
+// examined returns the line of each check of stack dev.
+func examined(t *testing.T) map[string]string {
 	t.Helper()
 	var out strings.Builder
-	err = examine(t.Context(), "dev", &out)
+	err := examine(t.Context(), "dev", &out)
 	if strings.Contains(out.String(), "ya29") {
 		t.Errorf("it prints the token:\n%s", &out)
 	}
-	lines = map[string]string{}
+	if (err != nil) != strings.Contains(out.String(), "MISSING") {
+		t.Errorf("it ends with %v after\n%s", err, &out)
+	}
+	lines := map[string]string{}
 	for line := range strings.Lines(out.String()) {
 		lines[strings.Fields(line)[1]] = strings.TrimSpace(line)
 	}
-	return lines, err
+	for _, check := range checks {
+		for _, need := range check.needs {
+			if line := lines[check.what]; line != "" && !strings.HasPrefix(lines[need], "ok ") && !strings.HasPrefix(line, "unknown ") {
+				t.Errorf("%s is not ok, and nevertheless: %s", need, line)
+			}
+		}
+	}
+	return lines
 }
 
 func TestHealthy(t *testing.T) {
+	configure(t, "")
 	healthy.install(t)
 	grantAll(t)
-	lines, err := examined(t)
-	if err != nil {
-		t.Error(err)
-	}
+	lines := examined(t)
 	for what, line := range lines {
 		if !strings.HasPrefix(line, "ok ") {
 			t.Errorf("%s: %s", what, line)
@@ -162,182 +179,130 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// ofStack finds printed commands that act on the selected stack, unless they name one.
-var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(]*`)
-
-// premium is what gcloud lists of an address of the region.
-const premium = `[{"name": "timber", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED", "users": ["https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1/forwardingRules/web"]}]`
-
-// Each problem is in its line, with its fix, and the checks that need it are skipped.
+// TestFindings: each problem is in its line, with its fix. In want, … is any text.
 func TestFindings(t *testing.T) {
 	const (
-		pulumiConfig = "pulumi config --json --stack dev"
-		services     = "gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json"
-		subnets      = "gcloud compute networks subnets list --network=default --regions=europe-west1 --project=acme-timber --format=json"
-		region       = "gcloud compute regions describe europe-west1 --project=acme-timber --format=json"
-		describe     = "gcloud projects describe acme-timber --format=json"
-		bill         = "gcloud billing projects describe acme-timber --format=json"
-		addresses    = "gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json"
+		services  = "gcloud services list --enabled --filter=config.name=cloudresourcemanager.googleapis.com --project=acme-timber --format=json"
+		region    = "gcloud compute regions describe europe-west1 --project=acme-timber --format=json"
+		allRegion = "gcloud compute project-info describe --project=acme-timber --format=json"
+		describe  = "gcloud projects describe acme-timber --format=json"
+		bill      = "gcloud billing projects describe acme-timber --format=json"
+		addresses = "gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json"
+		unlock    = "MISSING  stack … Fix: read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE"
+		shared    = "network=projects/acme-host/global/networks/shared subnetwork=nodes secondaryRanges=pods,services"
+		reserve   = "MISSING  address  203.0.113.9 is not an external address of the Premium tier in europe-west1 that is reserved and free. Fix: gcloud compute addresses create NAME --region europe-west1 --project acme-timber"
 	)
+	reserved := func(rest string) commands {
+		return commands{addresses: `[{"name": "db", "addressType": "INTERNAL", "region": "regions/europe-west1"}, {"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/` + rest + `}]`}
+	}
+	machine := func(name, zone, processors string, change commands) commands {
+		if change == nil {
+			change = commands{}
+		}
+		change["gcloud compute machine-types describe "+name+" --zone="+zone+" --project=acme-timber --format=json"] = `{"guestCpus": ` + processors + `}`
+		return change
+	}
 	for name, tt := range map[string]struct {
-		change  commands
-		lacks   []string // permissions
-		what    string
-		want    []string
-		unknown string // of what depends on it
-		failed  bool
+		set    string // config
+		change commands
+		lacks  []string // permissions
+		want   string   // in a line
 	}{
-		"no pulumi": {commands{"pulumi version": "gone"}, nil, "pulumi", []string{"MISSING", "https://www.pulumi.com/docs/install"}, "stack", true},
-		"pulumi 2":  {commands{"pulumi version": "v2.9.0"}, nil, "pulumi", []string{"MISSING", "v2.9.0", "install Pulumi 3"}, "docker", true},
-		"no stack":  {commands{pulumiConfig: "!error: no stack named 'dev' found"}, nil, "stack", []string{"MISSING", "no stack named 'dev'", "pulumi stack init dev"}, "project", true},
-		"no stack here": {commands{pulumiConfig: "!error: no stack named 'dev' found", "pulumi whoami --json": `{"user": "me", "url": "file://~"}`}, nil, "stack",
-			[]string{"MISSING", "no stack named 'dev' found in backend file://~. Fix: pulumi stack init dev, or if another backend has it: pulumi login BACKEND_URL"}, "project", true},
-		"no passphrase": {commands{pulumiConfig: "!error: constructing secrets manager of type \"passphrase\": passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, "stack",
-			[]string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE"}, "project", true},
-		"no passphrase for the outputs": {commands{"pulumi stack output --json --stack dev": "!error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, "stack",
-			[]string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
-		"no passphrase for the config": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], `"hello-timber:spot"`, `"hello-timber:pullSecret": {"secret": true}, "hello-timber:spot"`, 1),
-			"pulumi config --json --show-secrets --stack dev": "!error: could not decrypt configuration value: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, "stack",
-			[]string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
-		"another passphrase": {commands{pulumiConfig: "!error: constructing secrets manager of type \"passphrase\": incorrect passphrase"}, nil, "stack", []string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
-		"no passphrase file": {commands{pulumiConfig: "!error: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file or directory"}, nil, "stack", []string{"MISSING", "Fix: read -rs PULUMI_CONFIG_PASSPHRASE"}, "project", true},
-		"expired login":      {commands{pulumiConfig: "!error: https://api.pulumi.com: Unauthorized: No credentials provided or are invalid."}, nil, "stack", []string{"MISSING", "Fix: unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"}, "project", true},
-		"no login for the bucket": {commands{pulumiConfig: "!error: unable to open bucket gs://acme: google: could not find default credentials."}, nil, "stack",
-			[]string{"MISSING", "Fix: gcloud auth application-default login"}, "project", true},
-		"expired login for the bucket": {commands{pulumiConfig: `!error: read ".pulumi/meta.yaml": oauth2: "invalid_grant" "reauth related error (invalid_rapt)"`}, nil, "stack",
-			[]string{"MISSING", "Fix: gcloud auth application-default login"}, "project", true},
-		"wrong bucket":  {commands{pulumiConfig: `!error: read ".pulumi/meta.yaml": blob (code=Unknown): storage: bucket doesn't exist`}, nil, "stack", []string{"MISSING", "Fix: pulumi login BACKEND_URL"}, "project", true},
-		"another error": {commands{pulumiConfig: "!error: something else"}, nil, "stack", []string{"MISSING", "something else. Fix: pulumi stack select dev"}, "project", true},
-		"quota of the machine family": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "n2-standard-4", 1),
-			"gcloud compute machine-types describe n2-standard-4 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 4}`}, nil, "quota",
-			[]string{"MISSING", "too little in europe-west1: N2_CPUS 12 of 8 free. Fix: request more"}, "", true},
-		"quota of nodes that GKE may add": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], `"hello-timber:nodes"`, `"hello-timber:maxNodes": {"value": "5"}, "hello-timber:nodes"`, 1)}, nil, "quota",
-			[]string{"MISSING", "CPUS 5 of 4 free"}, "", true},
-		"quota of all regions": {commands{"gcloud compute project-info describe --project=acme-timber --format=json": `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 10}]}`}, nil, "quota",
-			[]string{"MISSING", "CPUS_ALL_REGIONS 3 of 2 free"}, "", true},
-		"quota that gcloud does not list": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "c4-standard-2", 1),
-			"gcloud compute machine-types describe c4-standard-2 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 2}`}, nil, "quota",
-			[]string{"unknown", "gcloud lists no C4_CPUS for europe-west1; compare 6 at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"}, "", false},
-		"quota of disks": {commands{pulumiConfig: strings.Replace(healthy[pulumiConfig], "n1-standard-1", "c3-standard-4", 1),
-			region: `{"quotas": [{"metric": "CPUS", "limit": 24, "usage": 0}, {"metric": "C3_CPUS", "limit": 24, "usage": 0}, {"metric": "SSD_TOTAL_GB", "limit": 100, "usage": 20}]}`,
-			"gcloud compute machine-types describe c3-standard-4 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 4}`}, nil, "quota",
-			[]string{"MISSING", "SSD_TOTAL_GB 90 of 80 free"}, "", true},
-		"no backend": {commands{pulumiConfig: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "stack", []string{"MISSING", "pulumi login"}, "project", true},
-		"no project": {commands{pulumiConfig: `{"hello-timber:nodes": {"value": "3"}}`}, nil, "stack", []string{"MISSING", "pulumi config set gcp:project PROJECT_ID --stack dev"}, "project", true},
-		"no docker":  {commands{engineVersion: "!Cannot connect to the Docker daemon"}, nil, "docker", []string{"MISSING", "Cannot connect", "https://docs.docker.com/engine/install"}, "", true},
-		"docker, in a context only": {commands{engineVersion: "!Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "docker version --format {{.Server.Version}}": "28.3.1"}, nil,
-			"docker", []string{"MISSING", "Cannot connect", "docker context inspect"}, "", true},
-		"old docker":        {commands{engineVersion: "27.5.1"}, nil, "docker", []string{"MISSING", "27.5.1", "28 or newer"}, "", true},
-		"no gcloud":         {commands{"gcloud version --format=json": "!gcloud: not found"}, nil, "gcloud", []string{"MISSING", "https://cloud.google.com/sdk"}, "login", true},
-		"no account":        {commands{"gcloud auth list --filter=status:ACTIVE --format=json": "[]"}, nil, "account", []string{"MISSING", "gcloud auth login"}, "project", true},
-		"no plugin":         {commands{"gke-gcloud-auth-plugin --version": "gone"}, nil, "plugin", []string{"MISSING", "gcloud components install gke-gcloud-auth-plugin"}, "", true},
-		"not logged in":     {commands{"gcloud auth application-default print-access-token": "!ERROR: (gcloud.auth) Your default credentials were not found."}, nil, "login", []string{"MISSING", "were not found", "gcloud auth application-default login"}, "roles", true},
-		"no project access": {commands{describe: "!ERROR: (gcloud.projects.describe) [me] does not have permission\n- details"}, nil, "project", []string{"MISSING", "does not have permission", "pulumi config set gcp:project"}, "quota", true},
-		"deleted project":   {commands{describe: `{"lifecycleState": "DELETE_REQUESTED"}`}, nil, "project", []string{"MISSING", "DELETE_REQUESTED", "gcloud projects undelete acme-timber"}, "quota", true},
-		"no billing":        {commands{bill: `{"billingEnabled": false}`}, nil, "billing", []string{"MISSING", "gcloud billing projects link acme-timber"}, "", true},
-		"billing is secret": {commands{bill: "!ERROR: (gcloud.billing) The caller does not have permission"}, nil, "billing", []string{"unknown", "does not have permission"}, "", false},
-		"API off":           {commands{services: `[]`}, nil, "apis", []string{"MISSING", "gcloud services enable cloudresourcemanager.googleapis.com --project acme-timber"}, "", true},
-		"no role":           {nil, []string{"iam.serviceAccounts.actAs", "container.deployments.create"}, "roles", []string{"MISSING", "for role in roles/container.admin roles/iam.serviceAccountUser; do"}, "", true},
-		"no subnet":         {commands{subnets: `[]`}, nil, "network", []string{"MISSING", "network default has no subnet default in europe-west1. Fix: gcloud compute networks create default"}, "", true},
-		"no private access": {commands{subnets: `[{"name": "default", "privateIpGoogleAccess": false}]`}, nil, "network", []string{"MISSING", "gcloud compute networks subnets update default --region europe-west1 --enable-private-ip-google-access"}, "", true},
-		"custom mode":       {commands{subnets: `[{"name": "nodes", "privateIpGoogleAccess": true}]`}, nil, "network", []string{"MISSING", "network default has no subnet default in europe-west1. Fix: pulumi config set subnetwork nodes --stack dev"}, "", true},
-		"no such network":   {configured(`"network": "mine", "subnetwork": "nodes"`, commands{of("mine", "acme-timber"): `[]`}), nil, "network", []string{"MISSING", "network mine has no subnet nodes in europe-west1. Fix: gcloud compute networks subnets create nodes --network mine --region europe-west1 --range RANGE"}, "", true},
-		"no such range": {configured(`"network": "projects/acme-host/global/networks/shared", "subnetwork": "nodes", "secondaryRanges": "pods,services"`,
-			commands{of("shared", "acme-host"): `[{"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"}]}]`}), nil, "network",
-			[]string{"MISSING", "has no secondary range services. Fix: gcloud compute networks subnets update nodes --region europe-west1 --add-secondary-ranges services=RANGE --project acme-host"}, "", true},
-		"another's network": {configured(`"network": "projects/acme-host/global/networks/shared"`, commands{of("shared", "acme-host"): "!ERROR: (gcloud.compute) Required 'compute.subnetworks.list' permission for 'projects/acme-host'"}), nil, "network",
-			[]string{"unknown", "Required 'compute.subnetworks.list' permission"}, "", false},
-		"no such address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[]`}), nil, "address",
-			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1. Fix: gcloud compute addresses create NAME --region europe-west1 --project acme-timber"}, "", true},
-		"an address elsewhere": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/us-central1"}]`}), nil, "address",
-			[]string{"MISSING", "203.0.113.9 is not reserved in europe-west1"}, "", true},
-		"an internal address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "addressType": "INTERNAL", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED"}]`}), nil, "address",
-			[]string{"MISSING", "203.0.113.9, reserved as timber, is an internal address. Fix: gcloud compute addresses create NAME"}, "", true},
-		"an address of the other tier": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber", "addressType": "EXTERNAL", "networkTier": "STANDARD", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1", "status": "RESERVED"}]`}), nil, "address",
-			[]string{"MISSING", "is of the Standard network tier"}, "", true},
-		"an address in use": {configured(`"address": "203.0.113.9"`, commands{addresses: strings.Replace(premium, "RESERVED", "IN_USE", 1), "pulumi stack output --json --stack dev": `{"cluster": "c", "url": "http://203.0.113.90"}`}), nil, "address",
-			[]string{"MISSING", "203.0.113.9, reserved as timber, is in use by web. Fix: "}, "", true},
-		"a global address": {configured(`"address": "203.0.113.9"`, commands{addresses: `[{"name": "timber"}]`}), nil, "address", []string{"MISSING", "is not reserved in europe-west1"}, "", true},
-		"compute API off":  {commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "quota", []string{"unknown", "not enabled"}, "", false},
-		"quota":            {commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "quota", []string{"MISSING", "CPUS 3 of 2 free. Fix: request more", "iam-admin/quotas?project=acme-timber"}, "", true},
+		"no pulumi":                    {"", commands{"pulumi version": "gone"}, nil, "MISSING  pulumi … https://www.pulumi.com/docs/install"},
+		"pulumi 2":                     {"", commands{"pulumi version": "v2.9.0"}, nil, "MISSING  pulumi … v2.9.0 … install Pulumi 3"},
+		"no stack":                     {"", commands{outputs: "!error: no stack named 'dev' found"}, nil, "MISSING  stack    no stack named 'dev' found in backend that pulumi uses. Fix: pulumi stack init dev, or if another backend has it: pulumi login BACKEND_URL"},
+		"no stack here":                {"", commands{outputs: "!error: no stack named 'dev' found", "pulumi whoami --json": `{"user": "me", "url": "file://~"}`}, nil, "no stack named 'dev' found in backend file://~. Fix: pulumi stack init dev"},
+		"no passphrase":                {"", commands{outputs: "!error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, unlock},
+		"no passphrase for the config": {`pullSecret={"secure":"AAAB"}`, commands{"pulumi config --json --show-secrets --stack dev": "!error: could not decrypt configuration value: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, unlock},
+		"another passphrase":           {"", commands{outputs: "!error: constructing secrets manager of type \"passphrase\": incorrect passphrase"}, nil, unlock},
+		"no passphrase file":           {"", commands{outputs: "!error: unable to read PULUMI_CONFIG_PASSPHRASE_FILE: open /x: no such file or directory"}, nil, unlock},
+		"expired login":                {"", commands{outputs: "!error: https://api.pulumi.com: Unauthorized: No credentials provided or are invalid."}, nil, "MISSING  stack … Fix: unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"},
+		"no login for the bucket":      {"", commands{outputs: "!error: unable to open bucket gs://acme: google: could not find default credentials."}, nil, "MISSING  stack … Fix: gcloud auth application-default login"},
+		"expired login for the bucket": {"", commands{outputs: `!error: read ".pulumi/meta.yaml": oauth2: "invalid_grant" "reauth related error (invalid_rapt)"`}, nil, "MISSING  stack … Fix: gcloud auth application-default login"},
+		"wrong bucket":                 {"", commands{outputs: `!error: read ".pulumi/meta.yaml": blob (code=Unknown): storage: bucket doesn't exist`}, nil, "MISSING  stack … Fix: pulumi login BACKEND_URL"},
+		"no backend":                   {"", commands{outputs: "!error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions"}, nil, "MISSING  stack … Fix: pulumi login"},
+		"another error":                {"", commands{outputs: "!error: something else"}, nil, "MISSING  stack    something else. Fix: pulumi stack select dev"},
+		"an existing cluster":          {"kubeconfig=/k context=mine", nil, nil, "ok       stack    dev, on the existing cluster of context mine in /k; Google Cloud is not needed"},
+		"no docker":                    {"", commands{engineVersion: "!Cannot connect to the Docker daemon"}, nil, "MISSING  docker   Cannot connect … (https://docs.docker.com/engine/install) … docker context inspect"},
+		"old docker":                   {"", commands{engineVersion: "27.5.1"}, nil, "MISSING  docker … 27.5.1 … 28 or newer"},
+		"an image, no docker":          {"image=x", commands{engineVersion: "!no"}, nil, "ok       docker   not needed"},
+		"no gcloud":                    {"", commands{"gcloud version --format=json": "!gcloud: not found"}, nil, "MISSING  gcloud … https://cloud.google.com/sdk"},
+		"no account":                   {"", commands{"gcloud auth list --filter=status:ACTIVE --format=json": "[]"}, nil, "MISSING  account … gcloud auth login"},
+		"no plugin":                    {"", commands{"gke-gcloud-auth-plugin --version": "gone"}, nil, "MISSING  plugin … gcloud components install gke-gcloud-auth-plugin"},
+		"not logged in":                {"", commands{"gcloud auth application-default print-access-token": "!ERROR: (gcloud.auth) Your default credentials were not found."}, nil, "MISSING  login    (gcloud.auth) Your default credentials were not found. Fix: gcloud auth application-default login"},
+		"an outdated login":            {"", commands{"gcloud auth application-default print-access-token": "ya29.outdated"}, nil, "unknown  roles    401 Unauthorized: Request had invalid authentication credentials."},
+		"no project access":            {"", commands{describe: "!ERROR: (gcloud.projects.describe) [me] does not have permission\n- details"}, nil, "MISSING  project … does not have permission. Fix: pulumi config set gcp:project PROJECT_ID --stack dev"},
+		"deleted project":              {"", commands{describe: `{"lifecycleState": "DELETE_REQUESTED"}`}, nil, "MISSING  project … DELETE_REQUESTED. Fix: gcloud projects undelete acme-timber"},
+		"no billing":                   {"", commands{bill: `{"billingEnabled": false}`}, nil, "MISSING  billing … Fix: gcloud billing projects link acme-timber"},
+		"billing is secret":            {"", commands{bill: "!ERROR: (gcloud.billing) The caller does not have permission"}, nil, "unknown  billing  (gcloud.billing) The caller does not have permission"},
+		"API off":                      {"", commands{services: `[]`}, nil, "MISSING  apis … Fix: gcloud services enable cloudresourcemanager.googleapis.com --project acme-timber"},
+		"no role":                      {"", nil, []string{"iam.serviceAccounts.actAs", "container.deployments.create"}, "MISSING  roles … for role in roles/container.admin roles/iam.serviceAccountUser; do"},
+		"no subnet":                    {"", commands{of("default", "acme-timber"): `[]`}, nil, "MISSING  network  network default has no subnet default in europe-west1. Fix: gcloud compute networks create default"},
+		"no private access":            {"", commands{of("default", "acme-timber"): `[{"name": "default", "privateIpGoogleAccess": false}]`}, nil, "MISSING  network … Fix: gcloud compute networks subnets update default --region europe-west1 --project acme-timber --enable-private-ip-google-access"},
+		"custom mode":                  {"", commands{of("default", "acme-timber"): `[{"name": "nodes", "privateIpGoogleAccess": true}]`}, nil, "MISSING  network  network default has no subnet default in europe-west1. Fix: pulumi config set subnetwork nodes --stack dev"},
+		"another network":              {"network=mine", commands{of("mine", "acme-timber"): `[{"name": "mine", "privateIpGoogleAccess": true}]`}, nil, "ok       network  mine, with Private Google Access in europe-west1"},
+		"no such network":              {"network=mine subnetwork=nodes", commands{of("mine", "acme-timber"): `[]`}, nil, "MISSING  network  network mine has no subnet nodes in europe-west1. Fix: gcloud compute networks subnets create nodes --network mine --range RANGE"},
+		"a Shared VPC":                 {shared, commands{of("shared", "acme-host"): `[{"name": "other"}, {"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "services"}, {"rangeName": "pods"}]}]`}, nil, "ok       network  shared, with Private Google Access in europe-west1"},
+		"no such range":                {shared, commands{of("shared", "acme-host"): `[{"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.4.0.0/14"}]}]`}, nil, "MISSING  network … has no secondary range services. Fix: gcloud compute networks subnets update nodes --region europe-west1 --project acme-host --add-secondary-ranges services=RANGE"},
+		"another's network":            {shared, commands{of("shared", "acme-host"): "!ERROR: (gcloud.compute) Required 'compute.subnetworks.list' permission for 'projects/acme-host'"}, nil, "unknown  network … Required 'compute.subnetworks.list' permission"},
+		"no such address":              {"address=203.0.113.9", commands{addresses: `[]`}, nil, reserve},
+		"an address elsewhere":         {"address=203.0.113.9", reserved(`us-central1"`), nil, reserve},
+		"an address of the other tier": {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "STANDARD", "status": "RESERVED"`), nil, reserve},
+		"an address in use":            {"address=203.0.113.9", reserved(`europe-west1", "status": "IN_USE"`), nil, reserve},
+		"its own address":              {"address=203.0.113.9", merge(reserved(`europe-west1", "status": "IN_USE"`), commands{outputs: `{"cluster": "c", "url": "http://203.0.113.9"}`}), nil, "ok       address  203.0.113.9, reserved as timber"},
+		"a reserved address":           {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "status": "RESERVED"`), nil, "ok       address  203.0.113.9, reserved as timber"},
+		"up":                           {"", commands{outputs: `{"cluster": "c"}`}, nil, "ok       quota    in use by the stack"},
+		"compute API off":              {"", commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "unknown  quota … not enabled"},
+		"quota":                        {"", commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "MISSING  quota    too little in europe-west1: CPUS 3 of 2 free. Fix: request more at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"},
+		"quota of the machine family":  {"machineType=n2-standard-4", machine("n2-standard-4", "europe-west1-d", "4", nil), nil, "MISSING  quota    too little in europe-west1: N2_CPUS 12 of 8 free. Fix: request more"},
+		"quota of spot nodes":          {"spot=true", commands{region: `{"quotas": [{"metric": "CPUS", "limit": 9, "usage": 0}, {"metric": "PREEMPTIBLE_CPUS", "limit": 2, "usage": 0}]}`}, nil, "MISSING  quota … PREEMPTIBLE_CPUS 3 of 2 free"},
+		"quota of nodes that GKE adds": {"maxNodes=5", nil, nil, "MISSING  quota … CPUS 5 of 4 free"},
+		"quota of all regions":         {"", commands{allRegion: `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 12, "usage": 10}]}`}, nil, "MISSING  quota … CPUS_ALL_REGIONS 3 of 2 free"},
+		"quota of a region":            {"location=europe-west1", machine("n1-standard-1", "europe-west1-b", "2", nil), nil, "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free"},
+		"quota that gcloud leaves out": {"machineType=c4-standard-2", machine("c4-standard-2", "europe-west1-d", "2", nil), nil, "unknown  quota    gcloud lists no C4_CPUS for europe-west1; compare 6 at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"},
+		"quota of disks": {"machineType=c3-standard-4", machine("c3-standard-4", "europe-west1-d", "4",
+			commands{region: `{"quotas": [{"metric": "C3_CPUS", "limit": 24, "usage": 0}, {"metric": "SSD_TOTAL_GB", "limit": 100, "usage": 20}]}`}), nil, "MISSING  quota … SSD_TOTAL_GB 90 of 80 free"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			changed := maps.Clone(healthy)
-			maps.Copy(changed, tt.change)
-			changed.install(t)
+			configure(t, tt.set)
+			merge(healthy, tt.change).install(t)
 			grantAll(t, tt.lacks...)
-			lines, err := examined(t)
-			if (err != nil) != tt.failed {
-				t.Errorf("ended with %v", err)
+			lines := slices.Collect(maps.Values(examined(t)))
+			pattern := regexp.MustCompile(strings.ReplaceAll(regexp.QuoteMeta(tt.want), " … ", ".*"))
+			if !slices.ContainsFunc(lines, pattern.MatchString) {
+				t.Errorf("no line has %q:\n%s", tt.want, strings.Join(lines, "\n"))
 			}
-			for _, command := range ofStack.FindAllString(lines[tt.what], -1) {
+			for _, command := range ofStack.FindAllString(strings.Join(lines, "\n"), -1) {
 				if !strings.Contains(command, " --stack dev") {
 					t.Errorf("a command does not name the stack: %s", command)
 				}
 			}
-			for _, want := range tt.want {
-				if !strings.Contains(lines[tt.what], want) {
-					t.Errorf("the line is %q, want %q", lines[tt.what], want)
-				}
-			}
-			if tt.unknown != "" && !strings.HasPrefix(lines[tt.unknown], "unknown ") {
-				t.Errorf("%q, want unknown", lines[tt.unknown])
-			}
 		})
 	}
 }
 
-// What a stack's config and state say decides what is asked.
-func TestStacks(t *testing.T) {
-	with := func(change commands) commands {
-		changed := maps.Clone(healthy)
-		maps.Copy(changed, change)
-		return changed
-	}
-	for name, tt := range map[string]struct {
-		commands commands
-		what     string
-		want     string // empty: no such line
-	}{
-		"up": {with(commands{"pulumi stack output --json --stack dev": `{"cluster": "c"}`}), "quota", "ok       quota    in use by the stack"},
-		"an image, no docker": {with(commands{"pulumi config --json --stack dev": `{"gcp:project": {"value": "acme-timber"}, "hello-timber:image": {"value": "x"}}`,
-			engineVersion: "!no"}), "docker", "ok       docker   not needed"},
-		"a region": {with(commands{"pulumi config --json --stack dev": strings.Replace(healthy["pulumi config --json --stack dev"], "europe-west1-d", "europe-west1", 1),
-			"gcloud compute project-info describe --project=acme-timber --format=json":                                      `{"quotas": [{"metric": "CPUS_ALL_REGIONS", "limit": 32.0, "usage": 20.0}]}`,
-			"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-b --project=acme-timber --format=json": `{"guestCpus": 2}`}), "quota", "MISSING  quota    too little in europe-west1: CPUS 6 of 4 free"},
-		"another network": {with(configured(`"network": "mine"`, commands{of("mine", "acme-timber"): `[{"name": "mine", "privateIpGoogleAccess": true}]`})), "network", "ok       network  mine, with Private Google Access in europe-west1"},
-		"a Shared VPC": {with(configured(`"network": "projects/acme-host/global/networks/shared", "subnetwork": "nodes", "secondaryRanges": "pods,services"`,
-			commands{of("shared", "acme-host"): `[{"name": "other"}, {"name": "nodes", "privateIpGoogleAccess": true, "secondaryIpRanges": [{"rangeName": "services"}, {"rangeName": "pods"}]}]`})),
-			"network", "ok       network  shared, with Private Google Access in europe-west1"},
-		"its own address": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": strings.Replace(premium, "RESERVED", "IN_USE", 1),
-			"pulumi stack output --json --stack dev": `{"cluster": "c", "url": "http://203.0.113.9"}`})), "address", "ok       address  203.0.113.9, reserved as timber"},
-		"an address that another network has, too": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": `[{"name": "db", "addressType": "INTERNAL", "region": "regions/europe-west1"}, ` + premium[1:]})),
-			"address", "ok       address  203.0.113.9, reserved as timber"},
-		"a reserved address": {with(configured(`"address": "203.0.113.9"`, commands{"gcloud compute addresses list --filter=address=203.0.113.9 --project=acme-timber --format=json": `[{"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/europe-west1"}]`})),
-			"address", "ok       address  203.0.113.9, reserved as timber"},
-		"an existing cluster": {with(commands{"pulumi config --json --stack dev": `{"hello-timber:kubeconfig": {"value": "/k"}, "hello-timber:context": {"value": "mine"}}`}), "login", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tt.commands.install(t)
-			grantAll(t)
-			lines, _ := examined(t)
-			if line := lines[tt.what]; !strings.HasPrefix(line, tt.want) || (tt.want == "") != (line == "") {
-				t.Errorf("%q, want %q", line, tt.want)
-			}
-		})
-	}
-}
-
-// If Google does not answer which permissions are granted, its error is printed.
-func TestRolesUnknown(t *testing.T) {
-	changed := maps.Clone(healthy)
-	changed["gcloud auth application-default print-access-token"] = "ya29.outdated"
-	changed.install(t)
+// TestNoProject: a new stack has no file yet.
+func TestNoProject(t *testing.T) {
+	configure(t, "")
+	healthy.install(t)
 	grantAll(t)
-	lines, err := examined(t)
-	if want := "unknown  roles    401 Unauthorized: Request had invalid authentication credentials."; err != nil || lines["roles"] != want {
-		t.Errorf("%q, %v, want %q", lines["roles"], err, want)
+	if err := os.Remove("Pulumi.dev.yaml"); err != nil {
+		t.Fatal(err)
 	}
+	if line := examined(t)["stack"]; line != "MISSING  stack    gcp:project is not set. Fix: pulumi config set gcp:project PROJECT_ID --stack dev" {
+		t.Error(line)
+	}
+}
+
+// ofStack finds printed commands that act on the selected stack, unless they name one.
+var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(\n]*`)
+
+func merge(all ...commands) commands {
+	merged := commands{}
+	for _, some := range all {
+		maps.Copy(merged, some)
+	}
+	return merged
 }
 
 // make ignores a go.work above the checkout, and pulumi does not, which the user must know.
@@ -348,13 +313,13 @@ func TestGoWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(below)
-	if f := goVersion(t.Context(), nil); strings.Contains(f.says, folder) {
-		t.Errorf("without a go.work: %v", f)
+	if says, err := goVersion(t.Context(), nil); err != nil || strings.Contains(says, folder) {
+		t.Errorf("without a go.work: %s, %v", says, err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "go.work"), []byte("go 1.26\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if f := goVersion(t.Context(), nil); f.verdict() != "ok" || !strings.Contains(f.says, filepath.Join(folder, "go.work")) || !strings.Contains(f.says, "export GOWORK=off") {
-		t.Errorf("with a go.work: %v", f)
+	if says, err := goVersion(t.Context(), nil); err != nil || !strings.Contains(says, filepath.Join(folder, "go.work")) || !strings.Contains(says, "export GOWORK=off") {
+		t.Errorf("with a go.work: %s, %v", says, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -25,67 +26,58 @@ func gcloud(ctx context.Context, project string, into any, args ...string) error
 }
 
 // account looks for the account of gcloud itself, with which kubectl gets access.
-func account(ctx context.Context, _ *stack) finding {
+func account(ctx context.Context, _ *stack) (string, error) {
 	var accounts []struct{ Account string }
 	err := ask(ctx, &accounts, "gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=json")
-	switch {
-	case err != nil:
-		return unknown("%v", err)
-	case len(accounts) == 0:
-		return missing("gcloud auth login", "gcloud is not logged in")
+	if err == nil && len(accounts) == 0 {
+		err = missing("gcloud auth login", "gcloud is not logged in")
 	}
-	return ok("%s", accounts[0].Account)
+	if err != nil {
+		return "", err
+	}
+	return accounts[0].Account, nil
 }
 
 // login looks for the Application Default Credentials, which Pulumi and the plugin use.
 // They may be of another user than gcloud's account.
-func login(ctx context.Context, s *stack) finding {
-	out, err := run(ctx, "gcloud", "auth", "application-default", "print-access-token")
-	if err != nil {
-		return missing("gcloud auth application-default login", "%v", err)
+func login(ctx context.Context, s *stack) (string, error) {
+	var err error
+	if s.token, err = run(ctx, "gcloud", "auth", "application-default", "print-access-token"); err != nil {
+		return "", missing("gcloud auth application-default login", "%v", err)
 	}
-	s.token = strings.TrimSpace(string(out))
-	return ok("Application Default Credentials")
+	return "Application Default Credentials", nil
 }
 
-func project(ctx context.Context, s *stack) finding {
-	var project struct{ Name, ProjectID, LifecycleState string }
-	err := ask(ctx, &project, "gcloud", "projects", "describe", s.project(), "--format=json")
-	switch {
-	case err != nil:
-		return missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name+" (gcloud projects list prints the IDs)", "%v", err)
-	case project.LifecycleState != "ACTIVE":
-		return missing("gcloud projects undelete "+s.project(), "project %s is in state %s", s.project(), project.LifecycleState)
+func project(ctx context.Context, s *stack) (string, error) {
+	var project struct{ LifecycleState string }
+	if err := ask(ctx, &project, "gcloud", "projects", "describe", s.project(), "--format=json"); err != nil {
+		return "", missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name+" (gcloud projects list prints the IDs)", "%v", err)
 	}
-	return ok("%s", s.project())
+	if project.LifecycleState != "ACTIVE" {
+		return "", missing("gcloud projects undelete "+s.project(), "project %s is in state %s", s.project(), project.LifecycleState)
+	}
+	return s.project(), nil
 }
 
-func billing(ctx context.Context, s *stack) finding {
+func billing(ctx context.Context, s *stack) (string, error) {
 	var info struct{ BillingEnabled bool }
 	err := ask(ctx, &info, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
-	switch {
-	case err != nil:
-		return unknown("%v", err)
-	case !info.BillingEnabled:
-		return missing("gcloud billing projects link "+s.project()+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
+	if err == nil && !info.BillingEnabled {
+		err = missing("gcloud billing projects link "+s.project()+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
 	}
-	return ok("enabled")
+	return "enabled", err
 }
 
 // bootstrapAPI is the API through which the program enables the others.
 const bootstrapAPI = "cloudresourcemanager.googleapis.com"
 
-func apis(ctx context.Context, s *stack) finding {
-	var services []struct{ Config struct{ Name string } }
-	if err := s.gcloud(ctx, &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI); err != nil {
-		return unknown("%v", err)
+func apis(ctx context.Context, s *stack) (string, error) {
+	var services []any
+	err := s.gcloud(ctx, &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI)
+	if err == nil && len(services) == 0 {
+		err = missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
 	}
-	for _, s := range services {
-		if s.Config.Name == bootstrapAPI {
-			return ok("%s is enabled, the program enables the others", bootstrapAPI)
-		}
-	}
-	return missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
+	return bootstrapAPI + " is enabled, the program enables the others", err
 }
 
 // permissions are some of those that the program needs, by the role in docs/google-cloud.md
@@ -101,28 +93,23 @@ var permissions = map[string][]string{
 
 // roles asks Google itself, because gcloud has no command for it: a project's policy
 // does not have what a group, a folder, or the organization grants.
-func roles(ctx context.Context, s *stack) finding {
-	var all []string
-	for _, some := range permissions {
-		all = append(all, some...)
-	}
-	granted, err := s.testPermissions(ctx, all)
+func roles(ctx context.Context, s *stack) (string, error) {
+	granted, err := s.testPermissions(ctx, slices.Concat(slices.Collect(maps.Values(permissions))...))
 	if err != nil {
-		return unknown("%v", err)
+		return "", err
 	}
 	var lacking []string
-	for role, some := range permissions {
-		if slices.ContainsFunc(some, func(permission string) bool { return !slices.Contains(granted, permission) }) {
+	for _, role := range slices.Sorted(maps.Keys(permissions)) {
+		if slices.ContainsFunc(permissions[role], func(permission string) bool { return !slices.Contains(granted, permission) }) {
 			lacking = append(lacking, role)
 		}
 	}
 	if len(lacking) == 0 {
-		return ok("all six")
+		return "all six", nil
 	}
-	slices.Sort(lacking)
 	fix := fmt.Sprintf("ask a project administrator to run: for role in %s; do gcloud projects add-iam-policy-binding %s --member user:EMAIL --role $role --condition None; done",
 		strings.Join(lacking, " "), s.project())
-	return missing(fix, "you do not have %s", strings.Join(lacking, ", "))
+	return "", missing(fix, "you do not have %s", strings.Join(lacking, ", "))
 }
 
 // testPermissions returns those of the permissions that the Application Default
@@ -171,85 +158,59 @@ type subnet struct {
 
 // network looks at the subnet that the nodes get. It may be of another project, in
 // which this user need not be allowed to look.
-func network(ctx context.Context, s *stack) finding {
+func network(ctx context.Context, s *stack) (string, error) {
 	name, project := cmp.Or(s.config["network"], "default"), s.project()
 	if shared := strings.Split(name, "/"); len(shared) == 5 { // projects/PROJECT/global/networks/NAME
 		project, name = shared[1], shared[4]
 	}
 	var subnets []subnet
 	if err := gcloud(ctx, project, &subnets, "compute", "networks", "subnets", "list", "--network="+name, "--regions="+s.region()); err != nil {
-		return unknown("%v", err)
+		return "", err
 	}
 	// In auto mode, each region has a subnet with the network's name.
 	want := cmp.Or(s.config["subnetwork"], name)
+	at := fmt.Sprintf(" --region %s --project %s", s.region(), project)
 	i := slices.IndexFunc(subnets, func(sub subnet) bool { return sub.Name == want })
 	if i < 0 {
-		return noSubnet(s, name, want, project, subnets)
+		fix := "gcloud compute networks subnets create " + want + " --network " + name + " --range RANGE --enable-private-ip-google-access" + at
+		if len(subnets) > 0 {
+			fix = "pulumi config set subnetwork " + subnets[0].Name + " --stack " + s.name
+		} else if name == "default" {
+			fix = "gcloud compute networks create default --subnet-mode auto --project " + project
+		}
+		return "", missing(fix, "network %s has no subnet %s in %s", name, want, s.region())
 	}
+	update := "gcloud compute networks subnets update " + want + at
 	if !subnets[i].PrivateIPGoogleAccess {
-		return missing(fmt.Sprintf("gcloud compute networks subnets update %s --region %s --enable-private-ip-google-access --project %s", want, s.region(), project),
+		return "", missing(update+" --enable-private-ip-google-access",
 			"subnet %s of network %s in %s has no Private Google Access, and nodes cannot pull images without it", want, name, s.region())
 	}
 	for _, secondary := range strings.FieldsFunc(s.config["secondaryRanges"], func(r rune) bool { return r == ',' }) {
 		if !slices.ContainsFunc(subnets[i].SecondaryIPRanges, func(r struct{ RangeName string }) bool { return r.RangeName == secondary }) {
-			return missing(fmt.Sprintf("gcloud compute networks subnets update %s --region %s --add-secondary-ranges %s=RANGE --project %s", want, s.region(), secondary, project),
-				"subnet %s of network %s in %s has no secondary range %s", want, name, s.region(), secondary)
+			return "", missing(update+" --add-secondary-ranges "+secondary+"=RANGE", "subnet %s of network %s in %s has no secondary range %s", want, name, s.region(), secondary)
 		}
 	}
-	return ok("%s, with Private Google Access in %s", name, s.region())
-}
-
-// noSubnet finds the fix for a network whose subnet does not exist.
-func noSubnet(s *stack, network, subnet, project string, others []subnet) finding {
-	says := fmt.Sprintf("network %s has no subnet %s in %s", network, subnet, s.region())
-	switch {
-	case len(others) > 0:
-		return missing("pulumi config set subnetwork "+others[0].Name+" --stack "+s.name, "%s", says)
-	case network == "default":
-		return missing("gcloud compute networks create default --subnet-mode auto --project "+project, "%s", says)
-	}
-	return missing(fmt.Sprintf("gcloud compute networks subnets create %s --network %s --region %s --range RANGE --enable-private-ip-google-access --project %s",
-		subnet, network, s.region(), project), "%s", says)
-}
-
-// reserved is what gcloud lists of a reserved address.
-type reserved struct {
-	Name, Region, AddressType, NetworkTier, Status string
-	Users                                          []string
+	return fmt.Sprintf("%s, with Private Google Access in %s", name, s.region()), nil
 }
 
 // address looks for the load balancer's reserved address. The Service takes an external
-// one of its region, in the Premium tier, that nothing else uses.
-func address(ctx context.Context, s *stack) finding {
+// one of its region, in the Premium tier, that nothing else uses. Another network of the
+// project may have the same internal address.
+func address(ctx context.Context, s *stack) (string, error) {
 	want := s.config["address"]
 	if want == "" {
-		return ok("Google chooses one")
+		return "Google chooses one", nil
 	}
-	var all []reserved
+	var all []struct{ Name, Region, AddressType, NetworkTier, Status string }
 	if err := s.gcloud(ctx, &all, "compute", "addresses", "list", "--filter=address="+want); err != nil {
-		return unknown("%v", err)
+		return "", err
 	}
-	another := fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name)
-	// Another network of the project may have the same internal address.
-	i := slices.IndexFunc(all, func(r reserved) bool { return r.AddressType != "INTERNAL" && path.Base(r.Region) == s.region() })
-	if i < 0 {
-		for _, r := range all {
-			if r.AddressType == "INTERNAL" {
-				return missing(another, "%s, reserved as %s, is an internal address", want, r.Name)
-			}
+	for _, r := range all {
+		own := r.Status != "IN_USE" || s.url == "http://"+want
+		if path.Base(r.Region) == s.region() && r.AddressType != "INTERNAL" && r.NetworkTier != "STANDARD" && own {
+			return want + ", reserved as " + r.Name, nil
 		}
-		return missing(another, "%s is not reserved in %s", want, s.region())
 	}
-	r := all[i]
-	switch {
-	case r.NetworkTier == "STANDARD":
-		return missing(another, "%s, reserved as %s, is of the Standard network tier, and GKE's load balancers are Premium", want, r.Name)
-	case r.Status == "IN_USE" && s.url != "http://"+want:
-		user := "something else"
-		if len(r.Users) > 0 {
-			user = path.Base(r.Users[0])
-		}
-		return missing(another, "%s, reserved as %s, is in use by %s", want, r.Name, user)
-	}
-	return ok("%s, reserved as %s", want, r.Name)
+	return "", missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name),
+		"%s is not an external address of the Premium tier in %s that is reserved and free", want, s.region())
 }

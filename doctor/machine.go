@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,155 +15,123 @@ import (
 
 // goVersion does not compare with go.mod: the go command has just done so. It looks for
 // a go.work, which make ignores and pulumi, when it compiles the program, does not.
-func goVersion(context.Context, *stack) finding {
+func goVersion(context.Context, *stack) (string, error) {
 	folder, err := os.Getwd()
-	if err != nil {
-		return unknown("%v", err)
-	}
-	for ; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "go.work")); err == nil {
-			return ok("%s; %s is about other modules: before pulumi preview and pulumi up, run export GOWORK=off", runtime.Version(), filepath.Join(folder, "go.work"))
+	for ; err == nil; folder = filepath.Dir(folder) {
+		if work := filepath.Join(folder, "go.work"); exists(work) {
+			return fmt.Sprintf("%s; %s is about other modules: before pulumi preview and pulumi up, run export GOWORK=off", runtime.Version(), work), nil
 		}
 		if folder == filepath.Dir(folder) {
-			return ok("%s", runtime.Version())
+			break
 		}
 	}
+	return runtime.Version(), err
 }
 
-func pulumiVersion(ctx context.Context, _ *stack) finding {
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func pulumiVersion(ctx context.Context, _ *stack) (string, error) {
 	const install = "install Pulumi 3, https://www.pulumi.com/docs/install"
-	out, err := run(ctx, "pulumi", "version")
+	version, err := run(ctx, "pulumi", "version")
 	if err != nil {
-		return missing(install, "%v", err)
+		return "", missing(install, "%v", err)
 	}
-	version := strings.TrimSpace(string(out))
 	if !strings.HasPrefix(version, "v3.") {
-		return missing(install, "pulumi %s is not version 3", version)
+		return "", missing(install, "pulumi %s is not version 3", version)
 	}
-	return ok("%s", version)
+	return version, nil
 }
 
-// stackConfig reads the config, and whether there is a cluster.
-func stackConfig(ctx context.Context, s *stack) finding {
-	out, err := run(ctx, "pulumi", "config", "--json", "--stack", s.name)
-	if err != nil {
-		return s.unreadable(ctx, err)
+// stackConfig reads the config, and the outputs, which have the cluster. For those, pulumi
+// needs the backend, the login and the passphrase.
+func stackConfig(ctx context.Context, s *stack) (string, error) {
+	var outputs map[string]any
+	if err := ask(ctx, &outputs, "pulumi", "stack", "output", "--json", "--stack", s.name); err != nil {
+		return "", s.unreadable(ctx, err)
 	}
-	var values map[string]struct {
-		Value  string
-		Secret bool
+	var secret []string
+	var err error
+	if s.config, secret, err = config.Read(os.ReadFile, s.name); err != nil {
+		return "", err
 	}
-	if err := json.Unmarshal(out, &values); err != nil {
-		return unknown("pulumi config --json: %v", err)
-	}
-	s.config = map[string]string{}
-	secret := false
-	for key, v := range values {
-		secret = secret || v.Secret
-		if namespace, own, _ := strings.Cut(key, ":"); namespace != "gcp" {
-			key = own // the project's, whatever its name
-		}
-		s.config[key] = v.Value
-	}
-	if secret {
-		// Decrypted to find a missing key now, and thrown away.
+	if len(secret) > 0 { // decrypted to find a missing key now, and thrown away
 		if _, err := run(ctx, "pulumi", "config", "--json", "--show-secrets", "--stack", s.name); err != nil {
-			return s.unreadable(ctx, err)
+			return "", s.unreadable(ctx, err)
 		}
 	}
 	if s.config["kubeconfig"] != "" {
-		return ok("%s, on the existing cluster of context %s in %s; Google Cloud is not needed", s.name, s.config["context"], s.config["kubeconfig"])
+		return fmt.Sprintf("%s, on the existing cluster of context %s in %s; Google Cloud is not needed", s.name, s.config["context"], s.config["kubeconfig"]), nil
 	}
 	if s.project() == "" {
-		return missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name, "gcp:project is not set")
+		return "", missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name, "gcp:project is not set")
 	}
-	var outputs map[string]any
-	if out, err = run(ctx, "pulumi", "stack", "output", "--json", "--stack", s.name); err != nil {
-		return s.unreadable(ctx, err)
-	}
-	if err := json.Unmarshal(out, &outputs); err != nil {
-		return unknown("pulumi stack output --json: %v", err)
-	}
-	_, s.up = outputs["cluster"]
-	s.url, _ = outputs["url"].(string)
 	state := "not up"
-	if s.up {
+	if _, s.up = outputs["cluster"]; s.up {
 		state = "up"
 	}
-	return ok("%s, %s, in project %s, %s", s.name, state, s.project(), s.config["location"])
+	s.url, _ = outputs["url"].(string)
+	return fmt.Sprintf("%s, %s, in project %s, %s", s.name, state, s.project(), s.config["location"]), nil
 }
 
 // unreadable finds the fix for a stack that pulumi cannot read, by what it prints
 // (Pulumi 3.250; google.golang.org/api and oauth2 for a backend in a bucket).
-func (s *stack) unreadable(ctx context.Context, err error) finding {
-	const googleLogin = "gcloud auth application-default login"
+func (s *stack) unreadable(ctx context.Context, err error) error {
+	// Without showing the passphrase, in bash and zsh. It takes precedence over
+	// PULUMI_CONFIG_PASSPHRASE_FILE, as PULUMI_BACKEND_URL does over pulumi login.
+	const unlock = "read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE (then type the passphrase)"
+	backend := "pulumi login BACKEND_URL"
+	if os.Getenv("PULUMI_BACKEND_URL") != "" {
+		backend = "export PULUMI_BACKEND_URL=BACKEND_URL"
+	}
+	const renew, googleLogin = "unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login", "gcloud auth application-default login"
 	for _, known := range []struct{ says, fix string }{
 		{"passphrase must be set", unlock},
 		{"incorrect passphrase", unlock},
 		{"PULUMI_CONFIG_PASSPHRASE_FILE", unlock},
 		{"must be set for login", "pulumi login --local, or to the backend that has your team's states: pulumi login BACKEND_URL"},
-		{"Unauthorized", "unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"},
-		{"token expired", "unset PULUMI_ACCESS_TOKEN; pulumi logout; pulumi login"},
+		{"Unauthorized", renew},
+		{"token expired", renew},
 		{"could not find default credentials", googleLogin},
 		{"invalid_grant", googleLogin},
 		{"invalid_rapt", googleLogin},
 		{"Reauthentication", googleLogin},
-		{"bucket doesn't exist", loginCommand()},
-		{"unable to open bucket", loginCommand()},
+		{"bucket doesn't exist", backend},
+		{"unable to open bucket", backend},
 	} {
 		if strings.Contains(err.Error(), known.says) {
 			return missing(known.fix, "%v", err)
 		}
 	}
-	if strings.Contains(err.Error(), "no stack named") {
-		create := "pulumi stack init " + s.name
-		if url := backend(ctx); url != "" {
-			return missing(create+", or if another backend has it: "+loginCommand(), "%v in backend %s", err, url)
-		}
-		return missing(create, "%v", err)
+	if !strings.Contains(err.Error(), "no stack named") {
+		return missing("pulumi stack select "+s.name+" (its error says more)", "%v", err)
 	}
-	return missing("pulumi stack select "+s.name+" (its error says more)", "%v", err)
-}
-
-// unlock sets the passphrase without showing it, in bash and zsh. It takes
-// precedence over PULUMI_CONFIG_PASSPHRASE_FILE.
-const unlock = "read -rs PULUMI_CONFIG_PASSPHRASE && export PULUMI_CONFIG_PASSPHRASE (then type the passphrase)"
-
-// backend is the URL of the backend that pulumi uses, if it says so.
-func backend(ctx context.Context) string {
 	var who struct{ URL string }
-	_ = ask(ctx, &who, "pulumi", "whoami", "--json")
-	return who.URL
-}
-
-// loginCommand is the command that changes the backend. The variable takes precedence over
-// pulumi login.
-func loginCommand() string {
-	if os.Getenv("PULUMI_BACKEND_URL") != "" {
-		return "export PULUMI_BACKEND_URL=BACKEND_URL"
+	if err := ask(ctx, &who, "pulumi", "whoami", "--json"); err != nil || who.URL == "" {
+		who.URL = "that pulumi uses"
 	}
-	return "pulumi login BACKEND_URL"
+	return missing("pulumi stack init "+s.name+", or if another backend has it: "+backend, "%v in backend %s", err, who.URL)
 }
 
-func dockerEngine(ctx context.Context, s *stack) finding {
+func dockerEngine(ctx context.Context, s *stack) (string, error) {
 	if s.config["image"] != "" {
-		return ok("not needed: the stack runs an existing image")
+		return "not needed: the stack runs an existing image", nil
 	}
 	const install = "https://docs.docker.com/engine/install"
-	engine := config.DockerEngine(s.config["host"])
-	out, err := run(ctx, "docker", "--host", engine, "version", "--format", "{{.Server.Version}}")
+	version, err := run(ctx, "docker", "--host", config.DockerEngine(s.config["docker:host"]), "version", "--format", "{{.Server.Version}}")
 	if err != nil {
-		return missing("start Docker Engine ("+install+"), or use the engine of your Docker context: "+config.DockerEngineFix, "%v", err)
+		return "", missing("start Docker Engine ("+install+"), or use the engine of your Docker context: "+config.DockerEngineFix, "%v", err)
 	}
 	var major int
-	version := strings.TrimSpace(string(out))
 	if _, err := fmt.Sscanf(version, "%d.", &major); err != nil {
-		return unknown("docker version prints %q", version)
+		return "", fmt.Errorf("docker version prints %q", version)
 	}
 	if major < oldestDocker {
-		return missing(fmt.Sprintf("install Docker Engine %d or newer, %s", oldestDocker, install), "engine %s is too old", version)
+		return "", missing(fmt.Sprintf("install Docker Engine %d or newer, %s", oldestDocker, install), "engine %s is too old", version)
 	}
-	return ok("engine %s", version)
+	return "engine " + version, nil
 }
 
 // oldestDocker is the oldest engine whose builds reach Artifact Registry with either
@@ -172,22 +139,18 @@ func dockerEngine(ctx context.Context, s *stack) finding {
 // (pulumi-docker#967, moby#47717).
 const oldestDocker = 28
 
-func gcloudVersion(ctx context.Context, _ *stack) finding {
-	out, err := run(ctx, "gcloud", "version", "--format=json")
-	if err != nil {
-		return missing("install it, https://cloud.google.com/sdk/docs/install", "%v", err)
-	}
+func gcloudVersion(ctx context.Context, _ *stack) (string, error) {
 	var versions map[string]string
-	if err := json.Unmarshal(out, &versions); err != nil {
-		return unknown("gcloud version: %v", err)
+	if err := ask(ctx, &versions, "gcloud", "version", "--format=json"); err != nil {
+		return "", missing("install it, https://cloud.google.com/sdk/docs/install", "%v", err)
 	}
-	return ok("%s", cmp.Or(versions["Google Cloud SDK"], "unknown version"))
+	return cmp.Or(versions["Google Cloud SDK"], "unknown version"), nil
 }
 
-func authPlugin(context.Context, *stack) finding {
+func authPlugin(context.Context, *stack) (string, error) {
 	path, err := exec.LookPath("gke-gcloud-auth-plugin")
 	if err != nil {
-		return missing("gcloud components install gke-gcloud-auth-plugin", "gke-gcloud-auth-plugin is not on the PATH")
+		return "", missing("gcloud components install gke-gcloud-auth-plugin", "gke-gcloud-auth-plugin is not on the PATH")
 	}
-	return ok("%s", path)
+	return path, nil
 }

@@ -5,12 +5,12 @@
 // no failure.
 //
 // It runs the pulumi, docker and gcloud commands, because their logins are those that
-// count, and no package that takes long to compile. What it checks is what the work uses:
+// count, and no SDK, which would take long to compile. What it checks is what the work uses:
 //
 //	check               asks                            used by                    they agree, because
 //	go, pulumi          the commands                    pulumi up                  they are the commands in PATH
-//	stack               pulumi config, stack output     pulumi up                  same backend, same passphrase
-//	docker              docker --host … version         the Docker provider        config.DockerEngine is the provider's order:
+//	stack               pulumi stack output             pulumi up                  same backend, same passphrase
+//	docker              docker --host … version         the Docker provider        DockerEngine is the provider's order:
 //	                                                                               docker:host, DOCKER_HOST, sockets
 //	gcloud, account     gcloud                          this program, kubectl      they are gcloud and its account
 //	plugin              PATH                            kubeconfig                 it names the plugin without a path
@@ -23,74 +23,42 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
+	"hello-timber/command"
 	"hello-timber/stacks/config"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// Otherwise gcloud asks whether to enable an API, and suggests to update itself.
+	os.Setenv("CLOUDSDK_CORE_DISABLE_PROMPTS", "1")
+	os.Setenv("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "1")
 	if err := examine(ctx, os.Getenv("PULUMI_STACK"), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// finding is the result of a check. The emulator's setup has a type like it, because
-// the two modules share nothing else.
-type finding struct {
-	says string
-	// fix is the command or the step that fixes it, or empty if nothing is missing.
-	fix string
-	// unknown: the check had no answer, and says has the reason.
-	unknown bool
-}
-
-func ok(format string, args ...any) finding { return finding{says: fmt.Sprintf(format, args...)} }
-func unknown(format string, args ...any) finding {
-	return finding{says: fmt.Sprintf(format, args...), unknown: true}
-}
-func missing(fix, format string, args ...any) finding {
-	return finding{says: fmt.Sprintf(format, args...), fix: fix}
-}
-
-func (f finding) verdict() string {
-	switch {
-	case f.fix != "":
-		return "MISSING"
-	case f.unknown:
-		return "unknown"
-	}
-	return "ok"
-}
-
-func (f finding) String() string {
-	if f.fix == "" {
-		return f.says
-	}
-	return strings.TrimSuffix(f.says, ".") + ". Fix: " + f.fix
-}
-
 // checks are in an order in which each comes after those that it needs. It is skipped
-// until they are ok.
+// until they are ok. look returns what is there, or a problem if something is missing. Any
+// other error is the reason why the check had no answer.
 var checks = []struct {
 	what   string
 	google bool // skipped on an existing cluster
 	needs  []string
-	look   func(context.Context, *stack) finding
+	look   func(context.Context, *stack) (string, error)
 }{
 	{"go", false, nil, goVersion},
 	{"pulumi", false, nil, pulumiVersion},
@@ -109,6 +77,10 @@ var checks = []struct {
 	{"quota", true, []string{"project"}, quota},
 }
 
+func missing(fix, format string, args ...any) error {
+	return config.Problem{What: fmt.Sprintf(format, args...), Fix: fix}
+}
+
 // stack is a stack and what the checks have found out about it.
 type stack struct {
 	name   string
@@ -118,9 +90,15 @@ type stack struct {
 	token  string // the access token of the Application Default Credentials
 }
 
-func (p *stack) project() string { return p.config["gcp:project"] }
+func (s *stack) project() string { return s.config["gcp:project"] }
 
-func (p *stack) region() string { return config.Region(p.config["location"]) }
+func (s *stack) region() string { return config.Region(s.config["location"]) }
+
+// number is the value of a key, or 0 if the program will refuse it.
+func (s *stack) number(key string) int {
+	n, _ := strconv.Atoi(s.config[key])
+	return n
+}
 
 // examine runs the checks and prints what they find.
 func examine(ctx context.Context, name string, out io.Writer) error {
@@ -131,22 +109,26 @@ func examine(ctx context.Context, name string, out io.Writer) error {
 		if check.google && s.config["kubeconfig"] != "" {
 			continue
 		}
-		f := finding{unknown: true}
-		for _, need := range check.needs {
-			if !slices.Contains(healthy, need) {
-				f.says = cmp.Or(f.says, "skipped: requires "+need)
-			}
+		lacks := slices.IndexFunc(check.needs, func(need string) bool { return !slices.Contains(healthy, need) })
+		var says string
+		var err error
+		if lacks >= 0 {
+			err = errors.New("skipped: requires " + check.needs[lacks])
+		} else {
+			says, err = check.look(ctx, s)
 		}
-		if f.says == "" {
-			f = check.look(ctx, s)
-		}
-		switch f.verdict() {
-		case "ok":
+		verdict := "ok"
+		var problem config.Problem
+		switch {
+		case err == nil:
 			healthy = append(healthy, check.what)
-		case "MISSING":
+		case errors.As(err, &problem):
+			verdict, says = "MISSING", err.Error()
 			problems++
+		default:
+			verdict, says = "unknown", err.Error()
 		}
-		fmt.Fprintf(out, "%-8s %-8s %s\n", f.verdict(), check.what, f)
+		fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, check.what, says)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -157,35 +139,13 @@ func examine(ctx context.Context, name string, out io.Writer) error {
 	return nil
 }
 
-// run runs a command and returns what it printed. Its error is one line: the command's
-// own error message.
-func run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var stderr strings.Builder
-	command := exec.CommandContext(ctx, name, args...)
-	command.Stderr = &stderr
-	command.WaitDelay = time.Second
-	// Otherwise gcloud asks whether to enable an API, and suggests to update itself.
-	command.Env = append(os.Environ(), "CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1")
-	out, err := command.Output()
-	if err == nil {
-		return out, nil
-	}
-	lines := strings.FieldsFunc(stderr.String(), func(r rune) bool { return r == '\n' || r == '\r' })
-	// gcloud and pulumi print explanations below the line with the error.
-	for _, line := range lines {
-		if _, reason, found := strings.Cut(line, "ERROR: "); found {
-			return nil, errors.New(strings.TrimSpace(reason))
-		}
-		if reason, found := strings.CutPrefix(line, "error: "); found {
-			return nil, errors.New(strings.TrimSpace(reason))
-		}
-	}
-	if len(lines) > 0 {
-		return nil, errors.New(strings.TrimSpace(lines[len(lines)-1]))
-	}
-	return nil, fmt.Errorf("%s: %w", name, err)
+// runner shows what a command says that may wait for a login.
+var runner = command.New(func(line string) { fmt.Fprintln(os.Stderr, line) })
+
+// run runs a command and returns what it printed.
+func run(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := runner.Run(ctx, name, args...)
+	return strings.TrimSpace(out), err
 }
 
 // ask runs a command and decodes the JSON that it prints.
@@ -194,7 +154,7 @@ func ask(ctx context.Context, into any, name string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(out, into); err != nil {
+	if err := json.Unmarshal([]byte(out), into); err != nil {
 		return fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
 	return nil
