@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
