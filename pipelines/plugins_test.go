@@ -56,7 +56,7 @@ func TestInstallPlugins(t *testing.T) {
 // The checksums are those of exactly the providers that the program requires. Where the
 // emulator downloads one, it is the same archive.
 func TestPluginSums(t *testing.T) {
-	const module, archives = "../go.mod", "../emulator/setup/archive.go"
+	const module, archives = "../go.mod", "../emulator/setup/downloads/archives.go"
 	var want []string
 	for _, found := range regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+ (v[\d.]+)$`).FindAllStringSubmatch(string(filesOf(t, 1, module)[module]), -1) {
 		want = append(want, found[1]+" "+found[2]+" linux-amd64")

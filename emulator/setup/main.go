@@ -26,40 +26,45 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/downloads"
+	"hello-timber/emulator/setup/images"
+	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/programs"
+	"hello-timber/emulator/setup/progress"
+	"hello-timber/emulator/setup/stack"
 )
 
-var commands = map[string]func(context.Context, checkout) error{
-	"answer":  answer,
-	"browser": browser,
-	"build":   build,
-	"clean":   clean,
-	"doctor":  doctor,
-	"env":     printEnv,
-	"gone":    gone,
-	"metrics": metrics,
-	"stack":   makeStack,
+// command is what one command does in a checkout with a stack, which a new one starts
+// from another.
+type command func(ctx context.Context, c checkout.Checkout, name, from string) error
+
+// plain is a command about no stack.
+func plain(run func(context.Context, checkout.Checkout) error) command {
+	return func(ctx context.Context, c checkout.Checkout, _, _ string) error { return run(ctx, c) }
 }
 
-// checkout is one clone of the repository with the emulator's folder in it.
-type checkout struct {
-	// root is the absolute path of the clone.
-	root string
-	// path is the user's PATH, without the emulator's folder.
-	path string
-	// plugins is where the user's own Pulumi keeps its plugins.
-	plugins string
-	// downloads is what build need not compile.
-	downloads downloads
-	// stack is the stack that a command is about, from the one whose config file it starts from.
-	stack, from string
+// named is a command about a stack.
+func named(run func(ctx context.Context, c checkout.Checkout, name string) error) command {
+	return func(ctx context.Context, c checkout.Checkout, name, _ string) error { return run(ctx, c, name) }
+}
+
+var commands = map[string]command{
+	"answer":  named(stack.Answer),
+	"browser": plain(machine.Browser),
+	"build":   plain(build),
+	"clean":   plain(stack.Clean),
+	"doctor":  plain(doctor),
+	"env":     named(stack.PrintEnv),
+	"gone":    plain(stack.Gone),
+	"metrics": named(programs.Metrics),
+	"stack":   stack.Make,
 }
 
 func main() {
@@ -80,29 +85,11 @@ func start(ctx context.Context, args []string) error {
 	if !ok {
 		return fmt.Errorf("usage: setup %s [STACK [FROM]]", strings.Join(slices.Sorted(maps.Keys(commands)), "|"))
 	}
-	root, err := os.Getwd()
+	c, err := checkout.New()
 	if err != nil {
 		return err
 	}
-	for !exists(filepath.Join(root, "emulator", "go.mod")) {
-		if root == "/" {
-			return errors.New("this folder is not in a clone of hello-timber: it has no emulator/go.mod, nor has a folder above. Fix: cd into the clone")
-		}
-		root = filepath.Dir(root)
-	}
-	c := checkout{root: root, stack: args[1], from: args[2]}
-	folders := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(f string) bool { return f == c.home("bin") })
-	c.path = strings.Join(folders, ":")
-	pulumi := os.Getenv("PULUMI_HOME")
-	if pulumi == "" || pulumi == c.home("pulumi") {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			return err
-		}
-		pulumi = filepath.Join(user, ".pulumi")
-	}
-	c.plugins = filepath.Join(pulumi, "plugins")
-	for name, value := range c.env(ctx) {
+	for name, value := range stack.Env(ctx, c, args[1]) {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
@@ -116,101 +103,45 @@ func start(ctx context.Context, args []string) error {
 	if err := os.Unsetenv("PULUMI_CONFIG_PASSPHRASE"); err != nil {
 		return err
 	}
-	return command(ctx, c)
+	return command(ctx, c, args[1], args[2])
 }
 
-// home is a path inside the one folder that holds everything the emulator makes.
-func (c checkout) home(path ...string) string {
-	return filepath.Join(append([]string{c.root, ".emulator"}, path...)...)
-}
-
-// env is the environment in which the ordinary pulumi and kubectl use the emulator.
-func (c checkout) env(ctx context.Context) map[string]string {
-	// Pulumi decodes it, so percent signs, hashes and question marks must be encoded.
-	backend := url.URL{Scheme: "file", Path: c.home("state")}
-	variables := map[string]string{
-		"PATH":                          c.home("bin") + ":" + c.path,
-		"PULUMI_HOME":                   c.home("pulumi"),
-		"PULUMI_BACKEND_URL":            backend.String(),
-		"PULUMI_CONFIG_PASSPHRASE_FILE": c.home("passphrase"),
-		"PULUMI_STACK":                  c.stack,
-		"PULUMI_SKIP_UPDATE_CHECK":      "true",
-		// Pulumi reports a missing plugin at once and does not look for it on the internet.
-		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		// The emulator's Google Cloud provider writes it when it creates the stack's cluster.
-		"KUBECONFIG": c.home("kubeconfig-" + c.stack),
-	}
-	// From the Makefile, which says why.
-	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
-		variables[name] = os.Getenv(name)
-	}
-	if os.Getenv("GOTMPDIR") == "" && !startsPrograms(os.TempDir()) {
-		variables["GOTMPDIR"] = filepath.Join(c.root, "bin", "tmp")
-	}
-	if proxied(os.Getenv) {
-		text, err := exec.CommandContext(ctx, "docker", "info", "--format", "{{json .}}").Output()
-		exempt := noProxy(os.Getenv, readEngine(string(text), err).pools())
-		variables["NO_PROXY"], variables["no_proxy"] = exempt, exempt
-	}
-	// The docker command knows contexts, libraries only this variable.
-	host, err := exec.CommandContext(ctx, "docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").Output()
-	if text := strings.TrimSpace(string(host)); err == nil && text != "unix:///var/run/docker.sock" {
-		variables["DOCKER_HOST"] = text
-	}
-	return variables
-}
-
-// printEnv prints env for a shell: eval "$(make -s env)".
-func printEnv(ctx context.Context, c checkout) error {
-	variables := c.env(ctx)
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		fmt.Printf("export %s=%s\n", name, quote(variables[name]))
-	}
-	fmt.Println("unset PULUMI_CONFIG_PASSPHRASE")
-	return nil
-}
-
-// quote makes one word of text for a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// command is a command to run in a folder of the checkout. An interrupt reaches
-// it as the terminal's would.
-func (c checkout) command(ctx context.Context, folder, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = filepath.Join(c.root, folder)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	return cmd
-}
-
-// output runs a command and returns what it printed. Its error has what the command
-// printed on stderr.
-func (c checkout) output(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := c.command(ctx, "", name, args...).Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), strings.TrimSpace(string(exit.Stderr)))
-	}
-	return strings.TrimSpace(string(out)), err
-}
-
-// installed is where an executable is on the user's own PATH or in one more folder; empty if nowhere.
-func (c checkout) installed(name string, more ...string) string {
-	for _, folder := range append(filepath.SplitList(c.path), more...) {
-		if found, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
-			return found
-		}
-	}
-	return ""
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// replace writes a file whole or not at all.
-func replace(path, content string, mode os.FileMode) error {
-	if err := os.WriteFile(path+".new", []byte(content), mode); err != nil {
+// build makes everything that up needs and that is missing or out of date.
+func build(ctx context.Context, c checkout.Checkout) error {
+	sources, err := downloads.New(os.Getenv)
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp", "took"} {
+		if err := os.MkdirAll(c.Home(folder), 0o755); err != nil {
+			return err
+		}
+	}
+	unlock, err := progress.Lock(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// An interrupted build leaves files there.
+	if err := os.RemoveAll(c.Home("tmp")); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Home("tmp"), 0o755); err != nil {
+		return err
+	}
+
+	if err := machine.Preflight(ctx, c); err != nil {
+		return err
+	}
+
+	list, err := programs.List(ctx, c, sources)
+	if err != nil {
+		return err
+	}
+	return progress.RunSteps(ctx, c, append(programs.Steps(c, sources, list), images.Steps(c)...))
+}
+
+// doctor prints what each check of this machine found.
+func doctor(ctx context.Context, c checkout.Checkout) error {
+	return machine.Doctor(ctx, c, stack.Taken)
 }

@@ -1,0 +1,254 @@
+//go:build linux
+
+// Package downloads gets the binaries that others publish. An archive is unpacked only if
+// its sum is the one that archives.go has. An interrupted download goes on in the next run.
+package downloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/progress"
+)
+
+// Sources is what may be downloaded, and from where.
+type Sources struct {
+	Archives []Archive
+	// Never compiles everything.
+	Never bool
+	// Mirror, which may be nil, answers in place of all publishers.
+	Mirror *url.URL
+	// Stall is how long nothing may arrive.
+	Stall time.Duration
+}
+
+// New reads DOWNLOAD and DOWNLOAD_MIRROR.
+func New(getenv func(string) string) (Sources, error) {
+	d := Sources{Archives: Archives, Stall: 30 * time.Second}
+	switch value := getenv("DOWNLOAD"); value {
+	case "", "never":
+		d.Never = value == "never"
+	default:
+		return d, fmt.Errorf("DOWNLOAD: %q is neither empty nor never. Fix: make up DOWNLOAD=never, to compile everything", value)
+	}
+	if value := getenv("DOWNLOAD_MIRROR"); value != "" {
+		mirror, err := url.Parse(value)
+		if err != nil || mirror.Host == "" || mirror.Scheme != "https" && mirror.Scheme != "http" {
+			return d, fmt.Errorf("DOWNLOAD_MIRROR: %q is not the address of a web server. Fix: make up DOWNLOAD_MIRROR=https://mirror.example.com",
+				value[strings.LastIndex(value, "@")+1:]) // without a password
+		}
+		d.Mirror = mirror
+	}
+	return d, nil
+}
+
+// Find returns the archive of a program's version, or nil if it must be compiled.
+func (d Sources) Find(program, version string) *Archive {
+	for _, a := range d.Archives {
+		if a.Program == program && a.Version == version && !d.Never {
+			return &a
+		}
+	}
+	return nil
+}
+
+// Explain says why a program's official binaries are not downloaded, if only their sum is missing.
+func (d Sources) Explain(program, version string) {
+	for _, a := range d.Archives {
+		if a.Program == program && !d.Never {
+			fmt.Printf("%-14s %s is compiled, because emulator/setup/downloads/archives.go has the sum of %s only\n", program, version, a.Version)
+		}
+	}
+}
+
+// address is where an archive is downloaded. A mirror has the publishers' paths.
+func (d Sources) address(a Archive) (*url.URL, error) {
+	published, err := url.Parse(a.URL())
+	if err != nil || d.Mirror == nil {
+		return published, err
+	}
+	return d.Mirror.JoinPath(published.Path), nil
+}
+
+// get downloads an archive and checks its sum. It continues what an interrupted run
+// left in the file, and a connection that breaks.
+func (d Sources) get(ctx context.Context, p *progress.Report, a Archive, file string) error {
+	from, err := d.address(a)
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		had := size(file)
+		err = d.transfer(ctx, p, from, file)
+		if err == nil {
+			p.Say("checking the sum")
+			if err = a.check(file); err == nil {
+				return nil
+			}
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+			if had > 0 {
+				continue // the first part may be another file's
+			}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, errStalled) || size(file) <= had {
+			break
+		}
+	}
+	// The error of net/http repeats the address.
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err
+	}
+	from.RawQuery = "" // where a mirror may have a token
+	return fmt.Errorf("%s: %w", from.Redacted(), err)
+}
+
+func size(file string) int64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+var errStalled = errors.New("nothing arrives any more")
+
+// client gives up after seconds where a firewall drops packets. It does not unpack:
+// the sum is of the archive as it is published.
+var client = &http.Client{Transport: &http.Transport{
+	Proxy:                 http.ProxyFromEnvironment,
+	DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+	TLSHandshakeTimeout:   10 * time.Second,
+	ResponseHeaderTimeout: 30 * time.Second,
+	ForceAttemptHTTP2:     true,
+	DisableCompression:    true,
+}}
+
+// transfer makes one request and appends its answer to the file.
+func (d Sources) transfer(ctx context.Context, p *progress.Report, from *url.URL, file string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(d.Stall, func() { cancel(errStalled) })
+	defer stall.Stop()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
+	if err != nil {
+		return err
+	}
+	offset := size(file)
+	if offset > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return stalledOr(ctx, err)
+	}
+	defer response.Body.Close()
+	switch kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); {
+	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && offset > 0:
+		return nil // it was there already, or its sum is wrong
+	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)):
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("the server answers %s", response.Status)
+	case kind == "text/html":
+		return errors.New("a web page answers, such as a network's login page")
+	default:
+		offset = 0
+	}
+	return stalledOr(ctx, save(response, file, &arriving{reader: response.Body, progress: p, alive: func() { stall.Reset(d.Stall) }, done: offset}))
+}
+
+// stalledOr is the error of a request, or errStalled if that ended it.
+func stalledOr(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+// save writes an answer's body to the file, after what the file has already.
+func save(response *http.Response, file string, body *arriving) error {
+	if response.ContentLength >= 0 {
+		body.total = body.done + response.ContentLength
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	err = out.Truncate(body.done)
+	if err == nil {
+		_, err = out.Seek(0, io.SeekEnd)
+	}
+	if err == nil {
+		_, err = io.Copy(out, body)
+	}
+	return errors.Join(err, out.Close())
+}
+
+// arriving is the body of an answer that reports its progress.
+type arriving struct {
+	reader      io.Reader
+	progress    *progress.Report
+	alive       func()
+	done, total int64 // in bytes; total is 0 if unknown
+}
+
+// largest is more than any archive has, so that no answer fills the disk.
+const largest = 1 << 30
+
+func (a *arriving) Read(buffer []byte) (int, error) {
+	n, err := a.reader.Read(buffer)
+	if n > 0 {
+		a.alive()
+	}
+	a.done += int64(n)
+	if a.done > largest || a.total > largest {
+		return n, fmt.Errorf("the file is larger than %d MB", largest>>20)
+	}
+	if a.total > 0 {
+		a.progress.Counted(a.done, a.total, fmt.Sprintf("downloaded %d %% of %d MB", a.done*100/a.total, (a.total+1<<20-1)>>20))
+	} else {
+		a.progress.Say(fmt.Sprintf("downloaded %d MB", a.done>>20))
+	}
+	return n, err
+}
+
+// Download gets the official binaries of a program.
+func (d Sources) Download(ctx context.Context, c checkout.Checkout, p *progress.Report, a Archive) error {
+	packed, unpacked := c.Home("downloads", a.Name()+".partial"), c.Home("tmp", a.Name())
+	if err := os.MkdirAll(filepath.Dir(packed), 0o755); err != nil {
+		return err
+	}
+	if err := d.get(ctx, p, a, packed); err != nil {
+		return err
+	}
+	p.Say("unpacking")
+	if err := a.extract(packed, unpacked); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", a.URL(), err), os.RemoveAll(unpacked), os.Remove(packed))
+	}
+	folder := a.folderIn(c)
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(filepath.Dir(folder), 0o755)); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(unpacked, folder), os.Remove(packed))
+}
+
+// folderIn is the folder of an archive's files. It is in bin, which the nodes mount.
+func (a Archive) folderIn(c checkout.Checkout) string { return c.Home("bin", "downloaded", a.Name()) }
+
+// Installed reports whether an archive's files are there.
+func (a Archive) Installed(c checkout.Checkout) bool { return a.installed(a.folderIn(c)) }

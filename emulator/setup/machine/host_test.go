@@ -1,0 +1,143 @@
+//go:build linux
+
+package machine
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+
+	"hello-timber/emulator/setup/checkout/checkouttest"
+)
+
+func TestHosts(t *testing.T) {
+	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{128, 8192}, inotifyUse: []int{0, 0},
+		disks: []disk{{[]string{"/home/me/hello timber", "/home/me/go/pkg/mod"}, 20000, 5000}, {[]string{"/var/lib/docker"}, 3000, 2000}}}
+	for name, tt := range map[string]struct {
+		change    func(*host)
+		says, fix string // empty: supported
+		optional  bool
+	}{
+		"fine":             {change: func(*host) {}},
+		"odd path":         {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"no /proc":         {change: func(h *host) { *h = host{err: errors.New("no such file")} }, says: "no such file", fix: "mount /proc"},
+		"arm":              {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory":    {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"small /home":      {change: func(h *host) { h.disks[0].free = 4000 }, says: "4000 MB free for /home/me/hello timber, /home/me/go/pkg/mod, which need 5000 MB", fix: "df -h '/home/me/hello timber', and"},
+		"small /var":       {change: func(h *host) { h.disks[1].free = 300 }, says: "300 MB free for /var/lib/docker, which need 2000 MB", fix: "df -h '/var/lib/docker', and"},
+		"colon":            {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":           {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":      {change: func(h *host) { h.inotify[0] = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
+		"inotify used up":  {change: func(h *host) { h.inotifyUse[0] = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
+		"few watches":      {change: func(h *host) { h.inotifyUse[1] = 8000 }, says: "192 of 8192 inotify watches left", fix: "fs.inotify.max_user_watches=65536 |"},
+		"not root":         {change: func(h *host) { h.inotifyUse = nil }, says: "unknown: of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
+		"not root, raised": {change: func(h *host) { h.inotify, h.inotifyUse = []int{1024, 65536}, nil }},
+		"no nfqueue":       {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := fine
+			h.disks, h.inotify, h.inotifyUse = slices.Clone(fine.disks), slices.Clone(fine.inotify), slices.Clone(fine.inotifyUse)
+			tt.change(&h)
+			var problems []Finding
+			for _, check := range hostChecks {
+				if f := check(h); f.Fix != "" {
+					problems = append(problems, f)
+				}
+			}
+			if tt.fix == "" && len(problems) > 0 || tt.fix != "" && len(problems) != 1 {
+				t.Fatalf("problems %v, want %q", problems, tt.fix)
+			}
+			if tt.fix != "" && (!strings.Contains(problems[0].Says, tt.says) || !strings.Contains(problems[0].Fix, tt.fix) || problems[0].Optional != tt.optional) {
+				t.Errorf("got %v, want %q, fix %q", problems[0], tt.says, tt.fix)
+			}
+		})
+	}
+}
+
+// What a kernel has is found in what it has loaded, in its modules, or in its options.
+func TestUnenforceable(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_COMPAT=y\n# CONFIG_NFT_QUEUE is not set\nCONFIG_NETFILTER_XT_TARGET_NFQUEUE=m\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for name, tt := range map[string]struct {
+		root fstest.MapFS
+		want string
+	}{
+		"loaded":                     {fstest.MapFS{"sys/module/nft_queue/refcnt": file("1"), "sys/module/nf_tables/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, ""},
+		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n/nft_compat.ko.xz: x\n")}, ""},
+		"without nft_compat":         {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n")}, "nft_queue"},
+		"without nftables":           {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n")}, "nf_tables nft_queue"},
+		"built in, half of it":       {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nft_queue.ko\nkernel/net/netfilter/nf_tables.ko\n")}, "nfnetlink_queue"},
+		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, "nft_queue"},
+		"config and its module":      {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}, "lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko:")}, ""},
+		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_QUEUE=y\n")}, ""},
+		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("/nft_queue.ko: /nfnetlink_queue.ko"), "boot/config-6.1": file("")}, "nfnetlink_queue nf_tables nft_queue"},
+		"a kernel that says nothing": {fstest.MapFS{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := strings.Join(unenforceable(tt.root, "6.1"), " "); got != tt.want {
+				t.Errorf("lacks %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// An instance of this process counts, and so do its watches.
+func TestInotifyUse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if use := inotifyUse(); use != nil {
+			t.Errorf("a user who is not root counts %v", use)
+		}
+		t.Skip("only root can see all processes")
+	}
+	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(instance)
+	const watches = 50
+	for range watches {
+		if _, err := syscall.InotifyAddWatch(instance, t.TempDir(), syscall.IN_CREATE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if use := inotifyUse(); use[0] == 0 || use[1] < watches {
+		t.Errorf("counted %v", use)
+	}
+}
+
+// Every file system that is written counts, once for all of its folders.
+func TestDisks(t *testing.T) {
+	c := checkouttest.New(t)
+	memory, err := os.MkdirTemp("/dev/shm", "hello-timber")
+	if err != nil {
+		t.Skip("no second file system: ", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(memory) })
+	t.Setenv("GOTMPDIR", "")
+	t.Setenv("TMPDIR", c.Root)
+	t.Setenv("GOMODCACHE", filepath.Join(c.Root, "modules"))
+	t.Setenv("GOCACHE", filepath.Join(memory, "not", "there", "yet"))
+	disks, err := disks(t.Context(), c, engine{DockerRootDir: memory})
+	if err != nil || len(disks) != 2 {
+		t.Fatalf("disks %+v, %v", disks, err)
+	}
+	for i, want := range []disk{{folders: []string{c.Root, filepath.Join(c.Root, "modules"), c.Root}, needed: 5500}, {folders: []string{os.Getenv("GOCACHE"), memory}, needed: 4500}} {
+		if got := disks[i]; !slices.Equal(got.folders, want.folders) || got.needed != want.needed || got.free == 0 {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}

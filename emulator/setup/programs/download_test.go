@@ -1,0 +1,307 @@
+//go:build linux
+
+package programs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/checkout/checkouttest"
+	"hello-timber/emulator/setup/downloads"
+	"hello-timber/emulator/setup/progress"
+)
+
+// A version without its sum makes users compile for 20 minutes.
+func TestArchives(t *testing.T) {
+	versions, err := versions(t.Context(), checkout.Checkout{Root: filepath.Join("..", "..", "..")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var programs []string
+	for _, a := range downloads.Archives {
+		programs = append(programs, a.Program)
+		if a.Version != versions[a.Program] {
+			t.Errorf("downloads.Archives has %s %s, and go.mod requires %s. Fix: write the new version and its sum into emulator/setup/downloads/archives.go; the sum is in %s", a.Program, a.Version, versions[a.Program], a.Source)
+		}
+		if sum, err := hex.DecodeString(a.Sum); err != nil || len(sum) != sha256.Size && len(sum) != sha512.Size {
+			t.Errorf("%s: %q is neither a SHA-256 nor a SHA-512", a.Program, a.Sum)
+		}
+		if u, err := url.Parse(a.URL()); err != nil || u.Scheme != "https" || !strings.Contains(u.Path, a.Version) {
+			t.Errorf("%s: %s is no https address with the version", a.Program, a.URL())
+		}
+	}
+	for program := range versions {
+		if !slices.Contains(programs, program) {
+			t.Errorf("downloads.Archives has no %s", program)
+		}
+	}
+}
+
+func sha(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// whole serves a file with ranges, as the publishers do.
+func whole(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "a.tar.gz", time.Time{}, bytes.NewReader(content))
+	}
+}
+
+// newClone is a checkout with the files that decide what is built, and a mirror with
+// archives of scripts in place of the published ones. Missing ones are not found.
+func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources downloads.Sources, asked func() int) {
+	t.Helper()
+	c = checkouttest.New(t)
+	c.Path, c.Plugins = "/nowhere", t.TempDir()
+	for _, name := range []string{"go.mod", "emulator/go.mod", "emulator/hyperkube/go.mod"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkouttest.Write(t, filepath.Join(c.Root, name), string(text))
+	}
+	programs, err := List(t.Context(), c, sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range programs {
+		if err := os.MkdirAll(filepath.Join(c.Root, p.folder, "schema"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range p.sources {
+			if path := filepath.Join(c.Root, source); !checkout.Exists(path) {
+				checkouttest.Write(t, path, "")
+			}
+		}
+	}
+	served := map[string][]byte{}
+	sources.Stall = time.Minute
+	for _, a := range downloads.Archives {
+		var entries []checkouttest.File
+		for _, name := range a.Files {
+			entries = append(entries, checkouttest.File{"./" + filepath.Join(a.Folder, name), "#!/bin/sh\necho downloaded " + name + "\n"})
+		}
+		published, err := url.Parse(a.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := checkouttest.Pack(t, entries...)
+		a.Sum = sha(content)
+		sources.Archives = append(sources.Archives, a)
+		if !slices.Contains(missing, a.Program) {
+			served[published.Path] = content
+		}
+	}
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if content, ok := served[r.URL.Path]; ok {
+			whole(content)(w, r)
+		} else {
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	if sources.Mirror, err = url.Parse(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	return c, sources, func() int { return int(requests.Swap(0)) }
+}
+
+// pretendCompiler puts a compiler on PATH whose programs are scripts. It returns what it
+// compiled, and refuses to compile two programs at once or through a link.
+func pretendCompiler(t *testing.T) (compiled func() []string) {
+	t.Helper()
+	fake := t.TempDir()
+	compiler, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkouttest.Write(t, filepath.Join(fake, "cmd", "pulumi-resource-kubernetes", "schema.json"), "{}")
+	checkouttest.Write(t, filepath.Join(fake, "go"), `#!/bin/sh
+case "$1" in
+list) echo .; exit;;
+-C) echo "`+fake+`"; exit;;
+build) ;;
+*) exec "`+compiler+`" "$@";;
+esac
+while [ "$1" != -o ]; do shift; done
+[ ! -h "$2" ] || { echo "writes through the link $2" >&2; exit 1; }
+mkdir "`+fake+`/running" || exit 1
+mkdir -p "${2%/*}" && printf '#!/bin/sh\necho compiled %s\n' "${2##*/}" > "$2" && chmod +x "$2" && echo "${2##*/}" >> "`+fake+`/compiled"
+sleep 0.1
+rmdir "`+fake+`/running"
+`)
+	if err := os.Chmod(filepath.Join(fake, "go"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", fake+":"+os.Getenv("PATH"))
+	return func() []string {
+		text, err := os.ReadFile(filepath.Join(fake, "compiled"))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		_ = os.Remove(filepath.Join(fake, "compiled"))
+		names := strings.Fields(string(text))
+		slices.Sort(names)
+		return names
+	}
+}
+
+// buildPrograms is build without the machine's checks and the images.
+func buildPrograms(t *testing.T, c checkout.Checkout, sources downloads.Sources) {
+	t.Helper()
+	programs, err := List(t.Context(), c, sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := progress.RunSteps(t.Context(), c, Steps(c, sources, programs)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says runs a program under the name of its link.
+func says(t *testing.T, path ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(path...)).CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v", filepath.Join(path...), err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// What is published is downloaded once, the rest is compiled, and DOWNLOAD=never
+// compiles all of it. The links lead to what is there.
+func TestTakeWhatIsPublished(t *testing.T) {
+	compiled := pretendCompiler(t)
+	c, sources, asked := newClone(t)
+	never := downloads.Sources{Archives: sources.Archives, Never: true}
+	plugin := c.Home("pulumi", "plugins", "resource-kubernetes-v4.25.0", "pulumi-resource-kubernetes")
+	all := []string{"emulator", "hello-timber", "network"}
+	for _, tt := range []struct {
+		name     string
+		sources  downloads.Sources
+		compiled []string
+		asked    int
+		kubelet, pulumi, host, plugin,
+		gone string
+	}{
+		{"first", sources, all, 3, "downloaded kubelet", "downloaded pulumi", "downloaded pulumi-language-go", "downloaded pulumi-resource-kubernetes", "downloads"},
+		{"again", sources, nil, 0, "downloaded kubelet", "downloaded pulumi", "downloaded pulumi-language-go", "downloaded pulumi-resource-kubernetes", "bin/hyperkube"},
+		{"never", never, []string{"hyperkube", "kubernetes-provider", "pulumi"}, 0, "compiled hyperkube", "compiled pulumi", "compiled emulator", "compiled kubernetes-provider", "bin/downloaded/*"},
+		{"nothing to do", sources, nil, 0, "compiled hyperkube", "compiled pulumi", "compiled emulator", "compiled kubernetes-provider", "bin/downloaded/*"},
+	} {
+		buildPrograms(t, c, tt.sources)
+		if got := compiled(); !slices.Equal(got, tt.compiled) {
+			t.Errorf("%s: compiled %q, want %q", tt.name, got, tt.compiled)
+		}
+		if got := asked(); got != tt.asked {
+			t.Errorf("%s: asked %d times, want %d", tt.name, got, tt.asked)
+		}
+		for path, want := range map[string]string{
+			c.Home("bin", "kubernetes", "kubelet"): tt.kubelet, c.Home("bin", "pulumi"): tt.pulumi,
+			c.Home("bin", "pulumi-language-go"): tt.host, plugin: tt.plugin,
+			c.Home("bin", "kubectl"): strings.Replace(tt.kubelet, "kubelet", "kubectl", 1),
+		} {
+			if got := says(t, path); got != want {
+				t.Errorf("%s: %s says %q, want %q", tt.name, path, got, want)
+			}
+		}
+		if left, _ := filepath.Glob(c.Home(tt.gone)); left != nil {
+			t.Errorf("%s: left behind: %q", tt.name, left)
+		}
+	}
+}
+
+// The nodes see bin as another folder, and nothing else of the checkout.
+func TestLinksWorkInNodes(t *testing.T) {
+	pretendCompiler(t)
+	c, sources, _ := newClone(t)
+	buildPrograms(t, c, sources)
+	mounted := filepath.Join(t.TempDir(), "emulator")
+	if err := os.Rename(c.Home("bin"), mounted); err != nil {
+		t.Fatal(err)
+	}
+	dockerfile, err := os.ReadFile(filepath.Join("..", "..", "node", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range downloads.Components {
+		if got := says(t, mounted, "kubernetes", name); got != "downloaded "+name {
+			t.Errorf("%s says %q", name, got)
+		}
+		if !strings.Contains(string(dockerfile), " "+name) {
+			t.Errorf("emulator/node/Dockerfile links no %s", name)
+		}
+	}
+}
+
+// What cannot be downloaded is compiled, with one line that says why.
+func TestCompileWhatCannotBeDownloaded(t *testing.T) {
+	compiled := pretendCompiler(t)
+	c, sources, asked := newClone(t, "provider", "kubernetes")
+	printed := checkouttest.Captured(t, &os.Stdout, func() error { buildPrograms(t, c, sources); return nil })
+	if got, want := compiled(), []string{"emulator", "hello-timber", "hyperkube", "kubernetes-provider", "network"}; !slices.Equal(got, want) {
+		t.Errorf("compiled %q, want %q", got, want)
+	}
+	for _, want := range []string{
+		"kubernetes     v1.34.4 is compiled, because it cannot be downloaded: " + sources.Mirror.String() + "/v1.34.4/kubernetes-server-linux-amd64.tar.gz: the server answers 404 Not Found\n",
+		"provider       v4.25.0 is compiled, because it cannot be downloaded: ",
+	} {
+		if strings.Count(printed, want) != 1 {
+			t.Errorf("printed %q, want one line with %q", printed, want)
+		}
+	}
+	if strings.Count(printed, " is compiled") != 2 {
+		t.Errorf("printed %q, want two lines about what is compiled", printed)
+	}
+	asked()
+	buildPrograms(t, c, sources)
+	if got, requests := compiled(), asked(); len(got) > 0 || requests > 0 {
+		t.Errorf("with everything there, compiled %q and asked %d times", got, requests)
+	}
+}
+
+// A download that is interrupted continues in the next run.
+func TestInterruptedDownload(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	content := checkouttest.Pack(t, checkouttest.File{"tool", "the tool"})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+		_, _ = w.Write(content[:20])
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(50 * time.Millisecond)
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	c := checkouttest.New(t)
+	a := downloads.Archive{Program: "tool", Version: "v1", Address: server.URL, Sum: sha(content), Folder: ".", Files: []string{"tool"}}
+	sources := downloads.Sources{Stall: time.Minute}
+	p := progress.New(c, progress.Step{Name: "tool"})
+	if err := downloadOrFetch(ctx, c, sources, p, new(queue), &Program{name: "tool", archive: &a}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the error is %v, want that of the interrupt", err)
+	}
+	if info, err := os.Stat(c.Home("downloads", "tool-v1.partial")); err != nil || info.Size() != 20 {
+		t.Errorf("left for the next run: %v, %v, want 20 bytes", info, err)
+	}
+}

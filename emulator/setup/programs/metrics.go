@@ -1,0 +1,44 @@
+//go:build linux
+
+package programs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/progress"
+)
+
+// autoscaled finds the key that gives a stack an autoscaler.
+var autoscaled = regexp.MustCompile(`(?m)^\s+[^:#]+:maxReplicas:\s*['"]?[1-9]`)
+
+// Metrics compiles the metrics-server, which autoscalers need, and which takes one
+// core more than two minutes: only for a stack that has an autoscaler, or without a stack.
+// Clusters that run already start it.
+func Metrics(ctx context.Context, c checkout.Checkout, stack string) error {
+	if stack != "" {
+		config, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+stack+".yaml"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !autoscaled.Match(config) {
+			return err
+		}
+	}
+	server := &Program{name: "metrics-server", folder: "emulator/network", pkg: "./metrics", output: c.Home("bin", "metrics-server"),
+		sources: []string{"emulator/network/go.mod", "emulator/network/go.sum", "emulator/network/metrics"}, linker: "-s -w"}
+	unlock, err := progress.Lock(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if fresh(c, server) {
+		return nil
+	}
+	return progress.Watched(ctx, c, server.name, func(ctx context.Context, p *progress.Report) error { return compile(ctx, c, p, server) })
+}

@@ -1,0 +1,270 @@
+//go:build linux
+
+package programs
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/semver"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/checkout/checkouttest"
+	"hello-timber/emulator/setup/progress"
+)
+
+func TestModuleVersion(t *testing.T) {
+	gomod := filepath.Join(t.TempDir(), "go.mod")
+	checkouttest.Write(t, gomod, "module m\n\nrequire (\n\tk8s.io/api v0.34.3\n\tk8s.io/kubernetes v1.34.3 // indirect\n)\nrequire a.b/c v1.0.0\n")
+	for module, want := range map[string]string{"k8s.io/kubernetes": "v1.34.3", "a.b/c": "v1.0.0", "a.b/d": ""} {
+		got, err := moduleVersion(t.Context(), gomod, module)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", module, got, err, want)
+		}
+	}
+}
+
+func TestFresh(t *testing.T) {
+	c := checkouttest.New(t)
+	p := &Program{name: "p", output: c.Home("bin", "p"), sources: []string{"src"}, linker: "-x"}
+	source := filepath.Join(c.Root, "src", "a.go")
+	checkouttest.Write(t, source, "package a")
+	path, digest, err := stamp(c, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkouttest.Write(t, path, digest)
+	if fresh(c, p) {
+		t.Error("fresh without its binary")
+	}
+	checkouttest.Write(t, p.output, "binary")
+	if !fresh(c, p) {
+		t.Error("not fresh right after it was built")
+	}
+	for what, change := range map[string]func(){
+		"another flag":    func() { p.linker = "-y" },
+		"another content": func() { checkouttest.Write(t, source, "package b") },
+		"another file":    func() { checkouttest.Write(t, source+"2", "") },
+		"executable":      func() { os.Chmod(source, 0o755) },
+	} {
+		_, before, _ := stamp(c, p)
+		change()
+		if _, after, _ := stamp(c, p); after == before {
+			t.Errorf("%s: still fresh", what)
+		}
+	}
+	_, before, _ := stamp(c, p)
+	checkouttest.Write(t, filepath.Join(c.Root, "src", "a_test.go"), "package a")
+	checkouttest.Write(t, filepath.Join(c.Root, "src", "testdata", "a"), "a")
+	if _, after, _ := stamp(c, p); after != before {
+		t.Error("a test makes it stale")
+	}
+}
+
+// A binary is built again when one of its packages changes, and only then.
+func TestEmulatorSources(t *testing.T) {
+	const module = "hello-timber/emulator"
+	list, err := exec.Command("go", "-C", "../..", "list", "-deps", "-f", `{{with .Module}}{{if eq .Path "`+module+`"}}{{$.ImportPath}}{{end}}{{end}}`, ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"emulator/go.mod", "emulator/go.sum"}
+	for path := range strings.FieldsSeq(string(list)) {
+		if path == module {
+			path += "/main.go"
+		}
+		want = append(want, strings.TrimPrefix(path, "hello-timber/"))
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(slices.Values(emulatorSources)); !slices.Equal(got, want) {
+		t.Errorf("emulatorSources are %q, the binary is made of %q", got, want)
+	}
+}
+
+var update = flag.Bool("update", false, "raise each module to the newest version that one of the go.mod files requires")
+
+// What two of the programs need is compiled once, if they need the same versions. The
+// provider does not compile with another Pulumi than its own.
+func TestModulesAgree(t *testing.T) {
+	folders := []string{"../../..", "../..", "../../hyperkube", "../../network", "../../kubernetes"}
+	for changed := true; changed; {
+		required, newest := map[string]map[string]string{}, map[string]string{}
+		for _, folder := range folders {
+			text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			file, err := modfile.Parse(folder, text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			required[folder] = map[string]string{}
+			for _, r := range file.Require {
+				if folder == "../../kubernetes" && strings.HasPrefix(r.Mod.Path, "github.com/pulumi/") {
+					continue
+				}
+				required[folder][r.Mod.Path] = r.Mod.Version
+				if semver.Compare(r.Mod.Version, newest[r.Mod.Path]) > 0 {
+					newest[r.Mod.Path] = r.Mod.Version
+				}
+			}
+		}
+		changed = false
+		for folder, versions := range required {
+			edit := []string{"-C", folder, "mod", "edit"}
+			for path, version := range versions {
+				if version != newest[path] {
+					edit = append(edit, "-require="+path+"@"+newest[path])
+				}
+			}
+			switch {
+			case len(edit) == 4:
+			case !*update:
+				t.Errorf("%s requires older modules than the others. Fix: go -C emulator test ./setup/programs -run TestModulesAgree -update, or in emulator/setup/programs: go %s", folder, strings.Join(edit, " "))
+			default:
+				changed = true
+				for _, args := range [][]string{edit, {"-C", folder, "mod", "tidy"}} {
+					if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+						t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The program asks for a plugin of its SDK's version, and the provider's module
+// brings one version only.
+func TestProviderVersion(t *testing.T) {
+	const sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
+	asked, err := moduleVersion(t.Context(), "../../../go.mod", sdk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := moduleVersion(t.Context(), "../../kubernetes/go.mod", sdk); err != nil || got != asked {
+		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got, err, asked)
+	}
+	// Make does not see the module that replaces the SDK, because no program is in it. Go
+	// repeats this test when a file changes that it has read.
+	if _, err := (checkout.Checkout{Root: "../../.."}).Digest([]string{"emulator/kubernetes/sdk"}); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "-C", "../../kubernetes/sdk", "test", "./go/kubernetes").CombinedOutput(); err != nil {
+		t.Errorf("the part of the SDK that is replaced: %v\n%s", err, out)
+	}
+}
+
+// A package is the work of the first program that needs it, whichever is listed first.
+// What is downloaded is no work.
+func TestQueue(t *testing.T) {
+	q := newQueue()
+	first, second, third := &Program{cold: 1000}, &Program{cold: 700}, &Program{cold: 500}
+	q.programs = []*Program{first, second, third}
+	works := func(want ...int64) {
+		t.Helper()
+		for i, p := range q.programs {
+			if got := p.work.Load(); got != want[i] {
+				t.Errorf("program %d has the work %d, want %d", i+1, got, want[i])
+			}
+		}
+	}
+	for _, p := range q.programs {
+		p.work.Store(progress.Unlisted)
+	}
+	q.fetch(first)
+	q.list(second, map[string]listed{"a": {"v1", 100}, "b": {"v1", 20}})
+	works(progress.Unlisted, progress.LinkWork+120, progress.Unlisted)
+	q.list(first, map[string]listed{"a": {"v1", 100}, "b": {"v2", 30}})
+	works(progress.LinkWork+130, progress.LinkWork+20, progress.Unlisted) // the third may still be downloaded
+	q.fetch(third)
+	works(progress.LinkWork+130, progress.LinkWork+20, 500)
+	q.list(third, nil)
+	works(progress.LinkWork+130, progress.LinkWork+20, 0)
+}
+
+// The compiler's processor time is known while it runs.
+func TestCPUTime(t *testing.T) {
+	for range 1 << 28 {
+		runtime.KeepAlive(t)
+	}
+	if used := cpuTime(os.Getpid()); used < 10*time.Millisecond || used > time.Hour {
+		t.Errorf("this process used %s", used)
+	}
+	if used := cpuTime(-1); used != 0 {
+		t.Errorf("no process used %s", used)
+	}
+}
+
+func TestLink(t *testing.T) {
+	c := checkouttest.New(t)
+	c.Path, c.Plugins = "/nowhere", t.TempDir()
+	checkouttest.Write(t, filepath.Join(c.Root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
+	for range 2 {
+		if err := link(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkouttest.Write(t, c.Home("bin", "emulator"), "the emulator")
+	for _, link := range []string{c.Home("bin", "gcloud"), c.Home("bin", "pulumi-language-go"), c.Home("pulumi", "plugins", "resource-gcp-v7.38.0", "pulumi-resource-gcp")} {
+		if text, err := os.ReadFile(link); err != nil || string(text) != "the emulator" {
+			t.Errorf("%s leads to %q, %v", link, text, err)
+		}
+	}
+	if entries, err := os.ReadDir(c.Home("pulumi", "plugins")); err != nil || len(entries) != 2 {
+		t.Errorf("plugins: %v, %v", entries, err)
+	}
+
+	// The user's own Kubernetes plugin is used, once it is downloaded.
+	plugin := filepath.Join("resource-kubernetes-v4.25.0", "pulumi-resource-kubernetes")
+	own, compiled := filepath.Join(c.Plugins, plugin), "../../../bin/"+providerBinary
+	leadsTo := func(want string) {
+		t.Helper()
+		if err := link(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.Readlink(c.Home("pulumi", "plugins", plugin+".real")); err != nil || got != want {
+			t.Errorf("the Kubernetes plugin is %q (%v), want %q", got, err, want)
+		}
+	}
+	leadsTo(compiled)
+	checkouttest.Write(t, own, "")
+	os.Chmod(own, 0o755)
+	partial := filepath.Dir(own) + ".partial"
+	checkouttest.Write(t, partial, "")
+	leadsTo(compiled)
+	os.Remove(partial)
+	leadsTo(own)
+
+	// The files that it leaves are gone when it has ended and is started again.
+	checkouttest.Write(t, own, "#!/bin/sh\nmktemp \"$TMPDIR/kubeconfigXXX\"\n")
+	for range 3 {
+		if out, err := exec.Command(c.Home("pulumi", "plugins", plugin)).CombinedOutput(); err != nil || !checkout.Exists(strings.TrimSpace(string(out))) {
+			t.Errorf("the provider printed %s, %v", out, err)
+		}
+	}
+	if left, err := filepath.Glob(c.Home("provider", "*", "*")); err != nil || len(left) != 1 {
+		t.Errorf("files of the provider: %q, %v; want the last one's", left, err)
+	}
+
+	// The language host of the user's own CLI is used, too.
+	installed := t.TempDir()
+	for _, name := range []string{"pulumi", "pulumi-language-go"} {
+		checkouttest.Write(t, filepath.Join(installed, "real", name), "")
+		os.Chmod(filepath.Join(installed, "real", name), 0o755)
+	}
+	if err := os.Symlink("real/pulumi", filepath.Join(installed, "pulumi")); err != nil {
+		t.Fatal(err)
+	}
+	c.Path = installed
+	if err := link(t.Context(), c, nil); err != nil || checkout.Exists(c.Home("bin", "pulumi-language-go")) {
+		t.Errorf("the emulator's language host is still linked: %v", err)
+	}
+}

@@ -1,0 +1,133 @@
+//go:build linux
+
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/progress"
+)
+
+var (
+	projectLine = regexp.MustCompile(`(?m)^(\s+)gcp:project:.*$`)
+	// keyLines say how a stack's secrets are encrypted.
+	keyLines = regexp.MustCompile(`(?m)^(encryptionsalt|encryptedkey|secretsprovider):.*\n?`)
+)
+
+// Make makes what pulumi needs before up: a passphrase, the stack, and its config
+// file. Stacks may start at the same time, and all have one passphrase.
+func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
+	unlock, err := progress.Lock(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	config := filepath.Join(c.Root, "Pulumi."+stack+".yaml")
+	if !checkout.Exists(c.Home("passphrase")) {
+		if err := checkout.Replace(c.Home("passphrase"), rand.Text(), 0o600); err != nil {
+			return err
+		}
+		// A config file that is older than .emulator has the salt of a lost passphrase.
+		if text, err := os.ReadFile(config); err == nil {
+			if err := writeConfig(c, stack, config, string(text)); err != nil {
+				return err
+			}
+		}
+	}
+	if !checkout.Exists(config) {
+		text, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+from+".yaml"))
+		if err != nil {
+			return err
+		}
+		if err := writeConfig(c, stack, config, localConfig(string(text), stack)); err != nil {
+			return err
+		}
+	}
+	return progress.Watched(ctx, c, "stack", func(ctx context.Context, p *progress.Report) error {
+		p.Say("selecting " + stack)
+		_, err := c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", stack)
+		return err
+	})
+}
+
+// localConfig turns another stack's config into that of a stack on this machine.
+func localConfig(text, stack string) string {
+	project := "gcp:project: hello-timber-" + stack
+	if projectLine.MatchString(text) {
+		return projectLine.ReplaceAllString(text, "${1}"+project)
+	}
+	return strings.Replace(text, "config:\n", "config:\n  "+project+"\n", 1)
+}
+
+// writeConfig writes a config file without the secrets that another key encrypts, and
+// prints how to set them.
+func writeConfig(c checkout.Checkout, stack, path, text string) error {
+	text, secrets := withoutSecrets(keyLines.ReplaceAllString(text, ""))
+	if len(secrets) > 0 {
+		var set strings.Builder
+		for _, name := range secrets {
+			fmt.Fprintf(&set, " && pulumi config set --secret --path %s --stack %s", checkout.Quote(name), stack)
+		}
+		machine.Finding{What: "secrets", Optional: true, Says: "left out of " + filepath.Base(path) + ", because this stack has another key: " + strings.Join(secrets, ", "),
+			Fix: fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)"%s`, checkout.Quote(c.Root), stack, &set)}.Print(os.Stderr)
+	}
+	return checkout.Replace(path, text, 0o644)
+}
+
+var configLine = regexp.MustCompile(`^( *)(- +)?['"]?([^#'"\s].*?)['"]?:(?:\s.*)?$`)
+
+// withoutSecrets takes the encrypted values out of a config file that pulumi wrote, and
+// returns their paths. A list or an object of nothing else goes with them.
+func withoutSecrets(text string) (rest string, paths []string) {
+	type key struct {
+		name                         string
+		indent, start, kept, dropped int
+	}
+	var lines []string
+	var open []key // from the file's first level to the line before
+	leave := func(indent int) {
+		for len(open) > 0 && open[len(open)-1].indent >= indent {
+			k := open[len(open)-1]
+			open = open[:len(open)-1]
+			switch {
+			case len(open) == 0: // config: itself
+			case k.dropped > 0 && k.kept == 0:
+				lines = lines[:k.start]
+				open[len(open)-1].dropped++
+			default:
+				open[len(open)-1].kept++
+			}
+		}
+	}
+	for line := range strings.Lines(text) {
+		m := configLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
+		if m != nil {
+			leave(len(m[1] + m[2]))
+			if m[3] == "secure" && len(open) > 1 {
+				path := open[1].name
+				for _, k := range open[2:] {
+					path += map[bool]string{true: `["` + k.name + `"]`, false: "." + k.name}[strings.Contains(k.name, ".")]
+				}
+				paths = append(paths, path)
+				open[len(open)-1].dropped++
+				continue
+			}
+			open = append(open, key{name: m[3], indent: len(m[1] + m[2]), start: len(lines)})
+		} else if text := strings.TrimSpace(line); strings.HasPrefix(text, "#") {
+			leave(strings.Index(line, "#"))
+		} else if len(open) > 0 && text != "" {
+			open[len(open)-1].kept++
+		}
+		lines = append(lines, line)
+	}
+	leave(0)
+	return strings.Join(lines, ""), paths
+}
