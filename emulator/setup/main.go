@@ -112,12 +112,12 @@ func build(ctx context.Context, c checkout.Checkout) error {
 	if err != nil {
 		return err
 	}
-	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp", "took"} {
+	for _, folder := range []string{"bin", "logs", "stamps", "state", "tmp"} {
 		if err := os.MkdirAll(c.Home(folder), 0o755); err != nil {
 			return err
 		}
 	}
-	unlock, err := progress.Lock(ctx, c)
+	unlock, err := c.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,8 @@ func build(ctx context.Context, c checkout.Checkout) error {
 	if err != nil {
 		return err
 	}
-	return progress.RunSteps(ctx, c, append(programs.Steps(c, sources, list), images.Steps(c)...))
+	steps, estimate := programs.Steps(c, sources, list)
+	return progress.Run(ctx, c, estimate, append(steps, images.Steps(c)...)...)
 }
 
 // doctor prints what each check of this machine found.

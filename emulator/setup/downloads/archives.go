@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -105,15 +104,11 @@ func (a Archive) extract(packed, folder string) error {
 		if err != nil {
 			return err
 		}
-		if !filepath.IsLocal(entry.Name) {
-			return fmt.Errorf("%q is outside of the archive", entry.Name)
-		}
-		inside, name := path.Split(path.Clean(entry.Name))
-		i := slices.Index(missing, name)
-		if entry.Typeflag != tar.TypeReg || path.Clean(inside) != a.Folder || i < 0 {
+		i := slices.IndexFunc(missing, func(name string) bool { return path.Join(a.Folder, name) == path.Clean(entry.Name) })
+		if i < 0 || entry.Typeflag != tar.TypeReg {
 			continue
 		}
-		if err := writeProgram(filepath.Join(folder, name), entries); err != nil {
+		if err := writeProgram(filepath.Join(folder, missing[i]), entries); err != nil {
 			return err
 		}
 		missing = slices.Delete(missing, i, i+1)
@@ -131,12 +126,4 @@ func writeProgram(path string, content io.Reader) error {
 	}
 	_, err = io.Copy(file, content)
 	return errors.Join(err, file.Close())
-}
-
-// installed reports whether the archive's files are in a folder.
-func (a Archive) installed(folder string) bool {
-	return !slices.ContainsFunc(a.Files, func(name string) bool {
-		info, err := os.Stat(filepath.Join(folder, name))
-		return err != nil || info.Mode()&fs.ModeType != 0
-	})
 }

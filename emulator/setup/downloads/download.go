@@ -9,12 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +67,7 @@ func (d Sources) Find(program, version string) *Archive {
 func (d Sources) Explain(program, version string) {
 	for _, a := range d.Archives {
 		if a.Program == program && !d.Never {
-			fmt.Printf("%-14s %s is compiled, because emulator/setup/downloads/archives.go has the sum of %s only\n", program, version, a.Version)
+			fmt.Fprintf(os.Stderr, "%-14s %s is compiled, because emulator/setup/downloads/archives.go has the sum of %s only\n", program, version, a.Version)
 		}
 	}
 }
@@ -81,6 +81,26 @@ func (d Sources) address(a Archive) (*url.URL, error) {
 	return d.Mirror.JoinPath(published.Path), nil
 }
 
+// Download gets the official binaries of a program.
+func (d Sources) Download(ctx context.Context, c checkout.Checkout, p *progress.Report, a Archive) error {
+	packed, unpacked := c.Home("downloads", a.Name()+".partial"), c.Home("tmp", a.Name())
+	if err := os.MkdirAll(filepath.Dir(packed), 0o755); err != nil {
+		return err
+	}
+	if err := d.get(ctx, p, a, packed); err != nil {
+		return err
+	}
+	p.Say("unpacking")
+	if err := a.extract(packed, unpacked); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", a.URL(), err), os.RemoveAll(unpacked), os.Remove(packed))
+	}
+	folder := a.folderIn(c)
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(filepath.Dir(folder), 0o755)); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(unpacked, folder), os.Remove(packed))
+}
+
 // get downloads an archive and checks its sum. It continues what an interrupted run
 // left in the file, and a connection that breaks.
 func (d Sources) get(ctx context.Context, p *progress.Report, a Archive, file string) error {
@@ -90,8 +110,7 @@ func (d Sources) get(ctx context.Context, p *progress.Report, a Archive, file st
 	}
 	for range 3 {
 		had := size(file)
-		err = d.transfer(ctx, p, from, file)
-		if err == nil {
+		if err = d.transfer(ctx, p, from, file); err == nil {
 			p.Say("checking the sum")
 			if err = a.check(file); err == nil {
 				return nil
@@ -131,124 +150,85 @@ var errStalled = errors.New("nothing arrives any more")
 // client gives up after seconds where a firewall drops packets. It does not unpack:
 // the sum is of the archive as it is published.
 var client = &http.Client{Transport: &http.Transport{
-	Proxy:                 http.ProxyFromEnvironment,
-	DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-	TLSHandshakeTimeout:   10 * time.Second,
-	ResponseHeaderTimeout: 30 * time.Second,
-	ForceAttemptHTTP2:     true,
-	DisableCompression:    true,
+	Proxy:               http.ProxyFromEnvironment,
+	DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+	TLSHandshakeTimeout: 10 * time.Second,
+	ForceAttemptHTTP2:   true,
+	DisableCompression:  true,
 }}
-
-// transfer makes one request and appends its answer to the file.
-func (d Sources) transfer(ctx context.Context, p *progress.Report, from *url.URL, file string) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stall := time.AfterFunc(d.Stall, func() { cancel(errStalled) })
-	defer stall.Stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
-	if err != nil {
-		return err
-	}
-	offset := size(file)
-	if offset > 0 {
-		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return stalledOr(ctx, err)
-	}
-	defer response.Body.Close()
-	switch kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); {
-	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && offset > 0:
-		return nil // it was there already, or its sum is wrong
-	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", offset)):
-	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("the server answers %s", response.Status)
-	case kind == "text/html":
-		return errors.New("a web page answers, such as a network's login page")
-	default:
-		offset = 0
-	}
-	return stalledOr(ctx, save(response, file, &arriving{reader: response.Body, progress: p, alive: func() { stall.Reset(d.Stall) }, done: offset}))
-}
-
-// stalledOr is the error of a request, or errStalled if that ended it.
-func stalledOr(ctx context.Context, err error) error {
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return errStalled
-	}
-	return err
-}
-
-// save writes an answer's body to the file, after what the file has already.
-func save(response *http.Response, file string, body *arriving) error {
-	if response.ContentLength >= 0 {
-		body.total = body.done + response.ContentLength
-	}
-	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	err = out.Truncate(body.done)
-	if err == nil {
-		_, err = out.Seek(0, io.SeekEnd)
-	}
-	if err == nil {
-		_, err = io.Copy(out, body)
-	}
-	return errors.Join(err, out.Close())
-}
-
-// arriving is the body of an answer that reports its progress.
-type arriving struct {
-	reader      io.Reader
-	progress    *progress.Report
-	alive       func()
-	done, total int64 // in bytes; total is 0 if unknown
-}
 
 // largest is more than any archive has, so that no answer fills the disk.
 const largest = 1 << 30
 
-func (a *arriving) Read(buffer []byte) (int, error) {
-	n, err := a.reader.Read(buffer)
-	if n > 0 {
-		a.alive()
+// transfer makes one request and appends its answer to the file.
+func (d Sources) transfer(ctx context.Context, p *progress.Report, from *url.URL, file string) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(d.Stall, func() { cancel(errStalled) })
+	defer func() {
+		if stall.Stop(); err != nil && errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
+	if err != nil {
+		return err
 	}
-	a.done += int64(n)
-	if a.done > largest || a.total > largest {
-		return n, fmt.Errorf("the file is larger than %d MB", largest>>20)
+	done := size(file)
+	if done > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", done))
 	}
-	if a.total > 0 {
-		a.progress.Counted(a.done, a.total, fmt.Sprintf("downloaded %d %% of %d MB", a.done*100/a.total, (a.total+1<<20-1)>>20))
-	} else {
-		a.progress.Say(fmt.Sprintf("downloaded %d MB", a.done>>20))
+	response, err := client.Do(request)
+	if err != nil {
+		return err
 	}
-	return n, err
+	defer response.Body.Close()
+	switch {
+	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable && done > 0:
+		return nil // it was there already, or its sum is wrong
+	case response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", done)):
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("the server answers %s", response.Status)
+	case strings.HasPrefix(response.Header.Get("Content-Type"), "text/html"):
+		return errors.New("a web page answers, such as a network's login page")
+	default:
+		done = 0
+	}
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := out.Truncate(done); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	total := int64(0)
+	if response.ContentLength > 0 {
+		total = done + response.ContentLength
+	}
+	_, err = io.Copy(out, io.LimitReader(arriving(func(buffer []byte) (int, error) {
+		n, err := response.Body.Read(buffer)
+		stall.Reset(d.Stall)
+		done += int64(n)
+		p.Downloaded(done, total)
+		return n, err
+	}), largest-done))
+	return errors.Join(err, out.Close())
 }
 
-// Download gets the official binaries of a program.
-func (d Sources) Download(ctx context.Context, c checkout.Checkout, p *progress.Report, a Archive) error {
-	packed, unpacked := c.Home("downloads", a.Name()+".partial"), c.Home("tmp", a.Name())
-	if err := os.MkdirAll(filepath.Dir(packed), 0o755); err != nil {
-		return err
-	}
-	if err := d.get(ctx, p, a, packed); err != nil {
-		return err
-	}
-	p.Say("unpacking")
-	if err := a.extract(packed, unpacked); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", a.URL(), err), os.RemoveAll(unpacked), os.Remove(packed))
-	}
-	folder := a.folderIn(c)
-	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(filepath.Dir(folder), 0o755)); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(unpacked, folder), os.Remove(packed))
-}
+// arriving is the body of an answer that reports its progress.
+type arriving func([]byte) (int, error)
+
+func (a arriving) Read(buffer []byte) (int, error) { return a(buffer) }
 
 // folderIn is the folder of an archive's files. It is in bin, which the nodes mount.
-func (a Archive) folderIn(c checkout.Checkout) string { return c.Home("bin", "downloaded", a.Name()) }
+func (a Archive) folderIn(c checkout.Checkout) string {
+	return c.Home("bin", "downloaded", a.Name())
+}
 
 // Installed reports whether an archive's files are there.
-func (a Archive) Installed(c checkout.Checkout) bool { return a.installed(a.folderIn(c)) }
+func (a Archive) Installed(c checkout.Checkout) bool {
+	return !slices.ContainsFunc(a.Files, func(name string) bool {
+		info, err := os.Stat(filepath.Join(a.folderIn(c), name))
+		return err != nil || !info.Mode().IsRegular()
+	})
+}

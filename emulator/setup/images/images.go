@@ -59,7 +59,7 @@ func pull(ctx context.Context, c checkout.Checkout, p *progress.Report, name str
 			pulled++
 		}
 		if layers > 0 {
-			p.Counted(pulled, layers, fmt.Sprintf("pulled %d of %d layers", pulled, layers))
+			p.Say(fmt.Sprintf("pulled %d of %d layers", pulled, layers))
 		} else {
 			p.Say("pulling: " + line)
 		}

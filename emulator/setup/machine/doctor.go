@@ -65,7 +65,7 @@ func (f Finding) Print(out io.Writer) {
 func Doctor(ctx context.Context, c checkout.Checkout, taken func(context.Context, checkout.Checkout, bool) Finding) error {
 	problems := 0
 	var findings []Finding
-	if err := progress.Watched(ctx, c, "doctor", func(ctx context.Context, p *progress.Report) error {
+	if err := progress.One(ctx, c, "doctor", func(ctx context.Context, p *progress.Report) error {
 		p.Say("asking the engine")
 		e := askEngine(ctx, c)
 		p.Say("adding up what is on the disk")
@@ -90,7 +90,7 @@ func Doctor(ctx context.Context, c checkout.Checkout, taken func(context.Context
 // prints only what is wrong.
 func Preflight(ctx context.Context, c checkout.Checkout) error {
 	var findings []Finding
-	err := progress.Watched(ctx, c, "docker", func(ctx context.Context, p *progress.Report) error {
+	err := progress.One(ctx, c, "docker", func(ctx context.Context, p *progress.Report) error {
 		p.Say("asking the engine")
 		e := askEngine(ctx, c)
 		if !e.answers() {

@@ -3,13 +3,9 @@
 package programs
 
 import (
-	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -54,18 +50,7 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-func sha(content []byte) string {
-	sum := sha256.Sum256(content)
-	return hex.EncodeToString(sum[:])
-}
-
 // whole serves a file with ranges, as the publishers do.
-func whole(content []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "a.tar.gz", time.Time{}, bytes.NewReader(content))
-	}
-}
-
 // newClone is a checkout with the files that decide what is built, and a mirror with
 // archives of scripts in place of the published ones. Missing ones are not found.
 func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources downloads.Sources, asked func() int) {
@@ -105,7 +90,8 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 			t.Fatal(err)
 		}
 		content := checkouttest.Pack(t, entries...)
-		a.Sum = sha(content)
+		sum := sha256.Sum256(content)
+		a.Sum = hex.EncodeToString(sum[:])
 		sources.Archives = append(sources.Archives, a)
 		if !slices.Contains(missing, a.Program) {
 			served[published.Path] = content
@@ -115,7 +101,7 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		if content, ok := served[r.URL.Path]; ok {
-			whole(content)(w, r)
+			_, _ = w.Write(content)
 		} else {
 			http.NotFound(w, r)
 		}
@@ -174,7 +160,8 @@ func buildPrograms(t *testing.T, c checkout.Checkout, sources downloads.Sources)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := progress.RunSteps(t.Context(), c, Steps(c, sources, programs)); err != nil {
+	steps, estimate := Steps(c, sources, programs)
+	if err := progress.Run(t.Context(), c, estimate, steps...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -259,7 +246,7 @@ func TestLinksWorkInNodes(t *testing.T) {
 func TestCompileWhatCannotBeDownloaded(t *testing.T) {
 	compiled := pretendCompiler(t)
 	c, sources, asked := newClone(t, "provider", "kubernetes")
-	printed := checkouttest.Captured(t, &os.Stdout, func() error { buildPrograms(t, c, sources); return nil })
+	printed := checkouttest.Captured(t, &os.Stderr, func() error { buildPrograms(t, c, sources); return nil })
 	if got, want := compiled(), []string{"emulator", "hello-timber", "hyperkube", "kubernetes-provider", "network"}; !slices.Equal(got, want) {
 		t.Errorf("compiled %q, want %q", got, want)
 	}
@@ -278,30 +265,5 @@ func TestCompileWhatCannotBeDownloaded(t *testing.T) {
 	buildPrograms(t, c, sources)
 	if got, requests := compiled(), asked(); len(got) > 0 || requests > 0 {
 		t.Errorf("with everything there, compiled %q and asked %d times", got, requests)
-	}
-}
-
-// A download that is interrupted continues in the next run.
-func TestInterruptedDownload(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	content := checkouttest.Pack(t, checkouttest.File{"tool", "the tool"})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", fmt.Sprint(len(content)))
-		_, _ = w.Write(content[:20])
-		_ = http.NewResponseController(w).Flush()
-		time.Sleep(50 * time.Millisecond)
-		cancel()
-		<-r.Context().Done()
-	}))
-	defer server.Close()
-	c := checkouttest.New(t)
-	a := downloads.Archive{Program: "tool", Version: "v1", Address: server.URL, Sum: sha(content), Folder: ".", Files: []string{"tool"}}
-	sources := downloads.Sources{Stall: time.Minute}
-	p := progress.New(c, progress.Step{Name: "tool"})
-	if err := downloadOrFetch(ctx, c, sources, p, new(queue), &Program{name: "tool", archive: &a}); !errors.Is(err, context.Canceled) {
-		t.Errorf("the error is %v, want that of the interrupt", err)
-	}
-	if info, err := os.Stat(c.Home("downloads", "tool-v1.partial")); err != nil || info.Size() != 20 {
-		t.Errorf("left for the next run: %v, %v, want 20 bytes", info, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"regexp"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,32 +43,31 @@ func TestEstimateOfColdRun(t *testing.T) {
 			for _, r := range programs {
 				p := &Program{name: r.name, cold: r.work * 1020}
 				queue.programs = append(queue.programs, p)
-				p.work.Store(progress.Unlisted)
-				packages := map[string]listed{r.name: {"", r.work*1000 - progress.LinkWork}}
+				work, takes := r.work*1000-progress.LinkWork, time.Duration(float64(r.seconds)*tt.slower/1.85*float64(time.Second))
 				if r.name == tt.cached {
-					packages[r.name] = listed{"", 1000}
+					work, takes = 1000, 3*time.Second
 				}
 				steps = append(steps, progress.Step{Name: "get-" + r.name, Run: func(context.Context, *progress.Report) error {
-					queue.fetch(p)
 					time.Sleep(time.Duration(r.listed) * time.Second)
-					queue.list(p, packages)
+					queue.list(p, map[string]listed{r.name: {"", work}})
 					return nil
-				}})
-				takes := time.Duration(float64(r.seconds) * tt.slower / 1.85 * float64(time.Second))
-				if r.name == tt.cached {
-					takes = 3 * time.Second
-				}
-				steps = append(steps, progress.Step{Name: r.name, Needs: []string{previous}, Work: &p.work, Run: func(ctx context.Context, report *progress.Report) error {
+				}}, progress.Step{Name: r.name, Needs: []string{previous}, Run: func(_ context.Context, report *progress.Report) error {
 					for p.packages.Load() == nil {
 						time.Sleep(time.Second)
 					}
-					return compiles(&p.work, takes)(ctx, report)
+					for past := time.Second; past < takes; past += time.Second {
+						time.Sleep(990 * time.Millisecond) // never at the time of a line
+						used := time.Duration(float64(past) * 0.85 * float64(runtime.GOMAXPROCS(0)))
+						report.Compiled(int64(float64(work+progress.LinkWork)*float64(past)/float64(takes)), used)
+					}
+					return nil
 				}})
 				previous = r.name
 			}
+			queue.compile(queue.programs...)
 			c := checkouttest.New(t)
-			printed := checkouttest.Captured(t, &os.Stdout, func() (err error) {
-				synctest.Test(t, func(t *testing.T) { err = progress.RunSteps(t.Context(), c, steps) })
+			printed := checkouttest.Captured(t, &os.Stderr, func() (err error) {
+				synctest.Test(t, func(t *testing.T) { err = progress.Run(t.Context(), c, queue.estimate, steps...) })
 				return err
 			})
 			estimates, end := estimatesIn(t, printed)
@@ -89,19 +87,6 @@ func TestEstimateOfColdRun(t *testing.T) {
 				t.Errorf("%d estimates in the first minute and %d later:\n%s", shown[true], shown[false], printed)
 			}
 		})
-	}
-}
-
-// compiles is a step that compiles with all processors, at the same speed.
-func compiles(work *atomic.Int64, takes time.Duration) func(context.Context, *progress.Report) error {
-	return func(_ context.Context, p *progress.Report) error {
-		for done := time.Second; done < takes; done += time.Second {
-			time.Sleep(990 * time.Millisecond)
-			total := work.Load()
-			used := time.Duration(float64(done) * 0.85 * float64(runtime.GOMAXPROCS(0)))
-			p.Compiles(int64(float64(total)*float64(done)/float64(takes)), total, used, "compiling")
-		}
-		return nil
 	}
 }
 

@@ -23,9 +23,16 @@ var providerSDK = regexp.MustCompile(`^github\.com/pulumi/pulumi-(\w+)/sdk/v\d+$
 func link(ctx context.Context, c checkout.Checkout, programs []*Program) error {
 	downloaded := map[string]string{} // by program, the folder in bin
 	for _, p := range programs {
-		if downloadedProgram(c, p) {
+		if p.downloaded(c) {
 			downloaded[p.name] = filepath.Join("downloaded", p.archive.Name())
 		}
+	}
+	// in is a program's official binary, or else what is compiled.
+	in := func(program, name, compiled string) string {
+		if folder := downloaded[program]; folder != "" {
+			return filepath.Join(folder, name)
+		}
+		return compiled
 	}
 	links := map[string]string{
 		c.Home("bin", "gcloud"):                 "emulator",
@@ -34,87 +41,72 @@ func link(ctx context.Context, c checkout.Checkout, programs []*Program) error {
 	}
 	// Nodes see bin only. The folder keeps Kubernetes' servers off your PATH.
 	for _, name := range downloads.Components {
-		target := "hyperkube"
-		if folder := downloaded["kubernetes"]; folder != "" {
-			target = filepath.Join(folder, name)
-		}
-		links[c.Home("bin", "kubernetes", name)] = filepath.Join("..", target)
+		links[c.Home("bin", "kubernetes", name)] = filepath.Join("..", in("kubernetes", name, "hyperkube"))
 	}
-	if folder := downloaded["pulumi"]; folder != "" {
-		links[c.Home("bin", "pulumi")] = filepath.Join(folder, "pulumi")
+	if cli := in("pulumi", "pulumi", ""); cli != "" {
+		links[c.Home("bin", "pulumi")] = cli
 	}
-	versions, err := requirements(ctx, filepath.Join(c.Root, "go.mod"))
+	host := c.Home("bin", "pulumi-language-go")
+	own, err := ownLanguageHost(c)
 	if err != nil {
 		return err
 	}
-	for path, version := range versions {
-		m := providerSDK.FindStringSubmatch(path)
-		if m == nil {
-			continue
-		}
-		target := "../../../bin/emulator"
-		if m[1] == "kubernetes" {
-			// Nothing of Google Cloud is in it, so it is Pulumi's own.
-			target = cmp.Or(installedPlugin(c, m[1], version), "../../../bin/"+providerBinary)
-			if folder := downloaded["provider"]; folder != "" {
-				target = filepath.Join("../../../bin", folder, "pulumi-resource-kubernetes")
-			}
-		}
-		plugin := c.Home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])
-		if m[1] == "kubernetes" {
-			links[plugin+".real"] = target
-			if err := cmp.Or(os.MkdirAll(filepath.Dir(plugin), 0o755), checkout.Replace(plugin, kubernetesPlugin, 0o755)); err != nil {
-				return err
-			}
-			continue
-		}
-		links[plugin] = target
-	}
-	host := c.Home("bin", "pulumi-language-go")
-	if links[host], err = languageHost(c, downloaded["pulumi"]); err != nil {
-		return err
-	}
-	if links[host] == "" {
+	if links[host] = in("pulumi", "pulumi-language-go", "emulator"); own && downloaded["pulumi"] == "" {
 		delete(links, host)
 		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	for link, target := range links {
-		if err := symlink(target, link); err != nil {
-			return err
+	versions, err := requirements(ctx, c.Root)
+	if err != nil {
+		return err
+	}
+	for path, version := range versions {
+		if m := providerSDK.FindStringSubmatch(path); m != nil {
+			links[plugin(c, m[1], version)] = "../../../bin/emulator"
+			if m[1] == "kubernetes" { // nothing of Google Cloud is in it, so it is Pulumi's own
+				delete(links, plugin(c, m[1], version))
+				links[plugin(c, m[1], version)+".real"] = cmp.Or(installedPlugin(c, m[1], version),
+					filepath.Join("../../../bin", in("provider", "pulumi-resource-kubernetes", providerBinary)))
+				err = startKubernetesPlugin(plugin(c, m[1], version))
+			}
 		}
 	}
-	return nil
+	for link, target := range links {
+		err = cmp.Or(err, symlink(target, link))
+	}
+	return err
 }
 
-// kubernetesPlugin starts Pulumi's Kubernetes provider, which leaves a kubeconfig with a
-// login in the temporary folder each time (4.25.0, provider/pkg/provider/util.go). Each
-// process gets a folder, and the next one removes those of processes that have ended.
-const kubernetesPlugin = `#!/bin/sh
+// plugin is where Pulumi looks for a provider.
+func plugin(c checkout.Checkout, name, version string) string {
+	return c.Home("pulumi", "plugins", "resource-"+name+"-"+version, "pulumi-resource-"+name)
+}
+
+// startKubernetesPlugin writes what starts Pulumi's Kubernetes provider, which leaves a
+// kubeconfig with a login in the temporary folder each time (4.25.0,
+// provider/pkg/provider/util.go). Each process gets a folder, and the next one removes those
+// of processes that have ended.
+func startKubernetesPlugin(path string) error {
+	const script = `#!/bin/sh
 folders="${0%/*}"/../../../provider
 for folder in "$folders"/*; do kill -0 "${folder##*/}" 2> /dev/null || rm -rf "$folder"; done
 mkdir -p "$folders/$$" && TMPDIR="$folders/$$" exec "$0.real" "$@"
 `
+	return cmp.Or(os.MkdirAll(filepath.Dir(path), 0o755), checkout.Replace(path, script, 0o755))
+}
 
-// languageHost is the target of the language host's link, or empty if the user's own is
-// used. Pulumi's own comes with its CLI. Without one, the emulator's is used.
-func languageHost(c checkout.Checkout, downloaded string) (string, error) {
-	if downloaded != "" {
-		return filepath.Join(downloaded, "pulumi-language-go"), nil
-	}
+// ownLanguageHost reports whether you have a language host, on PATH or beside your CLI.
+func ownLanguageHost(c checkout.Checkout) (bool, error) {
 	var beside []string
 	if cli := c.Installed("pulumi"); cli != "" {
 		cli, err := filepath.EvalSymlinks(cli)
 		if err != nil {
-			return "", err
+			return false, err
 		}
 		beside = append(beside, filepath.Dir(cli))
 	}
-	if c.Installed("pulumi-language-go", beside...) != "" {
-		return "", nil
-	}
-	return "emulator", nil
+	return c.Installed("pulumi-language-go", beside...) != "", nil
 }
 
 // symlink makes a link, in one step where another is: programs that run find either.
@@ -122,16 +114,10 @@ func symlink(target, link string) error {
 	if now, err := os.Readlink(link); err == nil && now == target {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.RemoveAll(link+".new")); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(link + ".new"); err != nil {
-		return err
-	}
-	if err := os.Symlink(target, link+".new"); err != nil {
-		return err
-	}
-	return os.Rename(link+".new", link)
+	return cmp.Or(os.Symlink(target, link+".new"), os.Rename(link+".new", link))
 }
 
 // tidy removes what is used no more: other versions, what was compiled before it was
@@ -139,7 +125,7 @@ func symlink(target, link string) error {
 func tidy(c checkout.Checkout, programs []*Program) error {
 	var used []string
 	for _, p := range programs {
-		if !downloadedProgram(c, p) {
+		if !p.downloaded(c) {
 			continue
 		}
 		used = append(used, p.archive.Name())

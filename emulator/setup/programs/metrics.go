@@ -32,7 +32,7 @@ func Metrics(ctx context.Context, c checkout.Checkout, stack string) error {
 	}
 	server := &Program{name: "metrics-server", folder: "emulator/network", pkg: "./metrics", output: c.Home("bin", "metrics-server"),
 		sources: []string{"emulator/network/go.mod", "emulator/network/go.sum", "emulator/network/metrics"}, linker: "-s -w"}
-	unlock, err := progress.Lock(ctx, c)
+	unlock, err := c.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,5 +40,5 @@ func Metrics(ctx context.Context, c checkout.Checkout, stack string) error {
 	if fresh(c, server) {
 		return nil
 	}
-	return progress.Watched(ctx, c, server.name, func(ctx context.Context, p *progress.Report) error { return compile(ctx, c, p, server) })
+	return progress.One(ctx, c, server.name, func(ctx context.Context, p *progress.Report) error { return compile(ctx, c, p, server) })
 }

@@ -18,19 +18,7 @@ import (
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
-	"hello-timber/emulator/setup/progress"
 )
-
-func TestModuleVersion(t *testing.T) {
-	gomod := filepath.Join(t.TempDir(), "go.mod")
-	checkouttest.Write(t, gomod, "module m\n\nrequire (\n\tk8s.io/api v0.34.3\n\tk8s.io/kubernetes v1.34.3 // indirect\n)\nrequire a.b/c v1.0.0\n")
-	for module, want := range map[string]string{"k8s.io/kubernetes": "v1.34.3", "a.b/c": "v1.0.0", "a.b/d": ""} {
-		got, err := moduleVersion(t.Context(), gomod, module)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("%s: got %q, %v, want %q", module, got, err, want)
-		}
-	}
-}
 
 func TestFresh(t *testing.T) {
 	c := checkouttest.New(t)
@@ -145,12 +133,12 @@ func TestModulesAgree(t *testing.T) {
 // brings one version only.
 func TestProviderVersion(t *testing.T) {
 	const sdk = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
-	asked, err := moduleVersion(t.Context(), "../../../go.mod", sdk)
+	asked, err := requirements(t.Context(), "../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := moduleVersion(t.Context(), "../../kubernetes/go.mod", sdk); err != nil || got != asked {
-		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got, err, asked)
+	if got, err := requirements(t.Context(), "../../kubernetes"); err != nil || got[sdk] != asked[sdk] {
+		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got[sdk], err, asked[sdk])
 	}
 	// Make does not see the module that replaces the SDK, because no program is in it. Go
 	// repeats this test when a file changes that it has read.
@@ -163,31 +151,25 @@ func TestProviderVersion(t *testing.T) {
 }
 
 // A package is the work of the first program that needs it, whichever is listed first.
-// What is downloaded is no work.
 func TestQueue(t *testing.T) {
-	q := newQueue()
-	first, second, third := &Program{cold: 1000}, &Program{cold: 700}, &Program{cold: 500}
-	q.programs = []*Program{first, second, third}
-	works := func(want ...int64) {
-		t.Helper()
-		for i, p := range q.programs {
-			if got := p.work.Load(); got != want[i] {
-				t.Errorf("program %d has the work %d, want %d", i+1, got, want[i])
+	q, first, second := newQueue(), &Program{name: "first"}, &Program{name: "second"}
+	q.programs = []*Program{first, second}
+	q.compile(first, second)
+	for _, tt := range []struct {
+		program       *Program
+		packages      map[string]listed
+		first, second int
+	}{
+		{second, map[string]listed{"a": {"v1", 100}, "b": {"v1", 20}}, -1, 2},
+		{first, map[string]listed{"a": {"v1", 100}, "b": {"v2", 30}}, 2, 1},
+	} {
+		q.list(tt.program, tt.packages)
+		for p, want := range map[*Program]int{first: tt.first, second: tt.second} {
+			if own := p.packages.Load(); own == nil && want >= 0 || own != nil && len(*own) != want {
+				t.Errorf("after %s is listed, %s compiles %v, want %d packages", tt.program.name, p.name, own, want)
 			}
 		}
 	}
-	for _, p := range q.programs {
-		p.work.Store(progress.Unlisted)
-	}
-	q.fetch(first)
-	q.list(second, map[string]listed{"a": {"v1", 100}, "b": {"v1", 20}})
-	works(progress.Unlisted, progress.LinkWork+120, progress.Unlisted)
-	q.list(first, map[string]listed{"a": {"v1", 100}, "b": {"v2", 30}})
-	works(progress.LinkWork+130, progress.LinkWork+20, progress.Unlisted) // the third may still be downloaded
-	q.fetch(third)
-	works(progress.LinkWork+130, progress.LinkWork+20, 500)
-	q.list(third, nil)
-	works(progress.LinkWork+130, progress.LinkWork+20, 0)
 }
 
 // The compiler's processor time is known while it runs.

@@ -3,79 +3,113 @@
 package progress
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"hello-timber/emulator/setup/checkout/checkouttest"
 )
 
-func TestRunSteps(t *testing.T) {
-	c := checkouttest.New(t)
+func TestOrder(t *testing.T) {
 	var mutex sync.Mutex
 	var order []string
-	note := func(name string) func(context.Context, *Report) error {
-		return func(context.Context, *Report) error {
-			mutex.Lock()
-			defer mutex.Unlock()
-			order = append(order, name)
-			return nil
-		}
+	note := func(_ context.Context, p *Report) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		order = append(order, p.step.Name)
+		return nil
 	}
-	steps := []Step{
-		{Name: "c", Needs: []string{"b", "not a step of this build"}, Run: note("c")},
-		{Name: "b", Needs: []string{"a"}, Run: note("b")},
-		{Name: "a", Run: note("a")},
-	}
-	if err := RunSteps(t.Context(), c, steps); err != nil || !slices.Equal(order, []string{"a", "b", "c"}) {
+	steps := []Step{{"c", []string{"b", "not a step of this build"}, note}, {"b", []string{"a"}, note}, {"a", nil, note}}
+	if err := Run(t.Context(), checkouttest.New(t), NewEstimate(), steps...); err != nil || !slices.Equal(order, []string{"a", "b", "c"}) {
 		t.Errorf("ran %q with %v, want a, b, c", order, err)
 	}
 }
 
+// The first step that fails ends the others, and its error has what its command printed.
 func TestFailedStep(t *testing.T) {
 	c := checkouttest.New(t)
-	err := RunSteps(t.Context(), c, []Step{
-		{Name: "slow", Run: func(ctx context.Context, p *Report) error {
-			return p.Run(c.Command(ctx, "", "sleep", "60"), nil)
-		}},
-		{Name: "never", Needs: []string{"broken"}, Run: func(context.Context, *Report) error {
+	command := func(name string, args ...string) func(context.Context, *Report) error {
+		return func(ctx context.Context, p *Report) error { return p.Run(c.Command(ctx, "", name, args...), nil) }
+	}
+	err := Run(t.Context(), c, NewEstimate(), Step{Name: "slow", Run: command("sleep", "60")},
+		Step{Name: "never", Needs: []string{"broken"}, Run: func(context.Context, *Report) error {
 			t.Error("ran after what it needs failed")
 			return nil
-		}},
-		{Name: "broken", Run: func(ctx context.Context, p *Report) error {
-			return p.Run(c.Command(ctx, "", "sh", "-c", "echo what went wrong >&2; exit 3"), nil)
-		}},
-	})
+		}}, Step{Name: "broken", Run: command("sh", "-c", "echo first; printf 'what went wrong' >&2; exit 3")})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"broken", "exit status 3", "what went wrong", c.Home("logs", "broken.log")} {
+	for _, want := range []string{"broken: sh: exit status 3", "    first\n    what went wrong\n", c.Home("logs", "broken.log")} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
 }
 
-// Two commands at once take turns: all stacks of a checkout have one passphrase.
-func TestLock(t *testing.T) {
+// sleeps is a step that says something and takes a while.
+func sleeps(says string, takes time.Duration) func(context.Context, *Report) error {
+	return func(_ context.Context, p *Report) error {
+		p.Say(says)
+		time.Sleep(takes)
+		return nil
+	}
+}
+
+// printed is what steps print, with a fake clock. Nothing is silent for ten seconds.
+func printed(t *testing.T, steps ...Step) string {
+	t.Helper()
 	c := checkouttest.New(t)
-	unlock, err := Lock(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
+	var out bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		latest := began
+		v := &view{began: began, estimate: NewEstimate(), out: writer(func(text []byte) (int, error) {
+			if silent := time.Since(latest); silent >= 10*time.Second {
+				t.Errorf("nothing was printed for %s before %q", silent, text)
+			}
+			latest = time.Now()
+			return out.Write(text)
+		})}
+		if err := run(t.Context(), c, v, steps); err != nil {
+			t.Error(err)
+		}
+	})
+	return out.String()
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(text []byte) (int, error) { return w(text) }
+
+func TestLines(t *testing.T) {
+	got := printed(t, Step{Name: "get-kubernetes", Run: func(_ context.Context, p *Report) error {
+		for done := int64(0); done <= 20; done++ {
+			p.Downloaded(done<<20, 20<<20)
+			time.Sleep(990 * time.Millisecond) // never at the time of a line
+		}
+		p.Say("unpacking")
+		return nil
+	}}, Step{Name: "debian", Run: sleeps("50%\r\x1b[2Jé "+strings.Repeat("long ", 20), 20300*time.Millisecond)},
+		Step{Name: "node", Needs: []string{"get-kubernetes", "debian"}, Run: sleeps("building", 900*time.Millisecond)})
+	if want := `get-kubernetes downloaded 40 % of 20 MB                                      8s
+debian         50%  [2Jé long long long long long long long long long long … 8s
+all            0 of 3 steps done                                             8s, about 12s left
+get-kubernetes downloaded 80 % of 20 MB                                      16s
+all            0 of 3 steps done                                             16s, about 4s left
+debian         done                                                          20s
+get-kubernetes done                                                          21s
+all            3 of 3 steps done                                             22s
+`; got != want {
+		t.Errorf("printed\n%swant\n%s", got, want)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if _, err := Lock(ctx, c); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the lock was given twice: %v", err)
+	got = printed(t, Step{Name: "docker", Run: sleeps("asking", 17*time.Second)})
+	if want := "docker         asking                                                        8s\ndocker         asking                                                        16s\n" +
+		"docker         done                                                          17s\n"; got != want {
+		t.Errorf("a command's only step printed\n%swant\n%s", got, want)
 	}
-	unlock()
-	unlock, err = Lock(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock()
 }

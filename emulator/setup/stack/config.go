@@ -25,7 +25,7 @@ var (
 // Make makes what pulumi needs before up: a passphrase, the stack, and its config
 // file. Stacks may start at the same time, and all have one passphrase.
 func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
-	unlock, err := progress.Lock(ctx, c)
+	unlock, err := c.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
 			return err
 		}
 	}
-	return progress.Watched(ctx, c, "stack", func(ctx context.Context, p *progress.Report) error {
+	return progress.One(ctx, c, "stack", func(ctx context.Context, p *progress.Report) error {
 		p.Say("selecting " + stack)
 		_, err := c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", stack)
 		return err

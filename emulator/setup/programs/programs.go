@@ -1,0 +1,227 @@
+//go:build linux
+
+// Package programs makes the Go programs of this machine: it downloads or compiles those
+// that are missing or out of date. Then it gives them the names by which Pulumi, kubectl
+// and you call them. How much there is to compile is what the time left is estimated from.
+package programs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"hello-timber/emulator/setup/checkout"
+	"hello-timber/emulator/setup/downloads"
+	"hello-timber/emulator/setup/progress"
+)
+
+// Program is one Go program of this machine.
+type Program struct {
+	name, folder, pkg, output string
+	// version is of what others publish, and archive has its official binaries. Without
+	// an archive it is compiled.
+	version string
+	archive *downloads.Archive
+	// sources are the files and folders, from the root, that decide whether it is up to date.
+	sources []string
+	// linker are the flags for the linker. All else is the same for all programs, so
+	// that a package is compiled once.
+	linker string
+	// prepare, which may be nil, makes what the compiler needs beside the sources.
+	prepare func(context.Context) error
+	// cold is about what its work is if nothing but the programs before it is compiled.
+	cold int64
+	// packages are those that it has to compile and no program before it does, by import
+	// path, once known.
+	packages atomic.Pointer[map[string]listed]
+}
+
+// downloaded reports whether a program's official binaries are there and wanted.
+func (p *Program) downloaded(c checkout.Checkout) bool {
+	return p.archive != nil && p.archive.Installed(c)
+}
+
+// versions are the versions of what others publish. The modules' files have them.
+func versions(ctx context.Context, c checkout.Checkout) (map[string]string, error) {
+	versions := map[string]string{}
+	for name, from := range map[string]struct{ folder, module string }{
+		"kubernetes": {"emulator/hyperkube", "k8s.io/kubernetes"},
+		"pulumi":     {"emulator", "github.com/pulumi/pulumi/pkg/v3"},
+		"provider":   {"", "github.com/pulumi/pulumi-kubernetes/sdk/v4"},
+	} {
+		required, err := requirements(ctx, filepath.Join(c.Root, from.folder))
+		if err != nil {
+			return nil, err
+		}
+		versions[name] = required[from.module]
+	}
+	return versions, nil
+}
+
+// requirements returns the versions of the modules that the module in a folder requires.
+func requirements(ctx context.Context, folder string) (map[string]string, error) {
+	gomod := filepath.Join(folder, "go.mod")
+	text, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json", gomod).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go mod edit -json %s: %w", gomod, err)
+	}
+	var file struct {
+		Require []struct{ Path, Version string }
+	}
+	err = json.Unmarshal(text, &file)
+	versions := map[string]string{}
+	for _, r := range file.Require {
+		versions[r.Path] = r.Version
+	}
+	return versions, err
+}
+
+// List returns the Go programs of this machine. What Pulumi's own installation
+// already has is not among them.
+func List(ctx context.Context, c checkout.Checkout, sources downloads.Sources) ([]*Program, error) {
+	versions, err := versions(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	kubernetes, pulumi, provider := versions["kubernetes"], versions["pulumi"], versions["provider"]
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	stamp := "-X k8s.io/component-base/version.git"
+	programs := []*Program{
+		{name: "kubernetes", cold: 64_000_000, version: kubernetes, folder: "emulator/hyperkube", pkg: ".", output: c.Home("bin", "hyperkube"),
+			sources: []string{"emulator/hyperkube"},
+			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
+		{name: "network", cold: 70_000_000, folder: "emulator/network", pkg: ".", output: c.Home("bin", "network"),
+			sources: []string{"emulator/network"}, linker: "-s -w"},
+		{name: "emulator", cold: 42_000_000, folder: "emulator", pkg: ".", output: c.Home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
+	}
+	if c.Installed("pulumi") == "" {
+		programs = append(programs, &Program{name: "pulumi", cold: 60_000_000, version: pulumi, folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.Home("bin", "pulumi"),
+			sources: []string{"emulator/go.mod", "emulator/go.sum", "emulator/openapi"},
+			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
+	} else if err := os.Remove(c.Home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if installedPlugin(c, "kubernetes", provider) == "" {
+		programs = append(programs, &Program{name: "provider", cold: 15_000_000, version: provider, folder: "emulator/kubernetes", pkg: ".", output: c.Home("bin", providerBinary),
+			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go", "emulator/kubernetes/sdk"},
+			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + strings.TrimPrefix(provider, "v"),
+			prepare: func(ctx context.Context) error { return copySchema(ctx, c, strings.TrimPrefix(provider, "v")) }})
+	}
+	for _, p := range programs {
+		p.archive = sources.Find(p.name, p.version)
+	}
+	// Pulumi's language host runs the same command in each update, and finds the
+	// program up to date. Otherwise the first update would be silent for minutes.
+	return append(programs, &Program{name: "program", cold: 17_000_000, folder: ".", pkg: ".", output: filepath.Join(c.Root, "bin", "hello-timber"),
+		sources: []string{"go.mod", "go.sum", "main.go", "command", "stacks"}, linker: "-w -s"}), nil
+}
+
+const (
+	providerModule = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+	// providerBinary is not the plugin's name, because Pulumi prefers a plugin on
+	// PATH to one in its home, with a warning in each update.
+	providerBinary = "kubernetes-provider"
+)
+
+// emulatorSources are what the emulator's binary is made of. TestEmulatorSources
+// compares them with what the compiler reads.
+var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/credentials", "emulator/docker", "emulator/gcp", "emulator/gcp/terraform", "emulator/gke",
+	"emulator/home", "emulator/language", "emulator/proxy", "emulator/records", "emulator/registry", "emulator/wire"}
+
+// copySchema copies the provider's schema from its module to where the compiler
+// embeds it, with the version that the module leaves out.
+func copySchema(ctx context.Context, c checkout.Checkout, version string) error {
+	folder, err := c.Output(ctx, "go", "-C", "emulator/kubernetes", "list", "-m", "-f", "{{.Dir}}", providerModule)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "cmd", "pulumi-resource-kubernetes", "schema.json"))
+	if err != nil {
+		return err
+	}
+	var schema map[string]json.RawMessage
+	if err := json.Unmarshal(text, &schema); err != nil {
+		return err
+	}
+	schema["version"] = json.RawMessage(strconv.Quote(version))
+	if text, err = json.Marshal(schema); err != nil {
+		return err
+	}
+	return checkout.Replace(filepath.Join(c.Root, "emulator", "kubernetes", "schema", "schema.json"), string(text), 0o644)
+}
+
+// installedPlugin returns where the user's own Pulumi has a provider plugin, or
+// nothing where it has not or is still downloading it.
+func installedPlugin(c checkout.Checkout, name, version string) string {
+	folder := filepath.Join(c.Plugins, "resource-"+name+"-"+version)
+	found, err := exec.LookPath(filepath.Join(folder, "pulumi-resource-"+name))
+	if err != nil || checkout.Exists(folder+".partial") {
+		return ""
+	}
+	return found
+}
+
+// Steps are the steps that download or compile what is missing or out of date, and an
+// estimate of how long they take.
+func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) ([]progress.Step, *progress.Estimate) {
+	var steps []progress.Step
+	var compiled, downloaded []*Program
+	queue := newQueue()
+	for _, p := range programs {
+		switch {
+		case p.downloaded(c) || fresh(c, p):
+		case p.archive != nil:
+			downloaded = append(downloaded, p)
+			steps = append(steps, progress.Step{Name: "get-" + p.name, Run: func(ctx context.Context, report *progress.Report) error {
+				return downloadOrFetch(ctx, c, sources, report, queue, p)
+			}})
+		default:
+			sources.Explain(p.name, p.version)
+			compiled = append(compiled, p)
+		}
+	}
+	// The compiler uses every core, so programs are compiled one after the other. Those
+	// that are being downloaded come last.
+	queue.programs = append(compiled, downloaded...)
+	queue.compile(compiled...)
+	if len(compiled) > 0 {
+		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, p *progress.Report) error { return fetch(ctx, c, p, queue, compiled...) }})
+	}
+	previous := ""
+	for _, program := range queue.programs {
+		steps = append(steps, progress.Step{Name: program.name, Needs: []string{previous, "get-" + program.name}, Run: func(ctx context.Context, p *progress.Report) error {
+			if program.downloaded(c) {
+				return nil
+			}
+			return compile(ctx, c, p, program)
+		}})
+		previous = program.name
+	}
+	return append(steps, progress.Step{Name: "links", Needs: []string{previous}, Run: func(ctx context.Context, _ *progress.Report) error {
+		if err := link(ctx, c, programs); err != nil {
+			return err
+		}
+		return tidy(c, programs)
+	}}), queue.estimate
+}
+
+// downloadOrFetch downloads a program. If that fails, it downloads the modules that
+// compiling needs.
+func downloadOrFetch(ctx context.Context, c checkout.Checkout, sources downloads.Sources, p *progress.Report, queue *queue, wanted *Program) error {
+	err := sources.Download(ctx, c, p, *wanted.archive)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	p.Print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
+	queue.compile(wanted)
+	return fetch(ctx, c, p, queue, wanted)
+}
