@@ -27,12 +27,14 @@ ifeq ($(GOTMPDIR)$(shell f=$$(mktemp) && chmod +x "$$f" && "$$f" 2> /dev/null &&
 export GOTMPDIR := $(shell mkdir -p bin/tmp && cd bin/tmp && pwd)
 endif
 
+# The door to the emulator: what runs on a stack of this machine, runs through it.
 SETUP = .emulator/bin/setup
 
-# Stacks named local… and e2e… are on this machine, where the emulator replaces
-# Google. All others are where the environment's own pulumi finds them.
-LOCAL = local% e2e%
-local = $(if $(filter $(LOCAL),$(STACK)),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
+# Stacks whose names begin with one of these are on this machine, where the emulator
+# replaces Google. All others are where the environment's own pulumi finds them.
+export LOCAL = local e2e
+is-local = $(filter $(LOCAL:=%),$(STACK))
+local = $(if $(is-local),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
 
 # What pipelines do, on either kind of stack.
 PIPELINES = go run ./pipelines
@@ -64,11 +66,9 @@ GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
 
-up: build ## From source code to an answering URL, on this machine
+up: setup ## From source code to an answering URL, on this machine
 	@$(call local,deploy)
-	@$(SETUP) stack "$$STACK" "$$FROM"
-	@$(SETUP) metrics "$$STACK"
-	@eval "$$($(SETUP) env "$$STACK")" && pulumi up --yes --skip-preview
+	@$(SETUP) run "$$STACK" -- pulumi up --yes --skip-preview
 	@$(SETUP) answer "$$STACK"
 
 preview: ## What `make up` would change, or `make deploy` with its STACK and IMAGE
@@ -77,7 +77,7 @@ preview: ## What `make up` would change, or `make deploy` with its STACK and IMA
 down: setup ## Destroy the stack that `make up` created
 	@$(call local,destroy)
 	@# With its preview, which stops at a protected resource before anything is deleted.
-	@eval "$$($(SETUP) env "$$STACK")" && pulumi destroy --yes
+	@$(SETUP) env "$$STACK" pulumi destroy --yes
 	@$(SETUP) gone
 
 env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"
@@ -128,8 +128,8 @@ drift: ## Fail if STACKS have drifted from their last deployment, and print what
 issue: ## Publish the last drift of STACKS as the one open issue about them; close it if there is none
 	@$(PIPELINES) issue
 
-doctor: $(if $(filter $(LOCAL),$(STACK)),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud
-	@$(if $(filter $(LOCAL),$(STACK)),$(SETUP) doctor,PULUMI_STACK="$$STACK" go run ./doctor)
+doctor: $(if $(is-local),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud
+	@$(if $(is-local),$(SETUP) doctor,PULUMI_STACK="$$STACK" go run ./doctor)
 
 lint: words ## Workflows, words, and golangci-lint with go vet: some minutes when nothing is cached
 	@# Version 1.7.12 does not know that jobs can queue: https://github.com/rhysd/actionlint/issues/657
@@ -154,13 +154,13 @@ workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins 
 test: export STARTED := $(shell date +%s)
 test: build browser unit ## Before a commit: unit tests, workflows, and the tutorial end to end, with a failed update and drift
 	$(call each,$(TESTED),$(TESTS))
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 20m -v -run TestRows/first ./e2e
+	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 20m -v -run TestRows/first ./e2e
 
 e2e: build metrics ## Everything else end to end, or the tests that match ROWS, as for go test -run
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 90m -v -run "$${ROWS:-TestRows/rest}" ./e2e
+	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 90m -v -run "$${ROWS:-TestRows/rest}" ./e2e
 
 pictures: build browser ## Make docs/page.png, the picture of the service's page, by following docs/tutorial.md
-	@eval "$$($(SETUP) env e2e)" && cd emulator && go test -vet=off -tags e2e -count 1 -timeout 30m -v -run TestRows/first ./e2e -pictures
+	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 30m -v -run TestRows/first ./e2e -pictures
 
 clean: setup ## Remove what is left of the emulator after `make down`
 	@$(SETUP) clean

@@ -125,9 +125,9 @@ func newStack(t *testing.T, name string, o options) *stack {
 		o.owner = t
 	}
 	// The user's own kubectl context stays as it is.
-	s.env = append(append(os.Environ(), "PULUMI_STACK="+name, "STACK="+name, scaleDownVariable+"=30s", "KUBECONFIG="+filepath.Join(o.owner.TempDir(), "kubeconfig")), o.env...)
+	s.env = append(append(os.Environ(), "PULUMI_STACK="+name, "STACK="+name, "FROM="+cmp.Or(o.from, "dev"), scaleDownVariable+"=30s", "KUBECONFIG="+filepath.Join(o.owner.TempDir(), "kubeconfig")), o.env...)
 	s.sweep(t) // what a killed run left
-	s.run(t, filepath.Join(home(), "bin", "setup"), "stack", name, cmp.Or(o.from, "dev"))
+	s.run(t, filepath.Join(home(), "bin", "setup"), "stack", name)
 	o.owner.Cleanup(func() { s.sweep(o.owner) })
 	if s.folder != root() { // one config for both folders: make has the repository's
 		if err := os.Symlink(filepath.Join(root(), s.configFile()), s.configPath()); err != nil {

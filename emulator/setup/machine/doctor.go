@@ -9,74 +9,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/progress"
 )
 
-// Finding is the result of a check. An empty one is not printed. doctor/ has a type
-// like it: to share one, this module would have to require the program's, with all
-// of Pulumi's SDKs, for a struct and a format.
-type Finding struct {
-	What, Says string
-	// Fix is the command or the step that fixes it, or empty if nothing is wrong.
-	Fix string
-	// Optional: the emulator works without it, but not all that it promises.
-	Optional bool
-}
-
-// OK is the finding of a check that found nothing wrong.
-func OK(what, format string, args ...any) Finding {
-	return Finding{What: what, Says: fmt.Sprintf(format, args...)}
-}
-
-// Missing is the finding of a check that found something wrong.
-func Missing(what, fix, format string, args ...any) Finding {
-	return Finding{What: what, Says: fmt.Sprintf(format, args...), Fix: fix}
-}
-
-// Required reports whether make up stops at it.
-func (f Finding) Required() bool { return f.Fix != "" && !f.Optional }
-
-func (f Finding) String() string {
-	if f.Fix == "" {
-		return f.Says
-	}
-	return strings.TrimSuffix(f.Says, ".") + ". Fix: " + f.Fix
-}
-
-// Print prints the finding with its verdict.
-func (f Finding) Print(out io.Writer) {
-	verdict := "ok"
-	switch {
-	case f.Required():
-		verdict = "MISSING"
-	case f.Fix != "":
-		verdict = "WARNING"
-	}
-	fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, f.What, f)
-}
-
 // Doctor prints what each check found and fails if something is missing. It changes nothing.
-func Doctor(ctx context.Context, c checkout.Checkout, taken func(context.Context, checkout.Checkout, bool) Finding) error {
+func Doctor(ctx context.Context, c checkout.Checkout) error {
 	problems := 0
 	var findings []Finding
 	if err := progress.One(ctx, c, "doctor", func(ctx context.Context, p *progress.Report) error {
 		p.Say("asking the engine")
-		e := askEngine(ctx, c)
-		p.Say("adding up what is on the disk")
-		findings = append(examine(ctx, c, e), chromium(c), taken(ctx, c, e.answers()))
+		findings = append(examine(ctx, c, askEngine(ctx, c)), chromium(c))
 		return nil
 	}); err != nil {
 		return err
 	}
 	for _, f := range findings {
 		f.Print(os.Stdout)
-		if f.Required() {
+		if f.required() {
 			problems++
 		}
 	}
@@ -90,7 +43,7 @@ func Doctor(ctx context.Context, c checkout.Checkout, taken func(context.Context
 // prints only what is wrong.
 func Preflight(ctx context.Context, c checkout.Checkout) error {
 	var findings []Finding
-	err := progress.One(ctx, c, "docker", func(ctx context.Context, p *progress.Report) error {
+	if err := progress.One(ctx, c, "docker", func(ctx context.Context, p *progress.Report) error {
 		p.Say("asking the engine")
 		e := askEngine(ctx, c)
 		if !e.answers() {
@@ -99,17 +52,16 @@ func Preflight(ctx context.Context, c checkout.Checkout) error {
 			}
 			e = askEngine(ctx, c)
 		}
-		allowInotify(readHost(c))
+		allowInotify()
 		findings = examine(ctx, c, e)
 		return nil
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
 	var problems []error
 	for _, f := range findings {
 		switch {
-		case f.Required():
+		case f.required():
 			problems = append(problems, fmt.Errorf("%s: %s", f.What, f))
 		case f.Fix != "":
 			f.Print(os.Stderr)
@@ -118,35 +70,20 @@ func Preflight(ctx context.Context, c checkout.Checkout) error {
 	return errors.Join(problems...)
 }
 
-// examine runs all checks and returns those that say something.
+// examine runs all checks.
 func examine(ctx context.Context, c checkout.Checkout, e engine) []Finding {
-	var findings []Finding
-	h := readHost(c)
-	if h.err == nil {
-		h.disks, h.err = disks(ctx, c, e)
-	}
-	for _, check := range hostChecks {
-		findings = append(findings, check(h))
-	}
-	findings = append(findings, reachable(e))
-	if e.answers() {
-		for _, check := range engineChecks {
-			findings = append(findings, check(e))
-		}
-	}
-	findings = append(findings, cli(ctx, c))
-	return slices.DeleteFunc(findings, func(f Finding) bool { return f.Says == "" })
+	return append(append(readHost(ctx, c, e).findings(), e.findings()...), cli(ctx, c))
 }
 
 func cli(ctx context.Context, c checkout.Checkout) Finding {
 	path := c.Installed("pulumi")
 	if path == "" {
-		return OK("pulumi", "not on PATH: make up downloads or compiles it")
+		return fine("pulumi", "not on PATH: make up downloads or compiles it")
 	}
 	version, err := c.Output(ctx, path, "version")
 	if err != nil || !strings.HasPrefix(version, "v3.") {
-		return Missing("pulumi", "install Pulumi 3 (https://www.pulumi.com/docs/install), or remove this one from PATH",
+		return missing("pulumi", "install Pulumi 3 (https://www.pulumi.com/docs/install), or remove this one from PATH",
 			"%s says version %q, and the program needs version 3", path, version)
 	}
-	return OK("pulumi", "%s at %s", version, path)
+	return fine("pulumi", "%s at %s", version, path)
 }

@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -21,18 +23,14 @@ type engine struct {
 	ServerVersion, OperatingSystem, DockerRootDir, CgroupVersion string
 	SecurityOptions, ServerErrors                                []string
 	MemoryLimit, CPUCfsQuota, PidsLimit, IPv4Forwarding          bool
-	DefaultAddressPools                                          []pool
+	DefaultAddressPools                                          []struct{ Base netip.Prefix }
 	Podman                                                       any `json:"host"` // podman's docker command prints this
 
 	complaint string // why docker info failed
 	installed bool   // dockerd is on PATH
 	host      string // DOCKER_HOST
 	namespace bool   // the kernel has cgroup namespaces
-	networks  networks
 }
-
-// engineChecks each look at one fact of an engine that answers.
-var engineChecks = []func(engine) Finding{version, local, desktop, rootless, snap, cgroups, limits, forwarding, addresses}
 
 // askEngine reads the facts.
 func askEngine(ctx context.Context, c checkout.Checkout) engine {
@@ -41,9 +39,6 @@ func askEngine(ctx context.Context, c checkout.Checkout) engine {
 	text, err := c.Output(ctx, "docker", "info", "--format", "{{json .}}")
 	e := readEngine(text, err)
 	e.installed, e.host, e.namespace = c.Installed("dockerd") != "", os.Getenv("DOCKER_HOST"), checkout.Exists("/proc/self/ns/cgroup")
-	if e.answers() {
-		e.networks = usedNetworks(ctx, c)
-	}
 	return e
 }
 
@@ -66,96 +61,86 @@ func (e engine) has(option string) bool {
 	return slices.ContainsFunc(e.SecurityOptions, func(o string) bool { return o == "name="+option || strings.HasPrefix(o, "name="+option+",") })
 }
 
-func reachable(e engine) Finding {
-	switch {
-	case e.answers():
-		return OK("docker", "engine %s", e.ServerVersion)
-	case e.Podman != nil:
-		return Missing("docker", "install Docker Engine, https://docs.docker.com/engine/install, and remove podman-docker", "the docker command is Podman's, which has no Docker engine")
-	case strings.Contains(strings.ToLower(e.complaint), "permission denied"):
-		return Missing("docker", "sudo usermod -aG docker \"$USER\", then log in again", "this user may not use the Docker engine")
-	case !e.installed && e.host == "":
-		return Missing("docker", "install it, https://docs.docker.com/engine/install (as root on Debian, make up does it)", "Docker Engine is not installed")
-	case e.host != "":
-		return Missing("docker", "unset DOCKER_HOST; docker context use default", "no Docker engine answers at %s", e.host)
-	}
-	return Missing("docker", "sudo systemctl start docker, or without systemd: sudo service docker start (as root on Debian, make up does it)", "the Docker engine does not answer")
-}
-
-func version(e engine) Finding {
+// recent reports whether the engine is of version 20.10 or newer.
+func (e engine) recent() bool {
 	var major, minor int
 	_, err := fmt.Sscanf(e.ServerVersion, "%d.%d", &major, &minor)
-	if err != nil || major < 20 || major == 20 && minor < 10 {
-		return Missing("docker", "install Docker Engine 20.10 or newer, https://docs.docker.com/engine/install", "engine %s is too old", e.ServerVersion)
-	}
-	return Finding{}
+	return err == nil && (major > 20 || major == 20 && minor >= 10)
 }
 
-// What moves the engine's network away from this machine's, where load balancers'
-// addresses would not answer.
-const useSystem = "unset DOCKER_HOST; docker context use default"
-
-func local(e engine) Finding {
-	if e.host != "" && !strings.HasPrefix(e.host, "unix:") {
-		return Missing("docker", useSystem, "%s is another machine's engine, whose load balancer addresses cannot be reached from here", e.host)
-	}
-	return Finding{}
-}
-
-func desktop(e engine) Finding {
-	if strings.Contains(e.OperatingSystem, "Docker Desktop") {
-		return Missing("docker", "install Docker Engine in this Linux, https://docs.docker.com/engine/install, then: "+useSystem,
-			"Docker Desktop keeps load balancer addresses inside its virtual machine")
-	}
-	return Finding{}
-}
-
-func rootless(e engine) Finding {
-	if e.has("rootless") {
-		return Missing("docker", useSystem+" (the system's engine; without one: https://docs.docker.com/engine/install)",
-			"this is a rootless engine, which keeps load balancer addresses in a network of its own")
-	}
-	return Finding{}
-}
-
-// snap: the snap's confinement hides most of the machine's files, such as
-// /lib/modules and every checkout outside of the home folder, from the engine.
-func snap(e engine) Finding {
-	if strings.HasPrefix(e.DockerRootDir, "/var/snap/") {
-		return Missing("docker", "sudo snap disable docker && sudo apt-get update && sudo apt-get install docker.io",
-			"this engine is a snap, which cannot mount this machine's files into containers")
-	}
-	return Finding{}
-}
-
-// cgroups: nodes arrange the cgroups that they see, which must be their own. Each
-// gets a cgroup namespace of its own, whatever the engine's default is.
-func cgroups(e engine) Finding {
-	if e.CgroupVersion == "2" && !e.namespace {
-		return Missing("docker", "boot Linux 4.6 or newer", "this kernel has no cgroup namespaces: on cgroup v2 a node would change this machine's cgroups")
-	}
-	return Finding{}
-}
-
-// limits: pods are limited through controllers that some kernels have to be asked for.
-func limits(e engine) Finding {
+// lacking are the cgroup controllers that limit pods, and that some kernels have to be
+// asked for.
+func (e engine) lacking() string {
 	var lacking []string
 	for name, present := range map[string]bool{"memory": e.MemoryLimit, "cpu": e.CPUCfsQuota, "pids": e.PidsLimit} {
 		if !present {
 			lacking = append(lacking, name)
 		}
 	}
-	if len(lacking) == 0 {
-		return Finding{}
-	}
 	slices.Sort(lacking)
-	return Missing("docker", "add cgroup_enable=memory to GRUB_CMDLINE_LINUX in /etc/default/grub, then: sudo update-grub && sudo reboot",
-		"the engine has no cgroup controller for %s, so pods cannot be limited", strings.Join(lacking, ", "))
+	return strings.Join(lacking, ", ")
 }
 
-func forwarding(e engine) Finding {
-	if !e.IPv4Forwarding {
-		return Missing("docker", "sudo sysctl -w net.ipv4.ip_forward=1", "this machine does not forward IPv4, so containers reach nothing")
+// findings are the engine's version, or why it does not answer, and all that is wrong.
+func (e engine) findings() []Finding {
+	if !e.answers() {
+		return []Finding{e.silence()}
 	}
-	return Finding{}
+	// Another engine's network is not this machine's, where load balancers' addresses must answer.
+	const useSystem = "unset DOCKER_HOST; docker context use default"
+	const install = "https://docs.docker.com/engine/install"
+	found := []Finding{fine("docker", "engine %s", e.ServerVersion)}
+	for _, p := range []struct {
+		is        bool
+		says, fix string
+	}{
+		{!e.recent(), "engine " + e.ServerVersion + " is too old", "install Docker Engine 20.10 or newer, " + install},
+		{e.host != "" && !strings.HasPrefix(e.host, "unix:"), e.host + " is another machine's engine, whose load balancer addresses cannot be reached from here", useSystem},
+		{strings.Contains(e.OperatingSystem, "Docker Desktop"), "Docker Desktop keeps load balancer addresses inside its virtual machine",
+			"install Docker Engine in this Linux, " + install + ", then: " + useSystem},
+		{e.has("rootless"), "this is a rootless engine, which keeps load balancer addresses in a network of its own",
+			useSystem + " (the system's engine; without one: " + install + ")"},
+		// The snap's confinement hides /lib/modules and every checkout outside of the home folder.
+		{strings.HasPrefix(e.DockerRootDir, "/var/snap/"), "this engine is a snap, which cannot mount this machine's files into containers",
+			"sudo snap disable docker && sudo apt-get update && sudo apt-get install docker.io"},
+		// Nodes arrange the cgroups that they see, whatever the engine's default is.
+		{e.CgroupVersion == "2" && !e.namespace, "this kernel has no cgroup namespaces: on cgroup v2 a node would change this machine's cgroups", "boot Linux 4.6 or newer"},
+		{e.lacking() != "", "the engine has no cgroup controller for " + e.lacking() + ", so pods cannot be limited",
+			"add cgroup_enable=memory to GRUB_CMDLINE_LINUX in /etc/default/grub, then: sudo update-grub && sudo reboot"},
+		{!e.IPv4Forwarding, "this machine does not forward IPv4, so containers reach nothing", "sudo sysctl -w net.ipv4.ip_forward=1"},
+	} {
+		if p.is {
+			found = append(found, missing("docker", p.fix, "%s", p.says))
+		}
+	}
+	return found
+}
+
+// silence is why the engine does not answer.
+func (e engine) silence() Finding {
+	switch {
+	case e.Podman != nil:
+		return missing("docker", "install Docker Engine, https://docs.docker.com/engine/install, and remove podman-docker", "the docker command is Podman's, which has no Docker engine")
+	case strings.Contains(strings.ToLower(e.complaint), "permission denied"):
+		return missing("docker", "sudo usermod -aG docker \"$USER\", then log in again", "this user may not use the Docker engine")
+	case !e.installed && e.host == "":
+		return missing("docker", "install it, https://docs.docker.com/engine/install (as root on Debian, make up does it)", "Docker Engine is not installed")
+	case e.host != "":
+		return missing("docker", "unset DOCKER_HOST; docker context use default", "no Docker engine answers at %s", e.host)
+	}
+	return missing("docker", "sudo systemctl start docker, or without systemd: sudo service docker start (as root on Debian, make up does it)", "the Docker engine does not answer")
+}
+
+// Pools asks the engine for the ranges from which networks get their addresses. An engine
+// that is not configured otherwise has these (libnetwork/ipamutils, 20.10 to 28).
+func Pools(ctx context.Context) []string {
+	text, err := exec.CommandContext(ctx, "docker", "info", "--format", "{{json .}}").Output()
+	var pools []string
+	for _, p := range readEngine(string(text), err).DefaultAddressPools {
+		pools = append(pools, p.Base.Masked().String())
+	}
+	if pools == nil {
+		pools = []string{"172.17.0.0/16", "172.18.0.0/16", "172.19.0.0/16", "172.20.0.0/14", "172.24.0.0/14", "172.28.0.0/14", "192.168.0.0/16"}
+	}
+	return pools
 }

@@ -10,15 +10,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 
 	"hello-timber/emulator/setup/checkout/checkouttest"
 )
 
+// finds checks that one thing is wrong, or without a fix nothing.
+func finds(t *testing.T, findings []Finding, says, fix string, optional bool) {
+	t.Helper()
+	problems := slices.DeleteFunc(findings, func(f Finding) bool { return f.Fix == "" })
+	if fix == "" && len(problems) > 0 || fix != "" && len(problems) != 1 {
+		t.Fatalf("problems %v, want %q", problems, fix)
+	}
+	if fix != "" && (!strings.Contains(problems[0].Says, says) || !strings.Contains(problems[0].Fix, fix) || problems[0].Optional != optional) {
+		t.Errorf("got %v, want %q, fix %q", problems[0], says, fix)
+	}
+}
+
 func TestHosts(t *testing.T) {
-	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{128, 8192}, inotifyUse: []int{0, 0},
+	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{128, 8192}, asRoot: true,
 		disks: []disk{{[]string{"/home/me/hello timber", "/home/me/go/pkg/mod"}, 20000, 5000}, {[]string{"/var/lib/docker"}, 3000, 2000}}}
 	for name, tt := range map[string]struct {
 		change    func(*host)
@@ -34,29 +45,17 @@ func TestHosts(t *testing.T) {
 		"small /var":       {change: func(h *host) { h.disks[1].free = 300 }, says: "300 MB free for /var/lib/docker, which need 2000 MB", fix: "df -h '/var/lib/docker', and"},
 		"colon":            {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
 		"noexec":           {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
-		"few inotify":      {change: func(h *host) { h.inotify[0] = 32 }, says: "32 of 32 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
-		"inotify used up":  {change: func(h *host) { h.inotifyUse[0] = 100 }, says: "28 of 128 inotify instances left", fix: "fs.inotify.max_user_instances=1024 |"},
-		"few watches":      {change: func(h *host) { h.inotifyUse[1] = 8000 }, says: "192 of 8192 inotify watches left", fix: "fs.inotify.max_user_watches=65536 |"},
-		"not root":         {change: func(h *host) { h.inotifyUse = nil }, says: "unknown: of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
-		"not root, raised": {change: func(h *host) { h.inotify, h.inotifyUse = []int{1024, 65536}, nil }},
+		"few inotify":      {change: func(h *host) { h.inotify[0] = 32 }, says: "of root's 32 inotify instances a cluster needs 40", fix: "fs.inotify.max_user_instances=1024 |"},
+		"few watches":      {change: func(h *host) { h.inotify[1] = 1000 }, says: "of root's 1000 inotify watches", fix: "fs.inotify.max_user_watches=65536 |"},
+		"not root":         {change: func(h *host) { h.asRoot = false }, says: "unknown: of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
+		"not root, raised": {change: func(h *host) { h.inotify, h.asRoot = []int{1024, 65536}, false }},
 		"no nfqueue":       {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
-			h.disks, h.inotify, h.inotifyUse = slices.Clone(fine.disks), slices.Clone(fine.inotify), slices.Clone(fine.inotifyUse)
+			h.disks, h.inotify = slices.Clone(fine.disks), slices.Clone(fine.inotify)
 			tt.change(&h)
-			var problems []Finding
-			for _, check := range hostChecks {
-				if f := check(h); f.Fix != "" {
-					problems = append(problems, f)
-				}
-			}
-			if tt.fix == "" && len(problems) > 0 || tt.fix != "" && len(problems) != 1 {
-				t.Fatalf("problems %v, want %q", problems, tt.fix)
-			}
-			if tt.fix != "" && (!strings.Contains(problems[0].Says, tt.says) || !strings.Contains(problems[0].Fix, tt.fix) || problems[0].Optional != tt.optional) {
-				t.Errorf("got %v, want %q, fix %q", problems[0], tt.says, tt.fix)
-			}
+			finds(t, h.findings(), tt.says, tt.fix, tt.optional)
 		})
 	}
 }
@@ -92,30 +91,6 @@ func TestUnenforceable(t *testing.T) {
 				t.Errorf("lacks %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-// An instance of this process counts, and so do its watches.
-func TestInotifyUse(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if use := inotifyUse(); use != nil {
-			t.Errorf("a user who is not root counts %v", use)
-		}
-		t.Skip("only root can see all processes")
-	}
-	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(instance)
-	const watches = 50
-	for range watches {
-		if _, err := syscall.InotifyAddWatch(instance, t.TempDir(), syscall.IN_CREATE); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if use := inotifyUse(); use[0] == 0 || use[1] < watches {
-		t.Errorf("counted %v", use)
 	}
 }
 

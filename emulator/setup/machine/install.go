@@ -59,10 +59,10 @@ var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google
 func chromium(c checkout.Checkout) Finding {
 	for _, name := range browsers {
 		if path := c.Installed(name); path != "" {
-			return OK("chromium", "%s", path)
+			return fine("chromium", "%s", path)
 		}
 	}
-	return OK("chromium", "not installed; only make test needs it")
+	return fine("chromium", "not installed; only make test needs it")
 }
 
 // Browser installs Chromium for the tests as root on Debian. Elsewhere it prints how to.

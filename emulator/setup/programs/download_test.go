@@ -83,7 +83,7 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 	for _, a := range downloads.Archives {
 		var entries []checkouttest.File
 		for _, name := range a.Files {
-			entries = append(entries, checkouttest.File{"./" + filepath.Join(a.Folder, name), "#!/bin/sh\necho downloaded " + name + "\n"})
+			entries = append(entries, checkouttest.File{Name: "./" + filepath.Join(a.Folder, name), Content: "#!/bin/sh\necho downloaded " + name + "\n"})
 		}
 		published, err := url.Parse(a.URL())
 		if err != nil {

@@ -4,32 +4,15 @@ package programs
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/progress"
 )
 
-// autoscaled finds the key that gives a stack an autoscaler.
-var autoscaled = regexp.MustCompile(`(?m)^\s+[^:#]+:maxReplicas:\s*['"]?[1-9]`)
-
-// Metrics compiles the metrics-server, which autoscalers need, and which takes one
-// core more than two minutes: only for a stack that has an autoscaler, or without a stack.
+// Metrics compiles the metrics-server, which autoscalers need, and which takes one core
+// more than two minutes: only for a stack that has an autoscaler, and for the tests.
 // Clusters that run already start it.
-func Metrics(ctx context.Context, c checkout.Checkout, stack string) error {
-	if stack != "" {
-		config, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+stack+".yaml"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || !autoscaled.Match(config) {
-			return err
-		}
-	}
+func Metrics(ctx context.Context, c checkout.Checkout) error {
 	server := &Program{name: "metrics-server", folder: "emulator/network", pkg: "./metrics", output: c.Home("bin", "metrics-server"),
 		sources: []string{"emulator/network/go.mod", "emulator/network/go.sum", "emulator/network/metrics"}, linker: "-s -w"}
 	unlock, err := c.Lock(ctx)

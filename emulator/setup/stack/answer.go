@@ -26,7 +26,7 @@ func Answer(ctx context.Context, c checkout.Checkout, stack string) error {
 		return err
 	}
 	fmt.Print(answered)
-	if f := machine.Policies(); f.Fix != "" { // once more, below all that make up printed
+	for _, f := range machine.Policies() { // once more, below all that make up printed
 		f.Print(os.Stderr)
 	}
 	return nil

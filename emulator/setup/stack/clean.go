@@ -5,6 +5,7 @@ package stack
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,9 @@ import (
 	"hello-timber/emulator/setup/progress"
 )
 
-// things are what a checkout makes with Docker, in the order in which it can be removed.
+// things are what a checkout makes with Docker, in the order in which it can be removed. An
+// image can be removed only after those that are made from it, which are newer and listed
+// before it.
 var things = []struct {
 	kind         string
 	list, remove []string
@@ -24,11 +27,10 @@ var things = []struct {
 	{"container", []string{"ps", "--all", "--format={{.Names}}"}, []string{"rm", "--force", "--volumes"}},
 	{"network", []string{"network", "ls", "--format={{.Name}}"}, []string{"network", "rm"}},
 	{"volume", []string{"volume", "ls", "--format={{.Name}}"}, []string{"volume", "rm", "--force"}},
-	{"image", listImages, []string{"image", "rm", "--force"}},
+	{"image", []string{"image", "ls", "--quiet"}, []string{"image", "rm", "--force"}},
 }
 
-// leftovers lists what passes one of some filters, for each the newest first: an image
-// can be removed only after those that are made from it.
+// leftovers lists what passes one of some filters.
 func leftovers(ctx context.Context, c checkout.Checkout, list []string, filters ...string) ([]string, error) {
 	var names []string
 	for _, filter := range filters {
@@ -102,13 +104,6 @@ func Gone(ctx context.Context, c checkout.Checkout) error {
 	return err
 }
 
-// listImages lists the images that pass a filter.
-var listImages = []string{"image", "ls", "--quiet"}
-
-// imageFilters find the emulator's images, and what the engine keeps of those that it
-// built for the emulated projects, which are named as their stacks are.
-var imageFilters = []string{"label=" + images.Label, "reference=*-docker.pkg.dev/hello-timber-*/*/*"}
-
 // Clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
 func Clean(ctx context.Context, c checkout.Checkout) error {
@@ -126,8 +121,8 @@ func removeAll(ctx context.Context, c checkout.Checkout, p *progress.Report) err
 	}
 	for _, thing := range things {
 		filters := []string{label(c)}
-		if thing.kind == "image" {
-			filters = imageFilters
+		if thing.kind == "image" { // the emulator's, and what the engine built for the stacks' projects
+			filters = []string{"label=" + images.Label, "reference=*-docker.pkg.dev/hello-timber-*/*/*"}
 		}
 		left, err := leftovers(ctx, c, thing.list, filters...)
 		if err != nil {
@@ -144,11 +139,16 @@ func removeAll(ctx context.Context, c checkout.Checkout, p *progress.Report) err
 		}
 	}
 	p.Say("removing .emulator")
-	configs, err := filepath.Glob(filepath.Join(c.Root, "Pulumi.local*.yaml"))
-	for _, path := range append(configs, filepath.Join(c.Root, "bin"), c.Home()) {
-		if err == nil {
-			err = os.RemoveAll(path)
+	paths := []string{filepath.Join(c.Root, "bin"), c.Home()}
+	for prefix := range strings.FieldsSeq(os.Getenv("LOCAL")) { // the Makefile's
+		configs, err := filepath.Glob(filepath.Join(c.Root, "Pulumi."+prefix+"*.yaml"))
+		if err != nil {
+			return err
 		}
+		paths = append(paths, configs...)
+	}
+	for _, path := range paths {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -24,7 +25,7 @@ var (
 
 // Make makes what pulumi needs before up: a passphrase, the stack, and its config
 // file. Stacks may start at the same time, and all have one passphrase.
-func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
+func Make(ctx context.Context, c checkout.Checkout, stack string) error {
 	unlock, err := c.Lock(ctx)
 	if err != nil {
 		return err
@@ -43,9 +44,10 @@ func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
 		}
 	}
 	if !checkout.Exists(config) {
+		from := cmp.Or(os.Getenv("FROM"), "dev")
 		text, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+from+".yaml"))
 		if err != nil {
-			return err
+			return fmt.Errorf("FROM: stack %q, whose config the new stack %s would start from, has none: %w. Fix: export FROM=dev", from, stack, err)
 		}
 		if err := writeConfig(c, stack, config, localConfig(string(text), stack)); err != nil {
 			return err
@@ -56,6 +58,15 @@ func Make(ctx context.Context, c checkout.Checkout, stack, from string) error {
 		_, err := c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", stack)
 		return err
 	})
+}
+
+// autoscaler finds the key that gives a stack an autoscaler.
+var autoscaler = regexp.MustCompile(`(?m)^\s+[^:#]+:maxReplicas:\s*['"]?[1-9]`)
+
+// Autoscaled reports whether a stack has an autoscaler.
+func Autoscaled(c checkout.Checkout, stack string) (bool, error) {
+	config, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+stack+".yaml"))
+	return autoscaler.Match(config), err
 }
 
 // localConfig turns another stack's config into that of a stack on this machine.

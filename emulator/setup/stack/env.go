@@ -9,23 +9,59 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/machine"
 )
 
-// Env is the environment in which the ordinary pulumi and kubectl use the emulator.
-func Env(ctx context.Context, c checkout.Checkout, stack string) map[string]string {
+// Environment has the variables with which the ordinary pulumi and kubectl use the emulator.
+type Environment map[string]string
+
+// Enter makes a stack's environment that of this process.
+func Enter(ctx context.Context, c checkout.Checkout, stack string) (Environment, error) {
+	e := environment(ctx, c, stack)
+	for name, value := range e {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	if folder := os.Getenv("GOTMPDIR"); folder != "" {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	// It would win over the passphrase's file.
+	return e, os.Unsetenv("PULUMI_CONFIG_PASSPHRASE")
+}
+
+// Run runs a command in place of this process. Without a command it prints the environment
+// for a shell: eval "$(make -s env)".
+func (e Environment) Run(command []string) error {
+	if len(command) > 0 {
+		path, err := exec.LookPath(command[0])
+		if err != nil {
+			return err
+		}
+		return syscall.Exec(path, command, os.Environ())
+	}
+	for _, name := range slices.Sorted(maps.Keys(e)) {
+		fmt.Printf("export %s=%s\n", name, checkout.Quote(e[name]))
+	}
+	fmt.Println("unset PULUMI_CONFIG_PASSPHRASE")
+	return nil
+}
+
+func environment(ctx context.Context, c checkout.Checkout, stack string) Environment {
 	// Pulumi decodes it, so percent signs, hashes and question marks must be encoded.
 	backend := url.URL{Scheme: "file", Path: c.Home("state")}
-	variables := map[string]string{
+	variables := Environment{
 		"PATH":                          c.Home("bin") + ":" + c.Path,
 		"PULUMI_HOME":                   c.Home("pulumi"),
 		"PULUMI_BACKEND_URL":            backend.String(),
@@ -44,8 +80,8 @@ func Env(ctx context.Context, c checkout.Checkout, stack string) map[string]stri
 	if os.Getenv("GOTMPDIR") == "" && !machine.StartsPrograms(os.TempDir()) {
 		variables["GOTMPDIR"] = filepath.Join(c.Root, "bin", "tmp")
 	}
-	if proxied(os.Getenv) {
-		exempt := noProxy(os.Getenv, machine.Pools(ctx))
+	if slices.ContainsFunc(proxies, func(name string) bool { return os.Getenv(name) != "" }) {
+		exempt := noProxy(machine.Pools(ctx))
 		variables["NO_PROXY"], variables["no_proxy"] = exempt, exempt
 	}
 	// The docker command knows contexts, libraries only this variable.
@@ -56,36 +92,16 @@ func Env(ctx context.Context, c checkout.Checkout, stack string) map[string]stri
 	return variables
 }
 
-// PrintEnv prints Env for a shell: eval "$(make -s env)".
-func PrintEnv(ctx context.Context, c checkout.Checkout, stack string) error {
-	variables := Env(ctx, c, stack)
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		fmt.Printf("export %s=%s\n", name, checkout.Quote(variables[name]))
-	}
-	fmt.Println("unset PULUMI_CONFIG_PASSPHRASE")
-	return nil
-}
-
-// proxied reports whether a variable names a proxy.
-func proxied(get func(string) string) bool {
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
-		if get(name) != "" {
-			return true
-		}
-	}
-	return false
-}
+// proxies are the variables that name a proxy.
+var proxies = []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
 
 // noProxy returns what NO_PROXY must be where a proxy is set: what it is already, and
 // the ranges from which clusters and load balancers get their addresses, which no
 // proxy reaches. Every program exempts loopback addresses by itself.
-func noProxy(get func(string) string, pools []netip.Prefix) string {
-	exempt := strings.Split(get("NO_PROXY")+","+get("no_proxy"), ",")
-	for _, pool := range pools {
-		exempt = append(exempt, pool.String())
-	}
+func noProxy(pools []string) string {
+	exempt := strings.Split(os.Getenv("NO_PROXY")+","+os.Getenv("no_proxy"), ",")
 	var names []string
-	for _, name := range exempt {
+	for _, name := range append(exempt, pools...) {
 		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}

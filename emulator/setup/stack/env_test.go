@@ -3,44 +3,101 @@
 package stack
 
 import (
-	"net/netip"
-	"strings"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"hello-timber/emulator/setup/checkout/checkouttest"
 )
 
-func TestNoProxy(t *testing.T) {
-	pools := []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16"), netip.MustParsePrefix("10.8.0.0/16")}
+// What depends on the machine: proxies exempt Docker's networks, in both spellings because
+// programs differ; libraries do not know Docker's contexts; and nothing may be started in
+// some /tmp.
+func TestEnvironment(t *testing.T) {
+	fake := t.TempDir()
+	checkouttest.Script(t, filepath.Join(fake, "docker"), `case $1 in
+info) echo '{"DefaultAddressPools":[{"Base":"10.9.0.1/16","Size":24},{"Base":"10.8.0.0/16","Size":24}]}' ;;
+context) echo "${CONTEXT:-unix:///var/run/docker.sock}" ;;
+esac`)
+	t.Setenv("PATH", fake+":"+os.Getenv("PATH"))
+	type variables = map[string]string
 	for name, tt := range map[string]struct {
-		variables map[string]string
-		proxied   bool
-		want      string
+		has, gets variables
+		lacks     []string
 	}{
-		"no proxy":         {nil, false, "10.9.0.0/16,10.8.0.0/16"},
-		"a proxy":          {map[string]string{"HTTPS_PROXY": "http://proxy:3128"}, true, "10.9.0.0/16,10.8.0.0/16"},
-		"in small letters": {map[string]string{"http_proxy": "http://proxy:3128", "no_proxy": "a.example, b.example"}, true, "a.example,b.example,10.9.0.0/16,10.8.0.0/16"},
-		"already there":    {map[string]string{"ALL_PROXY": "http://proxy:3128", "NO_PROXY": "10.9.0.0/16,x", "no_proxy": "x"}, true, "10.9.0.0/16,x,10.8.0.0/16"},
+		"nothing":          {lacks: []string{"NO_PROXY", "no_proxy", "DOCKER_HOST", "GOTMPDIR"}},
+		"a proxy":          {has: variables{"HTTPS_PROXY": "http://proxy:3128"}, gets: variables{"NO_PROXY": "10.9.0.0/16,10.8.0.0/16", "no_proxy": "10.9.0.0/16,10.8.0.0/16"}},
+		"in small letters": {has: variables{"http_proxy": "http://proxy:3128", "no_proxy": "a.example, b.example"}, gets: variables{"NO_PROXY": "a.example,b.example,10.9.0.0/16,10.8.0.0/16"}},
+		"exempt already":   {has: variables{"ALL_PROXY": "http://proxy:3128", "NO_PROXY": "10.9.0.0/16,x", "no_proxy": "x"}, gets: variables{"no_proxy": "10.9.0.0/16,x,10.8.0.0/16"}},
+		"another context":  {has: variables{"CONTEXT": "unix:///run/user/1000/docker.sock"}, gets: variables{"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}},
+		"noexec":           {has: variables{"TMPDIR": noexec(t)}, gets: variables{"GOTMPDIR": "/clone/bin/tmp"}},
+		"make's settings":  {has: variables{"CGO_ENABLED": "0", "GOFLAGS": "-x", "GOGC": "1", "GOWORK": "off"}, gets: variables{"CGO_ENABLED": "0", "GOFLAGS": "-x", "GOGC": "1", "GOWORK": "off"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			get := func(name string) string { return tt.variables[name] }
-			if got := proxied(get); got != tt.proxied {
-				t.Errorf("proxied is %v", got)
+			for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy", "NO_PROXY", "no_proxy", "GOTMPDIR"} {
+				t.Setenv(name, "")
 			}
-			if got := noProxy(get, pools); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			t.Setenv("TMPDIR", fake)
+			for name, value := range tt.has {
+				if name == "TMPDIR" && value == "" {
+					t.Skip("nothing is mounted noexec on this machine")
+				}
+				t.Setenv(name, value)
+			}
+			c := checkouttest.New(t)
+			c.Root = "/clone"
+			got := environment(t.Context(), c, "local")
+			for name, want := range tt.gets {
+				if got[name] != want {
+					t.Errorf("%s is %q, want %q", name, got[name], want)
+				}
+			}
+			for _, name := range tt.lacks {
+				if value, set := got[name]; set {
+					t.Errorf("%s is set to %q", name, value)
+				}
 			}
 		})
 	}
 }
 
-// Users of a proxy get the exemption in both spellings, because programs differ.
-func TestProxyEnvironment(t *testing.T) {
-	c := checkouttest.New(t)
-	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-	t.Setenv("NO_PROXY", "own.example")
-	variables := Env(t.Context(), c, "local")
-	if got := variables["NO_PROXY"]; !strings.HasPrefix(got, "own.example,") || got != variables["no_proxy"] {
-		t.Errorf("NO_PROXY is %q and no_proxy %q", got, variables["no_proxy"])
+// noexec is a folder where nothing may be started, or empty.
+func noexec(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mount := regexp.MustCompile(`(?m)^\S+ (\S+) \S+ \S*\bnoexec\b`).FindSubmatch(mounts); mount != nil {
+		return string(mount[1])
+	}
+	return ""
+}
+
+// Make decides how everything is compiled, and the environment passes that on: with other
+// flags, what make compiled would be compiled again in the first update. A user's own flags
+// go before.
+func TestFlags(t *testing.T) {
+	const few, many = "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false -c=1' -ldflags=-s", "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false' -ldflags=-s"
+	for name, tt := range map[string]struct{ cores, flags, gogc, want string }{
+		"two cores":   {"2", "", "", few + " 400 off"},
+		"four cores":  {"4", "", "", few + " 400 off"},
+		"eight cores": {"8", "", "", many + " 400 off"},
+		"own":         {"2", "-race", "50", "-race 50 off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := t.TempDir()
+			checkouttest.Script(t, filepath.Join(fake, "nproc"), "echo "+tt.cores)
+			cmd := exec.Command("make", "--silent", "--no-print-directory", "-C", "../../..", "--eval", `flags: ; echo "$$GOFLAGS $$GOGC $$GOWORK"`, "flags")
+			cmd.Env = []string{"PATH=" + fake + ":" + os.Getenv("PATH")}
+			if tt.flags != "" {
+				cmd.Env = append(cmd.Env, "GOFLAGS="+tt.flags, "GOGC="+tt.gogc)
+			}
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != tt.want+"\n" {
+				t.Errorf("make compiles with %q, %v, want %q", out, err, tt.want)
+			}
+		})
 	}
 }

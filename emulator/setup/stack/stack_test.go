@@ -4,31 +4,23 @@ package stack
 
 import (
 	"errors"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
-	"hello-timber/emulator/setup/machine"
 )
 
 func TestLocalConfig(t *testing.T) {
-	const project = "config:\n  gcp:project: hello-timber-local\n"
-	for name, tt := range map[string]struct{ from, want string }{
-		"no project":      {"# c\nconfig:\n  a: 1\n", "# c\n" + project + "  a: 1\n"},
-		"another project": {"config:\n  gcp:project: my-own\n  a: 1\n", project + "  a: 1\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := localConfig(tt.from, "local"); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
+	const want = "# c\nconfig:\n  gcp:project: hello-timber-local\n  a: 1\n"
+	for _, from := range []string{"# c\nconfig:\n  a: 1\n", "# c\nconfig:\n  gcp:project: my-own\n  a: 1\n"} {
+		if got := localConfig(from, "local"); got != want {
+			t.Errorf("from %q: got %q, want %q", from, got, want)
+		}
 	}
 }
 
@@ -36,16 +28,13 @@ func TestMakeStacks(t *testing.T) {
 	c := checkouttest.New(t)
 	checkouttest.Write(t, filepath.Join(c.Root, "Pulumi.dev.yaml"), "config:\n  a: 1\n")
 	fake := filepath.Join(c.Root, "fake")
-	checkouttest.Write(t, filepath.Join(fake, "pulumi"), "#!/bin/sh\ncat \"$PASSPHRASE\" > \"$0.$5\"\n")
-	if err := os.Chmod(filepath.Join(fake, "pulumi"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	checkouttest.Script(t, filepath.Join(fake, "pulumi"), `cat "$PASSPHRASE" > "$0.$5"`)
 	t.Setenv("PATH", fake+":/usr/bin:/bin")
 	t.Setenv("PASSPHRASE", c.Home("passphrase"))
 	var all sync.WaitGroup
 	for _, stack := range []string{"local-a", "local-b", "local-c"} {
 		all.Go(func() {
-			if err := Make(t.Context(), c, stack, "dev"); err != nil {
+			if err := Make(t.Context(), c, stack); err != nil {
 				t.Error(err)
 			}
 		})
@@ -68,10 +57,7 @@ func TestMakeStacks(t *testing.T) {
 func TestSecretsOfAnotherKey(t *testing.T) {
 	c := checkouttest.New(t)
 	fake := filepath.Join(c.Root, "fake")
-	checkouttest.Write(t, filepath.Join(fake, "pulumi"), "#!/bin/sh\n")
-	if err := os.Chmod(filepath.Join(fake, "pulumi"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	checkouttest.Script(t, filepath.Join(fake, "pulumi"), "")
 	t.Setenv("PATH", fake+":/usr/bin:/bin")
 	const rest = "config:\n  gcp:project: hello-timber-local\n  t:environment:\n    GREETING: hello\n  # kept\n  t:list:\n    - a\n  t:replicas: \"3\"\n"
 	const secrets = "config:\n  gcp:project: mine\n  t:environment:\n    TOKEN:\n      secure: v1:a+/=\n    GREETING: hello\n    ns.a:\n      secure: v1:b\n  # kept\n" +
@@ -84,7 +70,7 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkouttest.Write(t, filepath.Join(c.Root, name), text)
-		said := checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local", "dev") })
+		said := checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local") })
 		if got, err := os.ReadFile(filepath.Join(c.Root, "Pulumi.local.yaml")); err != nil || string(got) != rest {
 			t.Errorf("from %s, the config is %q, %v, want %q", name, got, err, rest)
 		}
@@ -93,7 +79,7 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 				t.Errorf("from %s, %q is not in %s", name, want, said)
 			}
 		}
-		said = checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local", "dev") })
+		said = checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local") })
 		if strings.Contains(said, "secret") {
 			t.Errorf("the second time it says %s", said)
 		}
@@ -110,10 +96,7 @@ func TestPodsCommand(t *testing.T) {
 		"gcloud":  `[ "$*" = get-credentials ] && touch "$ROOT/kubeconfig"`,
 		"kubectl": `[ -e "$ROOT/kubeconfig" ] && echo "ran $*"`,
 	} {
-		checkouttest.Write(t, filepath.Join(fake, name), "#!/bin/sh\n"+script+"\n")
-		if err := os.Chmod(filepath.Join(fake, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		checkouttest.Script(t, filepath.Join(fake, name), script)
 	}
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		t.Fatal(err)
@@ -126,82 +109,22 @@ func TestPodsCommand(t *testing.T) {
 	}
 }
 
-// What printEnv prints survives a shell, and Pulumi's reading of the backend's URL,
-// whatever the folder is called.
-func TestPrintEnv(t *testing.T) {
-	for _, name := range []string{"plain", `it's $HOME "here"`, "100% #1?", `back\slash&;`, "tab\tand ünïcode"} {
-		t.Run(name, func(t *testing.T) {
-			c := checkout.Checkout{Root: filepath.Join(t.TempDir(), name), Path: os.Getenv("PATH")}
-			printed := checkouttest.Captured(t, &os.Stdout, func() error { return PrintEnv(t.Context(), c, "local") })
-			shell := exec.Command("sh", "-c", `eval "$(cat)"; printf '%s\n%s' "$PULUMI_HOME" "$PULUMI_BACKEND_URL"`)
-			shell.Stdin = strings.NewReader(printed)
-			got, err := shell.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			home, backend, _ := strings.Cut(string(got), "\n")
-			if home != c.Home("pulumi") {
-				t.Errorf("PULUMI_HOME is %q, want %q", home, c.Home("pulumi"))
-			}
-			if u, err := url.Parse(backend); err != nil || u.Path != c.Home("state") || u.RawQuery != "" {
-				t.Errorf("PULUMI_BACKEND_URL is %q, which leads to %v, %v, want %q", backend, u, err, c.Home("state"))
-			}
-		})
+// The config files of this machine's stacks go, and no others.
+func TestClean(t *testing.T) {
+	c, fake := checkouttest.New(t), t.TempDir()
+	checkouttest.Script(t, filepath.Join(fake, "docker"), `[ "$1 $2 $3" = "image ls --quiet" ] && echo a; [ "$*" = "image rm --force a" ] && touch "$0.removed"; exit 0`)
+	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	t.Setenv("LOCAL", "local e2e")
+	for _, stack := range []string{"local", "local-2", "e2e-x", "dev"} {
+		checkouttest.Write(t, filepath.Join(c.Root, "Pulumi."+stack+".yaml"), "")
 	}
-}
-
-// A /tmp where nothing may be started is no problem.
-func TestGoEnvironment(t *testing.T) {
-	c := checkouttest.New(t)
-	t.Setenv("GOTMPDIR", "")
-	variables := Env(t.Context(), c, "local")
-	if _, set := variables["GOTMPDIR"]; set == machine.StartsPrograms(os.TempDir()) {
-		t.Errorf("GOTMPDIR is %q, and programs in %s can be started: %v", variables["GOTMPDIR"], os.TempDir(), !set)
-	}
-	mounts, err := os.ReadFile("/proc/mounts")
-	if err != nil {
+	if err := Clean(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	mount := regexp.MustCompile(`(?m)^\S+ (\S+) \S+ \S*\bnoexec\b`).FindSubmatch(mounts)
-	if mount == nil {
-		t.Skip("nothing is mounted noexec on this machine")
+	if left, err := filepath.Glob(filepath.Join(c.Root, "*")); err != nil || len(left) != 1 || filepath.Base(left[0]) != "Pulumi.dev.yaml" {
+		t.Errorf("left are %q, %v, want Pulumi.dev.yaml", left, err)
 	}
-	t.Setenv("TMPDIR", string(mount[1]))
-	if got, want := Env(t.Context(), c, "local")["GOTMPDIR"], filepath.Join(c.Root, "bin", "tmp"); got != want {
-		t.Errorf("with a noexec TMPDIR, GOTMPDIR is %q, want %q", got, want)
-	}
-}
-
-// Make decides how everything is compiled, and the emulator's environment passes that on:
-// with other flags, what make compiled would be compiled again in the first update. A
-// user's own flags go before.
-func TestFlags(t *testing.T) {
-	const few, many = "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false -c=1' -ldflags=-s", "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false' -ldflags=-s"
-	for name, tt := range map[string]struct{ cores, flags, gogc, want string }{
-		"two cores":   {"2", "", "", few + " 400 off"},
-		"four cores":  {"4", "", "", few + " 400 off"},
-		"eight cores": {"8", "", "", many + " 400 off"},
-		"own":         {"2", "-race", "50", "-race 50 off"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fake := t.TempDir()
-			if err := os.WriteFile(filepath.Join(fake, "nproc"), []byte("#!/bin/sh\necho "+tt.cores), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command("make", "--silent", "--no-print-directory", "-C", "../../..", "--eval", `flags: ; echo "$$GOFLAGS $$GOGC $$GOWORK"`, "flags")
-			cmd.Env = []string{"PATH=" + fake + ":" + os.Getenv("PATH")}
-			if tt.flags != "" {
-				cmd.Env = append(cmd.Env, "GOFLAGS="+tt.flags, "GOGC="+tt.gogc)
-			}
-			if out, err := cmd.CombinedOutput(); err != nil || string(out) != tt.want+"\n" {
-				t.Errorf("make compiles with %q, %v, want %q", out, err, tt.want)
-			}
-		})
-	}
-	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
-		t.Setenv(name, "as make has it")
-		if got := Env(t.Context(), checkouttest.New(t), "local")[name]; got != "as make has it" {
-			t.Errorf("%s is %q after make set it", name, got)
-		}
+	if !checkout.Exists(filepath.Join(fake, "docker.removed")) {
+		t.Error("the image is left")
 	}
 }
