@@ -31,8 +31,8 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// host answers the engine. What it does not answer (generating programs and
-// packages, running plugins from source) it refuses by the method's name.
+// host answers the engine. What it does not answer (generating programs and packages,
+// running plugins from source, listing dependencies) it refuses by the method's name.
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
 	engine string
@@ -134,20 +134,6 @@ func (h *host) GetRequiredPackages(_ context.Context, req *pulumirpc.GetRequired
 	for _, require := range module.Require {
 		if match := sdk.FindStringSubmatch(require.Mod.Path); match != nil {
 			response.Packages = append(response.Packages, &pulumirpc.PackageDependency{Name: match[1], Version: require.Mod.Version, Kind: "resource"})
-		}
-	}
-	return response, nil
-}
-
-func (h *host) GetProgramDependencies(_ context.Context, req *pulumirpc.GetProgramDependenciesRequest) (*pulumirpc.GetProgramDependenciesResponse, error) {
-	module, err := readModule(req.Info.ProgramDirectory)
-	if err != nil {
-		return nil, err
-	}
-	response := &pulumirpc.GetProgramDependenciesResponse{}
-	for _, require := range module.Require {
-		if !require.Indirect || req.TransitiveDependencies {
-			response.Dependencies = append(response.Dependencies, &pulumirpc.DependencyInfo{Name: require.Mod.Path, Version: require.Mod.Version})
 		}
 	}
 	return response, nil

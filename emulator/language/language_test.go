@@ -66,16 +66,6 @@ func TestGetRequiredPackages(t *testing.T) {
 	}
 }
 
-func TestGetProgramDependencies(t *testing.T) {
-	info := program(t, module, "", nil)
-	for transitive, want := range map[bool]int{false: 3, true: 4} {
-		response, err := new(host).GetProgramDependencies(t.Context(), &pulumirpc.GetProgramDependenciesRequest{Info: info, TransitiveDependencies: transitive})
-		if err != nil || len(response.Dependencies) != want {
-			t.Errorf("transitive %v: got %v, %v", transitive, response.GetDependencies(), err)
-		}
-	}
-}
-
 func TestRun(t *testing.T) {
 	// What is compiled is shared with everything else; how it is linked is the host's.
 	t.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -mod=mod -trimpath=false -ldflags=")

@@ -148,5 +148,5 @@ func build(ctx context.Context, c checkout.Checkout) error {
 		return err
 	}
 	steps, estimate := programs.Steps(c, sources, list)
-	return progress.Run(ctx, c, estimate, append(steps, images.Steps(c)...)...)
+	return progress.Run(ctx, c, estimate, append(steps, images.Steps()...)...)
 }

@@ -82,9 +82,9 @@ func (c Checkout) Output(ctx context.Context, name string, args ...string) (stri
 	return strings.TrimSpace(string(out)), err
 }
 
-// Installed is where an executable is on the user's own PATH or in one more folder; empty if nowhere.
-func (c Checkout) Installed(name string, more ...string) string {
-	for _, folder := range append(filepath.SplitList(c.Path), more...) {
+// Installed is where an executable is on the user's own PATH; empty if nowhere.
+func (c Checkout) Installed(name string) string {
+	for _, folder := range filepath.SplitList(c.Path) {
 		if found, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
 			return found
 		}

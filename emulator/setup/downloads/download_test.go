@@ -107,7 +107,7 @@ func tool(t *testing.T, ctx context.Context, c checkout.Checkout, content []byte
 		sum := sha512.Sum512(content)
 		a.Sum = hex.EncodeToString(sum[:])
 	}
-	err := progress.One(ctx, c, "get-tool", func(ctx context.Context, p *progress.Report) error {
+	err := progress.One(ctx, c, "get-tool", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		return Sources{Stall: cmp.Or(stall, time.Minute)}.Download(ctx, c, p, a)
 	})
 	if err != nil && ctx.Err() == nil && (!strings.Contains(err.Error(), a.URL()+": ") || strings.Contains(err.Error(), "\n")) {

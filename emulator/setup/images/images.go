@@ -28,17 +28,12 @@ const (
 )
 
 // Steps are the steps that make the Docker images of nodes and builds.
-func Steps(c checkout.Checkout) []progress.Step {
+func Steps() []progress.Step {
 	return []progress.Step{
-		{Name: "debian", Run: in(c, debianImage)},
-		{Name: "golang", Needs: []string{"debian"}, Run: in(c, golangImage)},
-		{Name: "node", Needs: []string{"debian"}, Run: in(c, nodeImage)},
+		{Name: "debian", Run: debianImage},
+		{Name: "golang", Needs: []string{"debian"}, Run: golangImage},
+		{Name: "node", Needs: []string{"debian"}, Run: nodeImage},
 	}
-}
-
-// in is a step's run in a checkout.
-func in(c checkout.Checkout, run func(context.Context, checkout.Checkout, *progress.Report) error) func(context.Context, *progress.Report) error {
-	return func(ctx context.Context, p *progress.Report) error { return run(ctx, c, p) }
 }
 
 func hasImage(ctx context.Context, c checkout.Checkout, name string) bool {
@@ -48,22 +43,7 @@ func hasImage(ctx context.Context, c checkout.Checkout, name string) bool {
 // pull asks a registry for an image.
 func pull(ctx context.Context, c checkout.Checkout, p *progress.Report, name string) error {
 	p.Say("asking for " + name)
-	var layers, pulled int64
-	return p.Run(c.Command(ctx, "", "docker", "pull", "--platform", "linux/amd64", name), func(line string) {
-		switch _, state, _ := strings.Cut(line, ": "); state {
-		case "Pulling fs layer":
-			layers++
-		case "Already exists":
-			layers, pulled = layers+1, pulled+1
-		case "Pull complete":
-			pulled++
-		}
-		if layers > 0 {
-			p.Say(fmt.Sprintf("pulled %d of %d layers", pulled, layers))
-		} else {
-			p.Say("pulling: " + line)
-		}
-	})
+	return p.Run(c.Command(ctx, "", "docker", "pull", "--platform", "linux/amd64", name), func(line string) { p.Say("pulling: " + line) })
 }
 
 // debianImage gets the base of the node image: from a registry, or where none

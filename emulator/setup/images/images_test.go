@@ -43,7 +43,7 @@ func TestNodeImageGetsProxies(t *testing.T) {
 	t.Setenv("PATH", fake+":/usr/bin:/bin")
 	t.Setenv("HTTP_PROXY", "http://me:hush@proxy.example:3128")
 	t.Setenv("no_proxy", "own.example")
-	if err := progress.One(t.Context(), c, "node", in(c, nodeImage)); err != nil {
+	if err := progress.One(t.Context(), c, "node", nodeImage); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(fake, "docker.was"))

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 func Doctor(ctx context.Context, c checkout.Checkout) error {
 	problems := 0
 	var findings []Finding
-	if err := progress.One(ctx, c, "doctor", func(ctx context.Context, p *progress.Report) error {
+	if err := progress.One(ctx, c, "doctor", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		p.Say("asking the engine")
 		findings = append(examine(ctx, c, askEngine(ctx, c)), chromium(c))
 		return nil
@@ -43,7 +44,7 @@ func Doctor(ctx context.Context, c checkout.Checkout) error {
 // prints only what is wrong.
 func Preflight(ctx context.Context, c checkout.Checkout) error {
 	var findings []Finding
-	if err := progress.One(ctx, c, "docker", func(ctx context.Context, p *progress.Report) error {
+	if err := progress.One(ctx, c, "docker", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		p.Say("asking the engine")
 		e := askEngine(ctx, c)
 		if !e.answers() {
@@ -86,4 +87,44 @@ func cli(ctx context.Context, c checkout.Checkout) Finding {
 			"%s says version %q, and the program needs version 3", path, version)
 	}
 	return fine("pulumi", "%s at %s", version, path)
+}
+
+// Finding is the result of a check. doctor/ has a type like it: to share one, this module
+// would have to require the program's, with all of Pulumi's SDKs, for a struct and a format.
+type Finding struct {
+	What, Says string
+	// Fix is the command or the step that fixes it, or empty if nothing is wrong.
+	Fix string
+	// Optional: the emulator works without it, but not all that it promises.
+	Optional bool
+}
+
+func fine(what, format string, args ...any) Finding {
+	return Finding{What: what, Says: fmt.Sprintf(format, args...)}
+}
+
+func missing(what, fix, format string, args ...any) Finding {
+	return Finding{What: what, Says: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// required reports whether make up stops at it.
+func (f Finding) required() bool { return f.Fix != "" && !f.Optional }
+
+func (f Finding) String() string {
+	if f.Fix == "" {
+		return f.Says
+	}
+	return strings.TrimSuffix(f.Says, ".") + ". Fix: " + f.Fix
+}
+
+// Print prints the finding with its verdict.
+func (f Finding) Print(out io.Writer) {
+	verdict := "ok"
+	switch {
+	case f.required():
+		verdict = "MISSING"
+	case f.Fix != "":
+		verdict = "WARNING"
+	}
+	fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, f.What, f)
 }

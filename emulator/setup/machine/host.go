@@ -75,14 +75,14 @@ func disks(ctx context.Context, c checkout.Checkout, e engine) ([]disk, error) {
 			there = filepath.Dir(there)
 		}
 		var device syscall.Stat_t
-		var fs syscall.Statfs_t
-		if err := cmp.Or(syscall.Stat(there, &device), syscall.Statfs(there, &fs)); err != nil {
+		var space syscall.Statfs_t
+		if err := cmp.Or(syscall.Stat(there, &device), syscall.Statfs(there, &space)); err != nil {
 			return nil, fmt.Errorf("%s: %w", there, err)
 		}
 		i, found := known[device.Dev]
 		if !found {
 			i = len(disks)
-			known[device.Dev], disks = i, append(disks, disk{free: fs.Bavail * uint64(fs.Bsize) >> 20})
+			known[device.Dev], disks = i, append(disks, disk{free: space.Bavail * uint64(space.Bsize) >> 20})
 		}
 		disks[i].folders = append(disks[i].folders, w.folder)
 		disks[i].needed += map[bool]uint64{false: w.first, true: w.later}[built]

@@ -75,7 +75,7 @@ func Browser(ctx context.Context, c checkout.Checkout) error {
 	if !checkout.Exists("/etc/debian_version") || os.Geteuid() != 0 {
 		return errors.New("the tests look at the service's page in a browser, and none is installed. Fix: install Chromium (on Debian: sudo apt-get install chromium) or Google Chrome")
 	}
-	return progress.One(ctx, c, "chromium", func(ctx context.Context, p *progress.Report) error {
+	return progress.One(ctx, c, "chromium", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		return AptInstall(ctx, c, p, "chromium")
 	})
 }

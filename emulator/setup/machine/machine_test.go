@@ -3,7 +3,6 @@
 package machine
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,7 +41,7 @@ func TestEnsureDocker(t *testing.T) {
 	if e := askEngine(t.Context(), c); e.answers() || e.installed {
 		t.Fatalf("before: %+v", e)
 	}
-	if err := progress.One(t.Context(), c, "docker", func(ctx context.Context, p *progress.Report) error { return ensureDocker(ctx, c, p) }); err != nil {
+	if err := progress.One(t.Context(), c, "docker", ensureDocker); err != nil {
 		t.Fatal(err)
 	}
 	if e := askEngine(t.Context(), c); !e.answers() {

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
 	"hello-timber/emulator/setup/progress"
 )
@@ -47,11 +48,11 @@ func TestEstimateOfColdRun(t *testing.T) {
 				if r.name == tt.cached {
 					work, takes = 1000, 3*time.Second
 				}
-				steps = append(steps, progress.Step{Name: "get-" + r.name, Run: func(context.Context, *progress.Report) error {
+				steps = append(steps, progress.Step{Name: "get-" + r.name, Run: func(context.Context, checkout.Checkout, *progress.Report) error {
 					time.Sleep(time.Duration(r.listed) * time.Second)
 					queue.list(p, map[string]listed{r.name: {"", work}})
 					return nil
-				}}, progress.Step{Name: r.name, Needs: []string{previous}, Run: func(_ context.Context, report *progress.Report) error {
+				}}, progress.Step{Name: r.name, Needs: []string{previous}, Run: func(_ context.Context, _ checkout.Checkout, report *progress.Report) error {
 					for p.packages.Load() == nil {
 						time.Sleep(time.Second)
 					}

@@ -47,11 +47,7 @@ func link(ctx context.Context, c checkout.Checkout, programs []*Program) error {
 		links[c.Home("bin", "pulumi")] = cli
 	}
 	host := c.Home("bin", "pulumi-language-go")
-	own, err := ownLanguageHost(c)
-	if err != nil {
-		return err
-	}
-	if links[host] = in("pulumi", "pulumi-language-go", "emulator"); own && downloaded["pulumi"] == "" {
+	if links[host] = in("pulumi", "pulumi-language-go", "emulator"); downloaded["pulumi"] == "" && ownLanguageHost(c) {
 		delete(links, host)
 		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -62,51 +58,38 @@ func link(ctx context.Context, c checkout.Checkout, programs []*Program) error {
 		return err
 	}
 	for path, version := range versions {
-		if m := providerSDK.FindStringSubmatch(path); m != nil {
-			links[plugin(c, m[1], version)] = "../../../bin/emulator"
-			if m[1] == "kubernetes" { // nothing of Google Cloud is in it, so it is Pulumi's own
-				delete(links, plugin(c, m[1], version))
-				links[plugin(c, m[1], version)+".real"] = cmp.Or(installedPlugin(c, m[1], version),
-					filepath.Join("../../../bin", in("provider", "pulumi-resource-kubernetes", providerBinary)))
-				err = startKubernetesPlugin(plugin(c, m[1], version))
-			}
+		m := providerSDK.FindStringSubmatch(path)
+		if m == nil {
+			continue
 		}
+		plugin := c.Home("pulumi", "plugins", "resource-"+m[1]+"-"+version, "pulumi-resource-"+m[1])
+		if m[1] != "kubernetes" {
+			links[plugin] = "../../../bin/emulator"
+			continue
+		}
+		// Nothing of Google Cloud is in it, so it is Pulumi's own.
+		links[plugin+".real"] = cmp.Or(installedPlugin(c, m[1], version), filepath.Join("../../../bin", in("provider", "pulumi-resource-kubernetes", providerBinary)))
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(plugin), 0o755), checkout.Replace(plugin, startKubernetes, 0o755))
 	}
 	for link, target := range links {
-		err = cmp.Or(err, symlink(target, link))
+		err = errors.Join(err, symlink(target, link))
 	}
 	return err
 }
 
-// plugin is where Pulumi looks for a provider.
-func plugin(c checkout.Checkout, name, version string) string {
-	return c.Home("pulumi", "plugins", "resource-"+name+"-"+version, "pulumi-resource-"+name)
-}
-
-// startKubernetesPlugin writes what starts Pulumi's Kubernetes provider, which leaves a
-// kubeconfig with a login in the temporary folder each time (4.25.0,
-// provider/pkg/provider/util.go). Each process gets a folder, and the next one removes those
-// of processes that have ended.
-func startKubernetesPlugin(path string) error {
-	const script = `#!/bin/sh
+// startKubernetes starts Pulumi's Kubernetes provider, which leaves a kubeconfig with a
+// login in the temporary folder each time (4.25.0, provider/pkg/provider/util.go). Each
+// process gets a folder, and the next one removes those of processes that have ended.
+const startKubernetes = `#!/bin/sh
 folders="${0%/*}"/../../../provider
 for folder in "$folders"/*; do kill -0 "${folder##*/}" 2> /dev/null || rm -rf "$folder"; done
 mkdir -p "$folders/$$" && TMPDIR="$folders/$$" exec "$0.real" "$@"
 `
-	return cmp.Or(os.MkdirAll(filepath.Dir(path), 0o755), checkout.Replace(path, script, 0o755))
-}
 
 // ownLanguageHost reports whether you have a language host, on PATH or beside your CLI.
-func ownLanguageHost(c checkout.Checkout) (bool, error) {
-	var beside []string
-	if cli := c.Installed("pulumi"); cli != "" {
-		cli, err := filepath.EvalSymlinks(cli)
-		if err != nil {
-			return false, err
-		}
-		beside = append(beside, filepath.Dir(cli))
-	}
-	return c.Installed("pulumi-language-go", beside...) != "", nil
+func ownLanguageHost(c checkout.Checkout) bool {
+	cli, err := filepath.EvalSymlinks(c.Installed("pulumi"))
+	return c.Installed("pulumi-language-go") != "" || err == nil && checkout.Exists(filepath.Join(filepath.Dir(cli), "pulumi-language-go"))
 }
 
 // symlink makes a link, in one step where another is: programs that run find either.
@@ -120,28 +103,20 @@ func symlink(target, link string) error {
 	return cmp.Or(os.Symlink(target, link+".new"), os.Rename(link+".new", link))
 }
 
-// tidy removes what is used no more: other versions, what was compiled before it was
-// downloaded or the other way round, and unfinished downloads.
+// tidy removes downloads that are unfinished, or used no more. What was compiled before it
+// was downloaded is no longer up to date.
 func tidy(c checkout.Checkout, programs []*Program) error {
 	var used []string
+	folders, err := filepath.Glob(c.Home("bin", "downloaded", "*"))
 	for _, p := range programs {
-		if !p.downloaded(c) {
-			continue
-		}
-		used = append(used, p.archive.Name())
-		if err := os.RemoveAll(c.Home("stamps", p.name)); err != nil {
-			return err
-		}
-		if info, err := os.Lstat(p.output); err == nil && info.Mode().IsRegular() {
-			if err := os.Remove(p.output); err != nil {
-				return err
-			}
+		if p.downloaded(c) {
+			used = append(used, p.archive.Name())
+			err = errors.Join(err, os.RemoveAll(c.Home("stamps", p.name)))
 		}
 	}
-	folders, err := filepath.Glob(c.Home("bin", "downloaded", "*"))
 	for _, folder := range append(folders, c.Home("downloads")) {
-		if err == nil && !slices.Contains(used, filepath.Base(folder)) {
-			err = os.RemoveAll(folder)
+		if !slices.Contains(used, filepath.Base(folder)) {
+			err = errors.Join(err, os.RemoveAll(folder))
 		}
 	}
 	return err

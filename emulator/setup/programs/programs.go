@@ -181,7 +181,7 @@ func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) 
 		case p.downloaded(c) || fresh(c, p):
 		case p.archive != nil:
 			downloaded = append(downloaded, p)
-			steps = append(steps, progress.Step{Name: "get-" + p.name, Run: func(ctx context.Context, report *progress.Report) error {
+			steps = append(steps, progress.Step{Name: "get-" + p.name, Run: func(ctx context.Context, c checkout.Checkout, report *progress.Report) error {
 				return downloadOrFetch(ctx, c, sources, report, queue, p)
 			}})
 		default:
@@ -194,11 +194,13 @@ func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) 
 	queue.programs = append(compiled, downloaded...)
 	queue.compile(compiled...)
 	if len(compiled) > 0 {
-		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, p *progress.Report) error { return fetch(ctx, c, p, queue, compiled...) }})
+		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+			return fetch(ctx, c, p, queue, compiled...)
+		}})
 	}
 	previous := ""
 	for _, program := range queue.programs {
-		steps = append(steps, progress.Step{Name: program.name, Needs: []string{previous, "get-" + program.name}, Run: func(ctx context.Context, p *progress.Report) error {
+		steps = append(steps, progress.Step{Name: program.name, Needs: []string{previous, "get-" + program.name}, Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 			if program.downloaded(c) {
 				return nil
 			}
@@ -206,7 +208,7 @@ func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) 
 		}})
 		previous = program.name
 	}
-	return append(steps, progress.Step{Name: "links", Needs: []string{previous}, Run: func(ctx context.Context, _ *progress.Report) error {
+	return append(steps, progress.Step{Name: "links", Needs: []string{previous}, Run: func(ctx context.Context, c checkout.Checkout, _ *progress.Report) error {
 		if err := link(ctx, c, programs); err != nil {
 			return err
 		}
@@ -224,4 +226,23 @@ func downloadOrFetch(ctx context.Context, c checkout.Checkout, sources downloads
 	p.Print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
 	queue.compile(wanted)
 	return fetch(ctx, c, p, queue, wanted)
+}
+
+// Metrics compiles the metrics-server, which autoscalers need, and which takes one core
+// more than two minutes: only for a stack that has an autoscaler, and for the tests.
+// Clusters that run already start it.
+func Metrics(ctx context.Context, c checkout.Checkout) error {
+	server := &Program{name: "metrics-server", folder: "emulator/network", pkg: "./metrics", output: c.Home("bin", "metrics-server"),
+		sources: []string{"emulator/network/go.mod", "emulator/network/go.sum", "emulator/network/metrics"}, linker: "-s -w"}
+	unlock, err := c.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if fresh(c, server) {
+		return nil
+	}
+	return progress.One(ctx, c, server.name, func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+		return compile(ctx, c, p, server)
+	})
 }

@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
 )
 
 func TestOrder(t *testing.T) {
 	var mutex sync.Mutex
 	var order []string
-	note := func(_ context.Context, p *Report) error {
+	note := func(_ context.Context, _ checkout.Checkout, p *Report) error {
 		mutex.Lock()
 		defer mutex.Unlock()
 		order = append(order, p.step.Name)
@@ -33,11 +34,13 @@ func TestOrder(t *testing.T) {
 // The first step that fails ends the others, and its error has what its command printed.
 func TestFailedStep(t *testing.T) {
 	c := checkouttest.New(t)
-	command := func(name string, args ...string) func(context.Context, *Report) error {
-		return func(ctx context.Context, p *Report) error { return p.Run(c.Command(ctx, "", name, args...), nil) }
+	command := func(name string, args ...string) func(context.Context, checkout.Checkout, *Report) error {
+		return func(ctx context.Context, c checkout.Checkout, p *Report) error {
+			return p.Run(c.Command(ctx, "", name, args...), nil)
+		}
 	}
 	err := Run(t.Context(), c, NewEstimate(), Step{Name: "slow", Run: command("sleep", "60")},
-		Step{Name: "never", Needs: []string{"broken"}, Run: func(context.Context, *Report) error {
+		Step{Name: "never", Needs: []string{"broken"}, Run: func(context.Context, checkout.Checkout, *Report) error {
 			t.Error("ran after what it needs failed")
 			return nil
 		}}, Step{Name: "broken", Run: command("sh", "-c", "echo first; printf 'what went wrong' >&2; exit 3")})
@@ -52,8 +55,8 @@ func TestFailedStep(t *testing.T) {
 }
 
 // sleeps is a step that says something and takes a while.
-func sleeps(says string, takes time.Duration) func(context.Context, *Report) error {
-	return func(_ context.Context, p *Report) error {
+func sleeps(says string, takes time.Duration) func(context.Context, checkout.Checkout, *Report) error {
+	return func(_ context.Context, _ checkout.Checkout, p *Report) error {
 		p.Say(says)
 		time.Sleep(takes)
 		return nil
@@ -87,7 +90,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(text []byte) (int, error) { return w(text) }
 
 func TestLines(t *testing.T) {
-	got := printed(t, Step{Name: "get-kubernetes", Run: func(_ context.Context, p *Report) error {
+	got := printed(t, Step{Name: "get-kubernetes", Run: func(_ context.Context, _ checkout.Checkout, p *Report) error {
 		for done := int64(0); done <= 20; done++ {
 			p.Downloaded(done<<20, 20<<20)
 			time.Sleep(990 * time.Millisecond) // never at the time of a line

@@ -25,7 +25,7 @@ import (
 type Step struct {
 	Name  string
 	Needs []string
-	Run   func(context.Context, *Report) error
+	Run   func(context.Context, checkout.Checkout, *Report) error
 }
 
 // Report is what a step reports about itself.
@@ -34,22 +34,14 @@ type Report struct {
 	log  string
 	view *view
 
-	mutex         sync.Mutex
-	phase         phase
-	started       time.Time
-	status, shown string // what the step does now, and what was printed of it last
+	mutex           sync.Mutex
+	running, isDone bool
+	started         time.Time
+	status, shown   string // what the step does now, and what was printed of it last
 }
 
-type phase int
-
-const (
-	waiting phase = iota
-	running
-	finished
-)
-
 // One runs what may take long and is a command's only step.
-func One(ctx context.Context, c checkout.Checkout, name string, run func(context.Context, *Report) error) error {
+func One(ctx context.Context, c checkout.Checkout, name string, run func(context.Context, checkout.Checkout, *Report) error) error {
 	return Run(ctx, c, NewEstimate(), Step{Name: name, Run: run})
 }
 
@@ -80,7 +72,7 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 					return
 				}
 			}
-			if err := p.perform(ctx); err != nil {
+			if err := p.perform(ctx, c); err != nil {
 				cancel(fmt.Errorf("%s: %w", p.step.Name, err))
 				return
 			}
@@ -106,27 +98,22 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 }
 
 // perform runs the step itself.
-func (p *Report) perform(ctx context.Context) error {
+func (p *Report) perform(ctx context.Context, c checkout.Checkout) error {
 	if err := os.Remove(p.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	p.enter(running)
-	err := p.step.Run(ctx, p)
-	p.enter(finished)
+	p.mutex.Lock()
+	p.running, p.started, p.status = true, time.Now(), "starting"
+	p.mutex.Unlock()
+	err := p.step.Run(ctx, c, p)
+	p.mutex.Lock()
+	p.running, p.isDone = false, err == nil
+	p.mutex.Unlock()
 	if err == nil {
 		p.view.estimate.finished(p.step.Name)
 		p.view.done(p.step.Name, time.Since(p.started))
 	}
 	return err
-}
-
-func (p *Report) enter(phase phase) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.phase = phase
-	if phase == running {
-		p.started, p.status = time.Now(), "starting"
-	}
 }
 
 // Log is the path of everything that the step's commands print.

@@ -55,7 +55,7 @@ func (v *view) row(name, status, times string) {
 func (v *view) show() {
 	for _, p := range v.steps {
 		p.mutex.Lock()
-		if p.phase == running && (p.status != p.shown || len(v.steps) == 1) {
+		if p.running && (p.status != p.shown || len(v.steps) == 1) {
 			p.shown = p.status
 			v.row(p.step.Name, p.status, since(p.started))
 		}
@@ -71,7 +71,7 @@ func (v *view) showAll() {
 	done := 0
 	for _, p := range v.steps {
 		p.mutex.Lock()
-		if p.phase == finished {
+		if p.isDone {
 			done++
 		}
 		p.mutex.Unlock()

@@ -18,7 +18,7 @@ import (
 // Answer gets the tutorial's page from the stack's URL and prints it.
 func Answer(ctx context.Context, c checkout.Checkout, stack string) error {
 	var answered string
-	if err := progress.One(ctx, c, "answer", func(ctx context.Context, p *progress.Report) (err error) {
+	if err := progress.One(ctx, c, "answer", func(ctx context.Context, c checkout.Checkout, p *progress.Report) (err error) {
 		p.Say("reading the stack's output")
 		answered, err = page(ctx, c, stack, p)
 		return err

@@ -76,7 +76,7 @@ func populated(ctx context.Context, c checkout.Checkout) ([]string, error) {
 // Gone reports after a destroy whether anything is left on this machine.
 func Gone(ctx context.Context, c checkout.Checkout) error {
 	says := "nothing is left running"
-	err := progress.One(ctx, c, "gone", func(ctx context.Context, p *progress.Report) error {
+	err := progress.One(ctx, c, "gone", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		p.Say("reading the stacks")
 		stacks, err := populated(ctx, c)
 		if err != nil {
@@ -107,7 +107,7 @@ func Gone(ctx context.Context, c checkout.Checkout) error {
 // Clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
 func Clean(ctx context.Context, c checkout.Checkout) error {
-	return progress.One(ctx, c, "clean", func(ctx context.Context, p *progress.Report) error { return removeAll(ctx, c, p) })
+	return progress.One(ctx, c, "clean", removeAll)
 }
 
 func removeAll(ctx context.Context, c checkout.Checkout, p *progress.Report) error {

@@ -53,7 +53,7 @@ func Make(ctx context.Context, c checkout.Checkout, stack string) error {
 			return err
 		}
 	}
-	return progress.One(ctx, c, "stack", func(ctx context.Context, p *progress.Report) error {
+	return progress.One(ctx, c, "stack", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 		p.Say("selecting " + stack)
 		_, err := c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", stack)
 		return err
