@@ -63,15 +63,6 @@ func (d Sources) Find(program, version string) *Archive {
 	return nil
 }
 
-// Explain says why a program's official binaries are not downloaded, if only their sum is missing.
-func (d Sources) Explain(program, version string) {
-	for _, a := range d.Archives {
-		if a.Program == program && !d.Never {
-			fmt.Fprintf(os.Stderr, "%-14s %s is compiled, because emulator/setup/downloads/archives.go has the sum of %s only\n", program, version, a.Version)
-		}
-	}
-}
-
 // address is where an archive is downloaded. A mirror has the publishers' paths.
 func (d Sources) address(a Archive) (*url.URL, error) {
 	published, err := url.Parse(a.URL())

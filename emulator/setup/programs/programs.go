@@ -185,7 +185,6 @@ func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) 
 				return downloadOrFetch(ctx, c, sources, report, queue, p)
 			}})
 		default:
-			sources.Explain(p.name, p.version)
 			compiled = append(compiled, p)
 		}
 	}

@@ -17,7 +17,8 @@ import (
 
 // uncached lists the packages that the compiler has not compiled before with the same
 // flags, with their files. What is there already, go build does not mention.
-const uncached = `{{if .Stale}}{{if ne .StaleReason "not installed but available in build cache"}}{{.ImportPath}}{{"\t"}}{{with .Module}}{{.Version}}{{end}}{{"\t"}}{{.Dir}}{{range .GoFiles}}{{"\t"}}{{.}}{{end}}{{end}}{{end}}`
+const uncached = `{{if .Stale}}{{if ne .StaleReason "not installed but available in build cache"}}{{.ImportPath}}{{"\t"}}{{with .Module}}{{.Version}}{{end}}` +
+	`{{"\t"}}{{.Dir}}{{range .GoFiles}}{{"\t"}}{{.}}{{end}}{{end}}{{end}}`
 
 // listed is a package to compile, and what that costs.
 type listed struct {

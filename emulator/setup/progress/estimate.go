@@ -12,8 +12,8 @@ import (
 // after the other, or a download beside them that takes longer. Images are made meanwhile.
 type Estimate struct {
 	mutex     sync.Mutex
-	programs  map[string]compiling
-	downloads map[string]download
+	programs  map[string]*compiling
+	downloads map[string]*download
 	// said is what was last said, when there was so much to compile.
 	said time.Duration
 	work int64
@@ -24,6 +24,7 @@ type Estimate struct {
 type compiling struct {
 	work, first, done int64
 	before, used      time.Duration
+	ended             bool
 }
 
 // download is how many bytes have arrived, since when.
@@ -48,39 +49,38 @@ const (
 
 // NewEstimate is one without programs and downloads, which is unknown.
 func NewEstimate() *Estimate {
-	return &Estimate{programs: map[string]compiling{}, downloads: map[string]download{}}
+	return &Estimate{programs: map[string]*compiling{}, downloads: map[string]*download{}}
 }
 
 // Compile sets how much of a program there is to compile and to link, in bytes of Go.
 func (e *Estimate) Compile(program string, work int64) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	p := e.programs[program]
-	p.work = work
-	e.programs[program] = p
+	if e.programs[program] == nil {
+		e.programs[program] = &compiling{}
+	}
+	e.programs[program].work = work
 }
 
 func (e *Estimate) compiled(program string, done int64, used time.Duration) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	p, known := e.programs[program]
-	if !known { // a command's only step
+	p := e.programs[program]
+	if p == nil { // a command's only step
 		return
 	}
 	if p.used == 0 {
 		p.first, p.before = done, used
 	}
 	p.done, p.used = done, used
-	e.programs[program] = p
 }
 
 // finished notes that a program is compiled and linked.
 func (e *Estimate) finished(program string) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
-	if p, known := e.programs[program]; known {
-		p.done = p.work
-		e.programs[program] = p
+	if p := e.programs[program]; p != nil {
+		p.ended = true
 	}
 }
 
@@ -92,12 +92,10 @@ func (e *Estimate) downloaded(name string, done, total int64) {
 		delete(e.downloads, name)
 		return
 	}
-	d, known := e.downloads[name]
-	if !known || d.total != total {
-		d = download{began: time.Now(), first: done, total: total}
+	if d := e.downloads[name]; d == nil || d.total != total {
+		e.downloads[name] = &download{began: time.Now(), first: done, total: total}
 	}
-	d.done = done
-	e.downloads[name] = d
+	e.downloads[name].done = done
 }
 
 // left does not rise, unless there is more to compile. A machine that is slower for a
@@ -137,7 +135,9 @@ func (e *Estimate) compiler() (left time.Duration, work int64, known bool) {
 			return 0, 0, false
 		}
 		work += p.work
-		undone += p.work - p.done
+		if !p.ended {
+			undone += p.work - p.done
+		}
 		done += p.done - p.first
 		used += p.used - p.before
 	}
