@@ -119,13 +119,13 @@ destroy: ## Destroy STACK, if CONFIRM repeats its name
 summary: ## What deploying STACKS would change, as text for a pull request
 	@$(PIPELINES) summary
 
-comment: ## Publish the last summary of STACKS as the one comment on PULL_REQUEST
+comment: ## Publish what summary found of STACKS as the one comment on PULL_REQUEST
 	@$(PIPELINES) comment
 
 drift: ## Fail if STACKS have drifted from their last deployment, and print what differs
 	@$(PIPELINES) drift
 
-issue: ## Publish the last drift of STACKS as the one open issue about them; close it if there is none
+issue: ## Like drift; publish it as the one open issue about STACKS, or close that one
 	@$(PIPELINES) issue
 
 doctor: $(if $(is-local),setup) ## Check what this machine needs, or what STACK=dev needs on Google Cloud

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -25,33 +24,14 @@ type dronePipeline struct {
 	Steps            []struct {
 		Name        string
 		Commands    []string
-		Environment map[string]droneValue
+		Environment map[string]any
 		When        struct{ Status []string }
 	}
 }
 
-// droneValue is a text, or the name of a secret.
-type droneValue struct {
-	Text       string
-	FromSecret string `yaml:"from_secret"`
-}
-
-func (v *droneValue) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		return n.Decode(&v.Text)
-	}
-	if len(n.Content) != 2 || n.Content[0].Value != "from_secret" {
-		return fmt.Errorf("line %d: an environment variable is a text or from_secret", n.Line)
-	}
-	return n.Content[1].Decode(&v.FromSecret)
-}
-
 func TestDrone(t *testing.T) {
-	text, err := os.ReadFile("../.drone.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, mistake := range append(checkDrone(text), checkTargets(t, string(text))...) {
+	text := read(t, "../.drone.yml")
+	for _, mistake := range append(checkDrone([]byte(text)), checkTargets(t, text)...) {
 		t.Error(mistake)
 	}
 }
@@ -92,7 +72,7 @@ steps:
 		"platform":                      {"os: linux", "os: windows"},
 		"no pipeline other":             {"depends_on: [test]", "depends_on: [other]"},
 		"another pipeline test":         {"name: dev", "name: test"},
-		"event tags":                    {"[pull_request]", "[tags]"},
+		"event [tags]":                  {"[pull_request]", "[tags]"},
 		"no event":                      {"trigger: {event: [pull_request]}", "trigger: {}"},
 		"no commands":                   {"commands: [make test]", "commands: []"},
 		"beside another update":         {"concurrency: {limit: 1}\n", ""},
@@ -102,7 +82,7 @@ steps:
 		"no runner reaches prod":        {"[make test]", "[make summary STACKS=prod]"},
 		"no runner is prod":             {"{identity: dev}", "{identity: prod}"},
 		"no runner is watch":            {"{identity: dev}", "{identity: watch}"},
-		"event promote":                 {"[push], branch: [main]", "[promote]"},
+		"event [promote]":               {"[push], branch: [main]", "[promote]"},
 		"each open an issue":            {"[make test]", "[make issue]"},
 		"whatever image":                {"make deploy STACK=dev", "make -s image STACK=dev"},
 	} {
@@ -137,72 +117,49 @@ func checkDrone(text []byte) []string {
 			}
 		}
 		names = append(names, p.Name)
-		for _, mistake := range slices.Concat(p.checkTrigger(), p.checkSteps()) {
-			mistakes = append(mistakes, "pipeline "+p.Name+": "+mistake)
+		for mistake, made := range p.mistakes() {
+			if made {
+				mistakes = append(mistakes, "pipeline "+p.Name+": "+mistake)
+			}
 		}
 	}
 }
 
-// checkTrigger lists what is wrong with where and when a pipeline runs.
-func (p dronePipeline) checkTrigger() (mistakes []string) {
-	complain := func(format string, args ...any) { mistakes = append(mistakes, fmt.Sprintf(format, args...)) }
-	if p.Kind != "pipeline" || p.Type != "exec" || p.Node["identity"] == "" {
-		complain("kind %q, type %q, identity %q, want pipeline, exec, and any", p.Kind, p.Type, p.Node["identity"])
-	}
-	if p.Platform.OS != "linux" || p.Platform.Arch != "amd64" {
-		complain("platform %v, want linux on amd64", p.Platform)
-	}
-	if len(p.Trigger.Event) == 0 {
-		complain("no event triggers it, so that every one would")
-	}
-	for _, event := range p.Trigger.Event {
-		if !slices.Contains([]string{"cron", "pull_request", "push"}, event) {
-			complain("event %s: it is another road to what only main may do", event)
-		}
-	}
-	// Every writer can use each runner, and watch reads prod's state.
-	if identity := p.Node["identity"]; !slices.Contains([]string{"none", "preview", "dev", "staging"}, identity) {
-		complain("no runner is %s", identity)
-	}
-	if slices.Contains(p.Trigger.Event, "pull_request") && !slices.Contains([]string{"none", "preview"}, p.Node["identity"]) {
-		complain("a pull request may not be %s", p.Node["identity"])
-	}
-	// A pull request's branch is also pushed, and would be tested twice.
-	if slices.Contains(p.Trigger.Event, "push") && !slices.Equal(p.Trigger.Branch, []string{"main"}) {
-		complain("a push must be only of main")
-	}
-	return mistakes
-}
-
-// checkSteps lists what is wrong with a pipeline's steps.
-func (p dronePipeline) checkSteps() (mistakes []string) {
-	complain := func(format string, args ...any) { mistakes = append(mistakes, fmt.Sprintf(format, args...)) }
-	if len(p.Steps) == 0 {
-		complain("no steps")
-	}
+// mistakes are what can be wrong with where and when a pipeline runs, and with its steps.
+func (p dronePipeline) mistakes() map[string]bool {
+	var all []string
+	incomplete, secrets := len(p.Steps) == 0, false
 	for _, step := range p.Steps {
-		commands := strings.Join(step.Commands, "\n")
-		if step.Name == "" || commands == "" {
-			complain("a step has no name or no commands")
-		}
-		if strings.Contains(commands, "prod") {
-			complain("no runner reaches prod")
-		}
-		if strings.Contains(commands, "make -s image") && !strings.Contains(commands, "COMMIT=") {
-			complain("it takes whatever image runs by now, not its commit's")
-		}
-		if strings.Contains(commands, "make issue") && p.Concurrency.Limit != 1 {
-			complain("two runs at once would each open an issue")
-		}
-		if !strings.Contains(commands, "make deploy") {
-			continue
-		}
-		if p.Concurrency.Limit != 1 {
-			complain("may run beside another update")
-		}
-		if slices.Contains(p.Trigger.Event, "pull_request") {
-			complain("a pull request may not deploy")
+		all = append(all, step.Commands...)
+		incomplete = incomplete || step.Name == "" || len(step.Commands) == 0
+		for _, value := range step.Environment {
+			secret, ok := value.(map[string]any)
+			secrets = secrets || ok && (len(secret) != 1 || secret["from_secret"] == nil)
 		}
 	}
-	return mistakes
+	commands, identity, events := strings.Join(all, "\n"), p.Node["identity"], p.Trigger.Event
+	pull, deploys, alone := slices.Contains(events, "pull_request"), strings.Contains(commands, "make deploy"), p.Concurrency.Limit == 1
+	not := func(value string, list ...string) bool { return !slices.Contains(list, value) }
+	return map[string]bool{
+		fmt.Sprintf("kind %q, type %q, want pipeline, exec", p.Kind, p.Type): p.Kind != "pipeline" || p.Type != "exec",
+		fmt.Sprintf("platform %v, want linux on amd64", p.Platform):          p.Platform.OS != "linux" || p.Platform.Arch != "amd64",
+		"no event triggers it, so that every one would":                      len(events) == 0,
+		fmt.Sprintf("event %v: it is another road to what only main may do", events): slices.ContainsFunc(events, func(event string) bool {
+			return not(event, "cron", "pull_request", "push")
+		}),
+		// Every writer can use each runner, and watch reads prod's state.
+		"no runner is " + identity:              not(identity, "none", "preview", "dev", "staging"),
+		"a pull request may not be " + identity: pull && not(identity, "none", "preview"),
+		// A pull request's branch is also pushed, and would be tested twice.
+		"a push must be only of main":                      slices.Contains(events, "push") && !slices.Equal(p.Trigger.Branch, []string{"main"}),
+		"no steps, or one has no name or no commands":      incomplete,
+		"an environment variable is a text or from_secret": secrets,
+		"no runner reaches prod":                           strings.Contains(commands, "prod"),
+		"it takes whatever image runs by now, not its commit's": slices.ContainsFunc(all, func(command string) bool {
+			return strings.Contains(command, "make -s image") && !strings.Contains(command, "COMMIT=")
+		}),
+		"two runs at once would each open an issue": strings.Contains(commands, "make issue") && !alone,
+		"may run beside another update":             deploys && !alone,
+		"a pull request may not deploy":             deploys && pull,
+	}
 }

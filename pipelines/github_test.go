@@ -3,18 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"hello-timber/pipelines/deploy"
 	"hello-timber/pipelines/run"
 )
 
@@ -34,30 +31,21 @@ type hub struct {
 func newHub(t *testing.T) *hub {
 	h := &hub{login: "github-actions[bot]", head: "0123456789"}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /user", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, `{"message":"Resource not accessible by integration"}`, http.StatusForbidden)
+	mux.HandleFunc("POST /graphql", func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"viewer": h.user()}})
 	})
 	mux.HandleFunc("GET /repos/o/r/pulls/7", func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{"head": map[string]any{"sha": h.head}})
 	})
-	mux.HandleFunc("GET /repos/o/r/issues/7/comments", h.list(&h.comments))
+	mux.HandleFunc("GET /repos/o/r/issues/7/comments", list(&h.comments))
 	mux.HandleFunc("POST /repos/o/r/issues/7/comments", h.write(t, &h.comments, "id"))
 	mux.HandleFunc("PATCH /repos/o/r/issues/comments/{id}", h.write(t, &h.comments, "id"))
-	mux.HandleFunc("DELETE /repos/o/r/issues/comments/{id}", func(w http.ResponseWriter, r *http.Request) {
-		h.comments = slices.DeleteFunc(h.comments, func(c map[string]any) bool { return fmt.Sprint(c["id"]) == r.PathValue("id") })
-		w.WriteHeader(http.StatusNoContent)
-	})
 	mux.HandleFunc("GET /repos/o/r/issues", func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("state") != "open" || r.FormValue("labels") != "drift" {
 			t.Errorf("asked for issues %s", r.URL.RawQuery)
 		}
-		var open []map[string]any
-		for _, issue := range h.issues {
-			if issue["state"] != "closed" {
-				open = append(open, issue)
-			}
-		}
-		h.list(&open)(w, r)
+		open := slices.DeleteFunc(slices.Clone(h.issues), func(issue map[string]any) bool { return issue["state"] == "closed" })
+		list(&open)(w, r)
 	})
 	mux.HandleFunc("POST /repos/o/r/issues", h.write(t, &h.issues, "number"))
 	mux.HandleFunc("PATCH /repos/o/r/issues/{id}", h.write(t, &h.issues, "number"))
@@ -67,13 +55,7 @@ func newHub(t *testing.T) *hub {
 		}
 		if r.Header.Get("Authorization") != "Bearer secret-token" {
 			http.Error(w, `{"message":"Bad credentials"}`, http.StatusUnauthorized)
-			return
-		}
-		if r.URL.Path == "/graphql" {
-			json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"viewer": h.user()}})
-			return
-		}
-		if h.fail == nil || !h.fail(w, r) {
+		} else if h.fail == nil || !h.fail(w, r) {
 			mux.ServeHTTP(w, r)
 		}
 	}))
@@ -81,7 +63,13 @@ func newHub(t *testing.T) *hub {
 	return h
 }
 
-func (h *hub) list(posts *[]map[string]any) http.HandlerFunc {
+// runner runs commands that talk to this GitHub.
+func (h *hub) runner(t *testing.T, env ...string) *runner {
+	t.Helper()
+	return newRunner(t, append([]string{"STACKS=dev", "GITHUB_API_URL=" + h.URL, "GITHUB_TOKEN=secret-token", "PULL_REQUEST=7"}, env...)...)
+}
+
+func list(posts *[]map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var page int
 		fmt.Sscan(r.FormValue("page"), &page)
@@ -96,58 +84,23 @@ func (h *hub) write(t *testing.T, posts *[]map[string]any, key string) http.Hand
 		if err := json.NewDecoder(r.Body).Decode(&fields); err != nil {
 			t.Error(err)
 		}
-		var at map[string]any
+		at := slices.IndexFunc(*posts, func(post map[string]any) bool { return fmt.Sprint(post[key]) == r.PathValue("id") })
 		if r.Method == http.MethodPost {
-			n := len(*posts) + 1
-			at = map[string]any{"id": n, "number": n, "html_url": fmt.Sprint("https://github/", n), "user": h.user()}
-			*posts = append(*posts, at)
+			at = len(*posts)
+			*posts = append(*posts, map[string]any{key: at + 1, "html_url": fmt.Sprint("https://github/", at+1), "user": h.user()})
 		}
-		for _, post := range *posts {
-			if fmt.Sprint(post[key]) == r.PathValue("id") {
-				at = post
-			}
-		}
-		if at == nil {
+		if at < 0 {
 			http.Error(w, `{"message":"Not Found"}`, http.StatusNotFound)
 			return
 		}
-		for name, value := range fields {
-			at[name] = value
-		}
-		json.NewEncoder(w).Encode(at)
+		maps.Copy((*posts)[at], fields)
+		json.NewEncoder(w).Encode((*posts)[at])
 	}
 }
 
 func (h *hub) user() map[string]any { return map[string]any{"login": h.login} }
 
-// comment runs make comment for a commit, which is the last one of its pull request, and
-// returns where the comment is. Its text has the commit.
-func (h *hub) comment(t *testing.T, commit string) string {
-	t.Helper()
-	where, err := h.tryComment(t, commit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return where
-}
-
-func (h *hub) tryComment(t *testing.T, commit string) (string, error) {
-	t.Helper()
-	h.head = commit
-	r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7", "COMMIT": commit})
-	out, _, err := r.run(t, "comment")
-	return strings.TrimSpace(out), err
-}
-
-const (
-	marker        = "<!-- hello-timber: preview -->"
-	first, second = "1111111", "2222222"
-)
-
-// isOf reports whether a comment is about a commit.
-func isOf(comment map[string]any, commit string) bool {
-	return strings.Contains(fmt.Sprint(comment["body"]), "Preview of `"+commit+"`")
-}
+const marker = "<!-- hello-timber: preview -->"
 
 // One comment of this token's own, found among many, with the last run's text.
 func TestComment(t *testing.T) {
@@ -159,12 +112,12 @@ func TestComment(t *testing.T) {
 		}
 		stranger := map[string]any{"id": 5, "body": marker + "\na stranger's", "user": map[string]any{"login": "stranger"}}
 		h.comments = append(h.comments, stranger)
-		where := h.comment(t, first)
-		if again := h.comment(t, second); again != where || where == "" {
-			t.Errorf("first at %q, then at %q", where, again)
-		}
-		if !isOf(h.comments[201], second) {
-			t.Errorf("the comment is %q", h.comments[201])
+		for _, commit := range []string{"1111111", "2222222"} {
+			h.head = commit
+			out, _, err := h.runner(t).run(t, "comment", "COMMIT="+commit)
+			if err != nil || out != "https://github/202\n" || len(h.comments) != 202 || !strings.Contains(fmt.Sprint(h.comments[201]["body"]), "Preview of `"+commit+"`") {
+				t.Fatalf("of %s: at %q, %v: %v", commit, out, err, h.comments[201:])
+			}
 		}
 		if stranger["body"] != marker+"\na stranger's" {
 			t.Errorf("a stranger's comment is now %q", stranger["body"])
@@ -176,104 +129,55 @@ func TestComment(t *testing.T) {
 // whatever the comment says about itself.
 func TestNewestCommit(t *testing.T) {
 	h := newHub(t)
-	r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7"})
+	r := h.runner(t)
 	h.comments = append(h.comments, map[string]any{"id": 1, "body": marker + "\n<!-- run: 18446744073709551615 -->\nall is well", "user": h.user()})
-	publish := func(commit string) string {
-		t.Helper()
+	for commit, says := range map[string]string{h.head: "https://github", "9876543210": "has a newer commit"} {
 		if _, _, err := r.run(t, "summary", "COMMIT="+commit); err != nil {
 			t.Fatal(err)
 		}
-		out, _, err := r.run(t, "comment", "COMMIT="+commit)
-		if err != nil {
-			t.Fatal(err)
+		if out, _, err := r.run(t, "comment", "COMMIT="+commit); err != nil || commit != h.head && !strings.Contains(out, says) {
+			t.Errorf("%s: %v, %q", commit, err, out)
 		}
-		return out
 	}
-	publish(h.head)
 	if body := fmt.Sprint(h.comments[0]["body"]); !strings.Contains(body, "Preview of `0123456`") || !strings.Contains(body, "| dev | 1 created, 3 changed | $62 ") {
 		t.Errorf("the comment is %q", body)
-	}
-	if out := publish("9876543210"); !strings.Contains(out, "has a newer commit") {
-		t.Errorf("an older run said %q", out)
-	}
-	if body := fmt.Sprint(h.comments[0]["body"]); !strings.Contains(body, "Preview of `0123456`") {
-		t.Errorf("an older run wrote %q", body)
 	}
 }
 
 // What passes is tried again; what does not is reported at once.
 func TestRetries(t *testing.T) {
+	const all = 6
 	for name, tt := range map[string]struct {
-		status int
-		header map[string]string
-		answer string
-		tries  int
+		status         int
+		header, answer string
+		tries          int
 	}{
-		"bad gateway":          {http.StatusBadGateway, nil, "", 6},
-		"too many":             {http.StatusTooManyRequests, map[string]string{"Retry-After": "1"}, "", 6},
-		"secondary rate limit": {http.StatusForbidden, nil, `{"message":"You have exceeded a secondary rate limit"}`, 6},
-		"no requests left":     {http.StatusForbidden, map[string]string{"X-RateLimit-Remaining": "0"}, "", 6},
-		"forbidden":            {http.StatusForbidden, nil, `{"message":"Must have admin rights"}`, 1},
-		"invalid":              {http.StatusUnprocessableEntity, nil, "", 1},
+		"bad gateway":          {http.StatusBadGateway, "", "", all},
+		"too many":             {http.StatusTooManyRequests, "Retry-After", "", all},
+		"secondary rate limit": {http.StatusForbidden, "", `{"message":"You have exceeded a secondary rate limit"}`, all},
+		"wait":                 {http.StatusForbidden, "Retry-After", "", all},
+		"no requests left":     {http.StatusForbidden, "X-RateLimit-Remaining", "", all},
+		"forbidden":            {http.StatusForbidden, "X-Other", `{"message":"Must have admin rights"}`, 1},
+		"invalid":              {http.StatusUnprocessableEntity, "", "", 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			for _, passes := range []bool{true, false} {
-				h, tries := newHub(t), 0
-				h.fail = func(w http.ResponseWriter, r *http.Request) bool {
-					if r.Method != http.MethodPost {
-						return false
-					}
-					if tries++; passes && tries == 3 {
-						return false
-					}
-					for key, value := range tt.header {
-						w.Header().Set(key, value)
-					}
-					http.Error(w, tt.answer, tt.status)
-					return true
+		for _, failures := range []int{2, 100} {
+			h, tries := newHub(t), 0
+			h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodPost || r.URL.Path == "/graphql" {
+					return false
 				}
-				_, err := h.tryComment(t, first)
-				if want := tt.tries; passes && want > 1 {
-					if err != nil || tries != 3 {
-						t.Errorf("after a while: %v in %d tries", err, tries)
-					}
-				} else if err == nil || tries != want {
-					t.Errorf("%v in %d tries, want %d", err, tries, want)
+				if tries++; tries > failures {
+					return false
 				}
+				w.Header().Set(tt.header, "0")
+				http.Error(w, tt.answer, tt.status)
+				return true
 			}
-		})
-	}
-}
-
-// A comment that was deleted between look and edit is written again, and first
-// runs that post at once leave one comment with the last one's text.
-func TestCommentRaces(t *testing.T) {
-	h := newHub(t)
-	h.comment(t, first)
-	h.fail = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPatch {
-			h.comments, h.fail = nil, nil
-		}
-		return false
-	}
-	h.comment(t, second)
-	if len(h.comments) != 1 || !isOf(h.comments[0], second) {
-		t.Errorf("there are %v", h.comments)
-	}
-
-	h = newHub(t)
-	h.fail = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.Method == http.MethodPost {
-			h.fail = nil
-			for i, run := range []string{"3", "1"} { // the other runs were faster
-				h.comments = append(h.comments, map[string]any{"id": i + 1, "body": marker + "\nrun " + run, "user": h.user()})
+			_, _, err := h.runner(t).run(t, "comment")
+			if passes := tt.tries > failures; (err == nil) != passes || tries != min(tt.tries, failures+1) {
+				t.Errorf("%s, %d times: %v in %d tries", name, failures, err, tries)
 			}
 		}
-		return false
-	}
-	h.comment(t, second)
-	if len(h.comments) != 1 || h.comments[0]["id"] != 1 || !isOf(h.comments[0], second) {
-		t.Errorf("there are %v", h.comments)
 	}
 }
 
@@ -281,34 +185,28 @@ func TestCommentRaces(t *testing.T) {
 // next. What is about other stacks stays.
 func TestIssue(t *testing.T) {
 	h := newHub(t)
-	r := newRunner(t, map[string]string{"GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token"})
+	t.Setenv("GITHUB_TOKEN", "secret-token")
+	r := h.runner(t)
 	const driftMarker = "<!-- hello-timber: drift of staging -->"
 	h.issues = append(h.issues, map[string]any{"number": 99, "body": driftMarker, "pull_request": map[string]any{}, "user": h.user()},
 		map[string]any{"number": 98, "body": driftMarker, "user": map[string]any{"login": "stranger"}})
-	for _, step := range []struct{ stack, does string }{
-		{"staging", ""}, {"drifted", "POST /issues"}, {"staging", ""}, {"none", "POST /issues"},
+	for i, step := range []struct{ stack, events, does, want string }{
+		{"staging", "", "", ""},
+		{"drifted", "drifted.events", "POST /issues", "not as deployed: drifted"},
+		{"staging", "", "", ""},
+		{"none", "", "POST /issues", "the check failed: none"},
+		{"drifted", "drifted.events", "PATCH /issues/3", "not as deployed"},
+		{"drifted", "staging.events", "PATCH /issues/3", ""},
+		{"drifted", "staging.events", "", ""},
+		{"drifted", "drifted.events", "POST /issues", "not as deployed"},
 	} {
-		h.calls = nil
-		_, _, _ = r.run(t, "drift", "STACKS="+step.stack) // its failure is what the issue is about
-		if _, _, err := r.run(t, "issue", "STACKS="+step.stack); err != nil {
-			t.Fatal(err)
-		}
+		h.calls, r.pulumi.stacks["drifted"].events = nil, step.events
+		_, _, err := r.run(t, "issue", "STACKS="+step.stack)
+		what := fmt.Sprintf("step %d, %s", i, step.stack)
+		want(t, what, err, step.want)
 		if got := strings.Join(h.calls, ", "); got != step.does {
-			t.Errorf("%s: wrote %q, want %q", step.stack, got, step.does)
+			t.Errorf("%s: wrote %q, want %q", what, got, step.does)
 		}
-	}
-	drifted := r.pulumi.stacks["drifted"]
-	events := drifted.events
-	h.calls = nil
-	for _, found := range []string{events, "staging.events", "staging.events", events} {
-		drifted.events = found
-		_, _, _ = r.run(t, "drift", "STACKS=drifted")
-		if _, _, err := r.run(t, "issue", "STACKS=drifted"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want, got := "[PATCH /issues/3 PATCH /issues/3 POST /issues]", fmt.Sprint(h.calls); got != want {
-		t.Errorf("wrote %s, want %s", got, want)
 	}
 	if h.issues[2]["state"] != "closed" || h.issues[3]["state"] != nil || h.issues[4]["state"] != nil || h.issues[1]["state"] != nil {
 		t.Errorf("the issues are %v", h.issues)
@@ -316,23 +214,52 @@ func TestIssue(t *testing.T) {
 	if h.issues[4]["title"] != "The cloud is not as deployed: drifted" || fmt.Sprint(h.issues[4]["labels"]) != "[drift]" {
 		t.Errorf("the last issue is %v", h.issues[4])
 	}
+	if _, has := os.LookupEnv("GITHUB_TOKEN"); has {
+		t.Error("Pulumi gets the token")
+	}
 }
 
 func TestGitHubMistakes(t *testing.T) {
-	h := newHub(t)
-	for want, env := range map[string][]string{
-		"GITHUB_TOKEN is not set": {"GITHUB_TOKEN="},
-		"Bad credentials":         {"GITHUB_TOKEN=wrong"},
-		"does not say whose":      {"GITHUB_TOKEN=secret-token"},
-		"404":                     {"PULL_REQUEST=8"},
+	for complaint, env := range map[string]string{
+		"GITHUB_TOKEN is not set": "GITHUB_TOKEN=", "Bad credentials": "GITHUB_TOKEN=wrong", "does not say whose": "X=", "404": "PULL_REQUEST=8",
 	} {
-		if h.login = "timber-bot"; want == "does not say whose" {
+		h := newHub(t)
+		if env == "X=" {
 			h.login = ""
 		}
-		r := newRunner(t, map[string]string{"STACKS": "dev", "GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token", "PULL_REQUEST": "7"})
-		_, _, err := r.run(t, "comment", env...)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret-token") {
-			t.Errorf("got %v, want %q", err, want)
+		_, _, err := h.runner(t).run(t, "comment", env)
+		if want(t, env, err, complaint); err != nil && strings.Contains(err.Error(), "secret-token") {
+			t.Errorf("%v has the token", err)
+		}
+	}
+}
+
+// A release is published once its commit is on main.
+func TestRelease(t *testing.T) {
+	for status, merged := range map[string]bool{"identical": true, "behind": true, "ahead": false, "diverged": false} {
+		h := newHub(t)
+		h.fail = func(w http.ResponseWriter, r *http.Request) bool {
+			text, err := io.ReadAll(r.Body)
+			if r.URL.Path == "/repos/o/r/compare/main...v1.2.0-rc.1" {
+				fmt.Fprintf(w, `{"status": %q}`, status)
+			} else if err != nil || !strings.Contains(string(text), `"prerelease":true`) || !strings.Contains(string(text), "a candidate") {
+				t.Errorf("wrote %s, %v", text, err)
+			} else {
+				fmt.Fprint(w, `{"html_url": "https://github/release"}`)
+			}
+			return true
+		}
+		r, complaint, writes := h.runner(t, "TAG=v1.2.0-rc.1"), "is not on main", "[]"
+		if merged {
+			complaint, writes = "", "[POST /releases]"
+		}
+		r.write(t, "CHANGELOG.md", "## [1.2.0-rc.1] - 2026-10-02\n\n- a candidate\n")
+		for _, command := range []string{"notes", "release"} {
+			_, _, err := r.run(t, command)
+			want(t, status+" "+command, err, complaint)
+		}
+		if fmt.Sprint(h.calls) != writes {
+			t.Errorf("%s: wrote %q, want %s", status, h.calls, writes)
 		}
 	}
 }
@@ -366,7 +293,7 @@ func TestSettings(t *testing.T) {
 	for name, tt := range map[string]struct{ path, old, new, want string }{
 		"all is set":                   {"", "x", "x", ""},
 		"all is set, private":          {"", good[""], isPrivate, ""},
-		"an unknown owner":             {"/codeowners/errors", "[]", `[{"line": 2, "message": "Unknown owner"}]`, "CODEOWNERS: line 2"},
+		"an unknown owner":             {"/codeowners/errors", "[]", `[{"line": 2, "message": "Unknown owner"}]`, "CODEOWNERS: [{Line:2 Message:Unknown owner}]"},
 		"any branch to dev":            {branches("dev"), "}]", `}, {"name": "*"}]`, "environment dev: it accepts"},
 		"no branch to prod":            {branches("prod"), `[{"name": "main", "type": "branch"}]`, "[]", "environment prod: it accepts"},
 		"a tag main":                   {branches("watch-prod"), `"branch"`, `"tag"`, "environment watch-prod: it accepts"},
@@ -396,7 +323,7 @@ func TestSettings(t *testing.T) {
 		"private forks get secrets":    {private, `"send_secrets_and_variables": false`, `"send_secrets_and_variables": true`, "secrets: true"},
 		"private forks are not asked":  {private, `"require_approval_for_fork_pr_workflows": true`, `"require_approval_for_fork_pr_workflows": false`, "an approval: false"},
 		"private forks run nothing":    {private, `{"run_workflows_from_fork_pull_requests": true`, `{"run_workflows_from_fork_pull_requests": false`, ""},
-		"the nightly check is off":     {"/actions/workflows", "active", "disabled_inactivity", "gh workflow enable nightly"},
+		"the nightly check is off":     {"/actions/workflows", "active", "disabled_inactivity", "no event starts [{Path:.github/workflows/nightly.yml State:disabled_inactivity}]"},
 		"no place of the provider":     {"", "x", "x", "PROVIDER is empty"},
 		"no checksum":                  {"", "x", "x", "no checksum of the plugin"},
 		"a rule of another, lax set":   {rules, `[{`, `[{"type": "deletion", "ruleset_id": 2}, {`, ""},
@@ -419,115 +346,17 @@ func TestSettings(t *testing.T) {
 			}
 			return true
 		}
-		r := newRunner(t, map[string]string{"GITHUB_API_URL": h.URL, "GITHUB_TOKEN": "secret-token"})
-		places := "BACKEND=b\nIMAGES=i\nPROVIDER=p\nIDENTITIES=i\n"
+		r, places := h.runner(t), "BACKEND=b\nIMAGES=i\nPROVIDER=p\nIDENTITIES=i\n"
 		if strings.HasPrefix(tt.want, "PROVIDER") {
 			places = strings.Replace(places, "=p", "=", 1)
 		}
-		writeFile(t, filepath.Join(r.folder, run.GoogleFile), places)
+		r.write(t, run.GoogleFile, places)
 		if strings.HasPrefix(tt.want, "no checksum") {
-			writeFile(t, filepath.Join(r.folder, run.SumsFile), "?"+sumOf)
+			r.write(t, run.SumsFile, "?"+sumOf)
 		}
 		_, _, err := r.run(t, "settings")
-		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "Fix: ") && !strings.Contains(err.Error(), "GET")) {
-			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		if want(t, name, err, tt.want); err != nil && !strings.Contains(err.Error(), "Fix: ") && !strings.Contains(err.Error(), "GET") {
+			t.Errorf("%s: no fix in %v", name, err)
 		}
 	}
-}
-
-// Promotion accepts what main's deploy workflow built on main, in dev's repository.
-func TestVerify(t *testing.T) {
-	args := strings.Join(deploy.VerifyArgs(imageV1, "o/r"), " ")
-	for _, want := range []string{
-		"--cert-identity https://github.com/o/r/.github/workflows/deploy.yml@refs/heads/main", "--source-ref refs/heads/main", "--repo o/r", "oci://" + imageV1,
-	} {
-		if !strings.Contains(args, want) {
-			t.Errorf("%q does not have %q", args, want)
-		}
-	}
-	if strings.Contains(args, "--signer-workflow") || strings.Contains(args, "regex") {
-		t.Errorf("%q has a pattern", args)
-	}
-	tools := t.TempDir()
-	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
-	for _, tool := range []string{"gh", "gcloud"} {
-		script := "#!/bin/sh\necho " + tool + " \"$@\" >> " + tools + "/calls\n[ ! -e " + tools + "/refuse ] || [ " + tool + " = gcloud ]\n"
-		if err := os.WriteFile(filepath.Join(tools, tool), []byte(script), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	repository, _, _ := strings.Cut(imageV1, "@")
-	r := newRunner(t, map[string]string{"IMAGE": imageV1})
-	writeFile(t, filepath.Join(r.folder, run.GoogleFile), "IMAGES="+repository+"\n")
-	if _, log, err := r.run(t, "verify"); err != nil {
-		t.Fatal(err, log)
-	}
-	if calls, err := os.ReadFile(tools + "/calls"); err != nil || !strings.Contains(string(calls), "gh "+args) {
-		t.Errorf("ran %q, %v", calls, err)
-	}
-	if err := os.WriteFile(tools+"/refuse", nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := r.run(t, "verify"); err == nil || !strings.Contains(err.Error(), "does not attest") {
-		t.Errorf("without an attestation: %v", err)
-	}
-	for file, want := range map[string]string{
-		"IMAGES=europe-west1-docker.pkg.dev/evil/hello-timber-dev/timber-tutorial\n": "where dev pushes", "IMAGES=\n": `IMAGES="" is not a repository`,
-	} {
-		writeFile(t, filepath.Join(r.folder, run.GoogleFile), file)
-		if _, _, err := r.run(t, "verify", "IMAGES="+repository); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("with %q: %v", file, err)
-		}
-	}
-}
-
-// A change of app/ needs a new imageVersion, if tags are immutable, whatever the project's name.
-func TestVersion(t *testing.T) {
-	folder := t.TempDir()
-	write := func(name, text string) {
-		t.Helper()
-		path := filepath.Join(folder, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	git(t, folder, "init", "--quiet", "--initial-branch=main")
-	const pulumi = "../Pulumi.yaml"
-	write("Pulumi.yaml", regexp.MustCompile(`(?m)^name: .*`).ReplaceAllString(string(filesOf(t, 1, pulumi)[pulumi]), "name: shop"))
-	for _, step := range []struct{ app, config, base, want string }{
-		{"one", "immutableTags: true\n  shop:imageVersion: v1", "HEAD", ""},
-		{"one", "immutableTags: true\n  shop:imageVersion: v1\n  shop:replicas: 2", "HEAD~1", ""},
-		{"two", "immutableTags: true\n  shop:imageVersion: v1", "HEAD~1", "imageVersion is still v1"},
-		{"three", "immutableTags: true\n  shop:imageVersion: v2", "HEAD~1", ""},
-		{"four", "immutableTags: false\n  shop:imageVersion: v2", "HEAD~1", ""},
-		{"five", "imageVersion: v2", "HEAD~1", "imageVersion is still v2"},
-		{"default", "replicas: 1", "HEAD~1", ""},
-		{"default again", "replicas: 1", "HEAD~1", "imageVersion is still v1"},
-		{"six", "imageVersion: v3", "none", "compare app/ with none"},
-	} {
-		write("app/main.go", step.app)
-		write("Pulumi.dev.yaml", "config:\n  shop:"+step.config+"\n")
-		git(t, folder, "add", ".")
-		git(t, folder, "commit", "--quiet", "--message", "step")
-		r := &runner{folder: folder, env: map[string]string{"BASE": step.base}}
-		_, log, err := r.run(t, "version")
-		if (err == nil) != (step.want == "") || err != nil && !strings.Contains(err.Error(), step.want) {
-			t.Errorf("%s: got %v, want %q\n%s", step.app, err, step.want, log)
-		}
-	}
-}
-
-// git runs Git in a folder, without the machine's own settings.
-func git(t *testing.T, folder string, args ...string) string {
-	t.Helper()
-	command := exec.Command("git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
-	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("git %q: %v\n%s", args, err, out)
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -7,7 +7,8 @@
 // It has no flags. Names come from environment variables only, because what a
 // person types must not pass through make's or a shell's expansion:
 //
-//	STACK, STACKS  the stack, or several separated by spaces
+//	STACK, STACKS  the stack, or several separated by spaces: in the order in which an
+//	               image gets to them, of which only the first builds it
 //	FROM           for a new stack on this machine, the stack whose config it copies
 //	IMAGE          the image to run: by digest, deployed (what the stack runs now;
 //	               deploy then also undoes what was changed manually), or configured
@@ -18,7 +19,7 @@
 //	TAG            the version to release, such as v1.2.0
 //	BASE           the commit or branch that version compares app/ with
 //	COMMIT         the commit that runs: image requires it of the stack's last update,
-//	               and comment and issue require it of what they publish
+//	               and comment of the plans that it publishes
 //	PULL_REQUEST   the number of the pull request that comment writes to
 //
 // Where states and images are is in pipelines/google.env. On GitHub Actions it also reads

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -29,27 +28,21 @@ func TestInstallPlugins(t *testing.T) {
 		"another platform": {strings.Replace(hex64+sumOf, "linux", "solaris", 1), "", "", "has no checksum"},
 		"refused":          {"# a comment\n" + hex64 + sumOf, "", installs, "install the plugin kubernetes v4.25.0: invalid checksum"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			home := t.TempDir()
-			t.Setenv("PULUMI_HOME", home)
-			if err := os.MkdirAll(filepath.Join(home, "plugins", strings.TrimSuffix(tt.folder, ".partial")), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			writeFile(t, filepath.Join(home, "plugins", tt.folder, "file"), "")
-			r := newRunner(t, map[string]string{"STACK": "dev"})
-			writeFile(t, filepath.Join(r.folder, run.SumsFile), tt.sums)
-			r.pulumi.refuses = tt.complaint != ""
-			_, _, err := r.run(t, "preview")
-			if (err == nil) != (tt.complaint == "") || err != nil && !strings.Contains(err.Error(), tt.complaint) {
-				t.Errorf("got %v, want %q", err, tt.complaint)
-			}
-			if first := append(r.pulumi.calls, "")[0]; strings.HasPrefix(first, "plugin ") != (tt.call != "") || tt.call != "" && first != tt.call {
-				t.Errorf("the first call is %q, want %q", first, tt.call)
-			}
-			if err != nil && len(r.pulumi.calls) > 1 {
-				t.Errorf("it goes on: %q", r.pulumi.calls)
-			}
-		})
+		home := t.TempDir()
+		t.Setenv("PULUMI_HOME", home)
+		writeFile(t, filepath.Join(home, "plugins", strings.TrimSuffix(tt.folder, ".partial"), "plugin"), "")
+		writeFile(t, filepath.Join(home, "plugins", tt.folder, "file"), "")
+		r := newRunner(t, "STACK=dev")
+		r.write(t, run.SumsFile, tt.sums)
+		r.pulumi.refuses = tt.complaint != ""
+		_, _, err := r.run(t, "preview")
+		want(t, name, err, tt.complaint)
+		if first := append(r.pulumi.calls, "")[0]; strings.HasPrefix(first, "plugin ") != (tt.call != "") || tt.call != "" && first != tt.call {
+			t.Errorf("%s: the first call is %q, want %q", name, first, tt.call)
+		}
+		if err != nil && len(r.pulumi.calls) > 1 {
+			t.Errorf("%s: it goes on: %q", name, r.pulumi.calls)
+		}
 	}
 }
 
@@ -57,19 +50,19 @@ func TestInstallPlugins(t *testing.T) {
 // emulator downloads one, it is the same archive.
 func TestPluginSums(t *testing.T) {
 	const module, archives = "../go.mod", "../emulator/setup/downloads/archives.go"
-	var want []string
-	for _, found := range regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+ (v[\d.]+)$`).FindAllStringSubmatch(string(filesOf(t, 1, module)[module]), -1) {
-		want = append(want, found[1]+" "+found[2]+" linux-amd64")
+	var required []string
+	for _, found := range regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+ (v[\d.]+)$`).FindAllStringSubmatch(read(t, module), -1) {
+		required = append(required, found[1]+" "+found[2]+" linux-amd64")
 	}
 	got := map[string]string{}
-	for _, found := range run.ArchiveLine.FindAllStringSubmatch(string(filesOf(t, 1, "plugins.sums")["plugins.sums"]), -1) {
+	for _, found := range run.ArchiveLine.FindAllStringSubmatch(read(t, "plugins.sums"), -1) {
 		got[strings.Join(found[2:], " ")] = found[1]
 	}
-	if names := slices.Sorted(maps.Keys(got)); len(want) == 0 || !slices.Equal(names, slices.Sorted(slices.Values(want))) {
-		t.Errorf("%s has %q, %s requires %q", run.SumsFile, names, module, want)
+	if names := slices.Sorted(maps.Keys(got)); len(required) == 0 || !slices.Equal(names, slices.Sorted(slices.Values(required))) {
+		t.Errorf("%s has %q, %s requires %q", run.SumsFile, names, module, required)
 	}
 	for name, sum := range got {
-		if strings.HasPrefix(name, "kubernetes ") && !strings.Contains(string(filesOf(t, 1, archives)[archives]), `"`+sum+`"`) {
+		if strings.HasPrefix(name, "kubernetes ") && !strings.Contains(read(t, archives), `"`+sum+`"`) {
 			t.Errorf("%s has another checksum of %s", archives, name)
 		}
 	}
@@ -78,24 +71,21 @@ func TestPluginSums(t *testing.T) {
 // The loop of the set-up writes the checksums that are missing, and leaves the others.
 func TestPinPlugins(t *testing.T) {
 	const document = "../docs/pipelines.md"
-	loop := regexp.MustCompile(`(?ms)^sed -n [^\n]+plugins\.sums .*?^done$`).Find(filesOf(t, 1, document)[document])
-	if loop == nil {
+	loop := regexp.MustCompile(`(?ms)^sed -n [^\n]+plugins\.sums .*?^done$`).FindString(read(t, document))
+	if loop == "" {
 		t.Fatalf("%s has no loop over %s", document, run.SumsFile)
 	}
 	folder := t.TempDir()
 	writeFile(t, filepath.Join(folder, run.SumsFile), "# ? is missing\n?"+sumOf+hex64+strings.Replace(sumOf, "kubernetes", "gcp", 1))
-	writeFile(t, filepath.Join(folder, "curl"), "#!/bin/sh\nfor address; do :; done\nprintf %s \"$address\"\n")
-	if err := os.Chmod(filepath.Join(folder, "curl"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	shell := exec.CommandContext(t.Context(), "bash", "-c", "set -euo pipefail\n"+string(loop))
-	shell.Dir, shell.Env = folder, []string{"PATH=" + folder + ":" + os.Getenv("PATH")}
+	script(t, folder, "curl", `for address; do :; done; printf %s "$address"`)
+	shell := exec.CommandContext(t.Context(), "bash", "-c", "set -euo pipefail\n"+loop)
+	shell.Dir = folder
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	published := sha256.Sum256([]byte("https://api.pulumi.com/releases/plugins/" + strings.TrimSpace(sumOf)))
 	want := "# ? is missing\n" + hex.EncodeToString(published[:]) + sumOf + hex64 + strings.Replace(sumOf, "kubernetes", "gcp", 1)
-	if got := string(filesOf(t, 1, filepath.Join(folder, run.SumsFile))[filepath.Join(folder, run.SumsFile)]); got != want {
+	if got := read(t, filepath.Join(folder, run.SumsFile)); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }

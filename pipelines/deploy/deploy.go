@@ -25,6 +25,10 @@ import (
 // IMAGE=deployed it repairs STACK: it also compares everything with the cloud first, and
 // undoes what differs.
 func Deploy(ctx context.Context, p *run.Pipeline) error {
+	request, err := p.ImageRequest()
+	if err != nil {
+		return err
+	}
 	s, err := p.OpenStack(ctx)
 	if err != nil {
 		return err
@@ -32,15 +36,15 @@ func Deploy(ctx context.Context, p *run.Pipeline) error {
 	if err := notOlder(ctx, p, s); err != nil {
 		return err
 	}
-	if err := approved(ctx, p, s); err != nil {
+	if err := approved(ctx, p, s, request); err != nil {
 		return err
 	}
-	image, err := p.ChooseImage(ctx, s)
+	image, err := p.ChooseImage(ctx, s, request)
 	if err != nil {
 		return err
 	}
 	options := []optup.Option{optup.ConfigFile(image.Config), optup.Exclude(image.Keep)}
-	if p.Env("IMAGE") == run.Deployed {
+	if request == run.Deployed {
 		options = append(options, optup.Refresh())
 	}
 	r := &plan.Recorder{Plan: plan.Plan{Stack: s.Name()}}
@@ -54,7 +58,7 @@ func Deploy(ctx context.Context, p *run.Pipeline) error {
 		return fmt.Errorf("%w. Fix the cause above, then run the same command again; if the stack is locked by a killed run: pulumi cancel --stack %s",
 			run.Failure("deploy stack "+s.Name(), err), s.Name())
 	}
-	again, err := plan.Of(ctx, p, s.Name(), optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.Out))
+	again, err := plan.Of(ctx, p, s.Name(), request, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.Out))
 	if err != nil {
 		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.Counts(), err)
 	}
@@ -121,13 +125,13 @@ func reportDeployment(p *run.Pipeline, outputs auto.OutputMap, built []string) e
 // approved previews a deployment that needs an approval or has a budget. It compares
 // what the deployment would do now with what was approved, which may have been days
 // and deployments ago.
-func approved(ctx context.Context, p *run.Pipeline, s *auto.Stack) error {
+func approved(ctx context.Context, p *run.Pipeline, s *auto.Stack, request string) error {
 	want, given := p.Lookup("APPROVED")
 	budget, err := plan.BudgetOf(ctx, s)
 	if err != nil || !given && budget == 0 {
 		return err
 	}
-	now, err := plan.Approvable(ctx, p, s.Name())
+	now, err := plan.Approvable(ctx, p, s.Name(), request)
 	if err != nil || !given {
 		return err
 	}

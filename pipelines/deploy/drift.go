@@ -16,21 +16,28 @@ import (
 
 // Drift compares STACKS with the cloud. It fails if anything differs.
 func Drift(ctx context.Context, p *run.Pipeline) error {
-	plans, err := summary.Each(ctx, p, "drift", driftOf)
+	_, err := FindDrift(ctx, p)
+	return err
+}
+
+// FindDrift compares STACKS with the cloud and prints what differs. If anything does, that
+// is an error, and so are the plans that could not be made.
+func FindDrift(ctx context.Context, p *run.Pipeline) ([]plan.Plan, error) {
+	plans, err := summary.Each(ctx, p, "drift", func(ctx context.Context, name string) (plan.Plan, error) { return driftOf(ctx, p, name) })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := summary.Print(p, summary.OfDrift(p, plans), plans); err != nil {
-		return err
+	if _, err := summary.OfDrift(p, plans).Print(p); err != nil {
+		return nil, err
 	}
-	failed, changed := summary.Sort(plans)
-	if len(failed) > 0 {
-		return fmt.Errorf("the check failed: %s; these differ: %s", strings.Join(failed, ", "), strings.Join(changed, ", "))
+	failed, changed := summary.Outcome(plans)
+	switch {
+	case len(failed) > 0:
+		err = fmt.Errorf("the check failed: %s; these differ: %s", strings.Join(failed, ", "), strings.Join(changed, ", "))
+	case len(changed) > 0:
+		err = fmt.Errorf("not as deployed: %s", strings.Join(changed, ", "))
 	}
-	if len(changed) > 0 {
-		return fmt.Errorf("not as deployed: %s", strings.Join(changed, ", "))
-	}
-	return nil
+	return plans, err
 }
 
 // driftOf compares the stack's state with the cloud. It runs no program, so that

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
 	"errors"
@@ -20,17 +19,9 @@ import (
 	"hello-timber/stacks/config"
 )
 
-// BOM is a software bill of materials in the form of https://cyclonedx.org/specification.
-type BOM struct {
-	Format     string         `json:"bomFormat"`
-	Spec       string         `json:"specVersion"`
-	Serial     string         `json:"serialNumber"`
-	Version    int            `json:"version"`
-	Metadata   map[string]any `json:"metadata"`
-	Components []Component    `json:"components"`
-}
-
-type Component struct {
+// component is one of a software bill of materials in the form of
+// https://cyclonedx.org/specification.
+type component struct {
 	Type    string `json:"type"`
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
@@ -54,19 +45,13 @@ func SBOM(_ context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return fmt.Errorf("bin/image.tar: %w", err)
 	}
-	found := fmt.Sprint(len(components) > 0)
 	if len(components) == 0 {
 		fmt.Fprintln(p.Out, "there is no Go program in the image, and so no list of its modules")
-		return p.Report(map[string]string{"found": found})
+		return p.Report(map[string]string{"found": "false"})
 	}
-	// The same image has the same list, its number included.
-	id := sha256.Sum256([]byte(image))
-	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // of https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
-	text, err := json.MarshalIndent(BOM{
-		Format: "CycloneDX", Spec: "1.5", Version: 1,
-		Serial:     fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", id[0:4], id[4:6], id[6:8], id[8:10], id[10:16]),
-		Metadata:   map[string]any{"component": Component{Type: "container", Name: image}},
-		Components: components,
+	text, err := json.MarshalIndent(map[string]any{
+		"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components,
+		"metadata": map[string]any{"component": component{Type: "container", Name: image}},
 	}, "", "\t")
 	if err != nil {
 		return err
@@ -75,20 +60,20 @@ func SBOM(_ context.Context, p *run.Pipeline) error {
 		return err
 	}
 	fmt.Fprintf(p.Out, "bin/sbom.json lists %d components\n", len(components))
-	return p.Report(map[string]string{"found": found})
+	return p.Report(map[string]string{"found": "true"})
 }
 
 // goModules lists the Go programs in an archive, and the modules that are in them.
-func goModules(archive io.Reader) ([]Component, error) {
-	var list []Component
-	add := func(c Component) {
+func goModules(archive io.Reader) ([]component, error) {
+	var list []component
+	add := func(c component) {
 		if !slices.Contains(list, c) {
 			list = append(list, c)
 		}
 	}
 	library := func(path, version string) {
 		purl := "pkg:golang/" + strings.ToLower(path) + "@" + url.QueryEscape(version)
-		add(Component{"library", path, version, purl})
+		add(component{"library", path, version, purl})
 	}
 	files := tar.NewReader(archive)
 	for {
@@ -110,7 +95,7 @@ func goModules(archive io.Reader) ([]Component, error) {
 		if err != nil {
 			continue // no Go program
 		}
-		add(Component{Type: "application", Name: "/" + strings.TrimPrefix(header.Name, "/")})
+		add(component{Type: "application", Name: "/" + strings.TrimPrefix(header.Name, "/")})
 		library("std", strings.TrimPrefix(info.GoVersion, "go"))
 		for _, module := range info.Deps {
 			if module.Replace != nil {

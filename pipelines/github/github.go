@@ -12,108 +12,68 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"hello-timber/pipelines/run"
 )
 
-// github is one repository on GitHub.
-type github struct {
+// hub is one repository on GitHub.
+type hub struct {
 	api, repository, token string
 	// pause waits between two attempts.
 	pause func(context.Context, time.Duration) error
 }
 
-// post is a comment or an issue.
-type post struct {
-	ID          int64  `json:"id"`
-	Number      int64  `json:"number"`
-	URL         string `json:"html_url"`
-	Body        string `json:"body"`
-	PullRequest any    `json:"pull_request"`
-	User        struct {
-		Login string `json:"login"`
-	} `json:"user"`
-}
-
-const (
-	// perPage is the most that GitHub lists at once.
-	perPage = 100
-	// driftLabel is how the issue about drift is found, besides its marker and author.
-	driftLabel = "drift"
-)
-
-func hubOf(p *run.Pipeline) (github, error) {
+func open(p *run.Pipeline) (hub, error) {
 	repository, err := p.Named("GITHUB_REPOSITORY", run.IsRepo, "OWNER/NAME", "acme/hello-timber")
 	if err != nil {
-		return github{}, err
+		return hub{}, err
 	}
 	token := p.Env("GITHUB_TOKEN")
 	if token == "" {
-		return github{}, errors.New("GITHUB_TOKEN is not set. Fix: export GITHUB_TOKEN=$(gh auth token)")
+		return hub{}, errors.New("GITHUB_TOKEN is not set. Fix: export GITHUB_TOKEN=$(gh auth token)")
 	}
-	return github{cmp.Or(p.Env("GITHUB_API_URL"), "https://api.github.com"), repository, token, p.Pause}, nil
+	return hub{cmp.Or(p.Env("GITHUB_API_URL"), "https://api.github.com"), repository, token, p.Pause}, nil
 }
 
-// publish writes text into one of the posts at a path: the oldest of this token's
-// own with the same marker, which it updates, or a new one with these fields. It
-// returns where people find the post.
-func (g github) publish(ctx context.Context, list, item, text string, fields map[string]any) (string, error) {
-	own, err := g.own(ctx, list, text)
+// post is a comment, which has an ID in its path, or an issue, which has a number.
+type post struct {
+	ID, Number  int64
+	URL         string `json:"html_url"`
+	Body        string
+	PullRequest any `json:"pull_request"`
+	User        struct{ Login string }
+}
+
+func (p post) path(item string) string { return fmt.Sprintf(item, cmp.Or(p.Number, p.ID)) }
+
+// publish writes text into one of the posts in a list: the oldest of this token's own with
+// the same marker, or a new one with these fields. It returns where people find the post.
+func (h hub) publish(ctx context.Context, list, item, text string, fields map[string]any) (string, error) {
+	own, err := h.own(ctx, list, text)
 	if err != nil {
 		return "", err
 	}
-	if len(own) > 0 {
-		var now post
-		err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].key(item)), map[string]any{"body": text}, &now)
-		if !isStatus(err, http.StatusNotFound, http.StatusGone) {
-			return now.URL, err
-		}
-	}
+	method := http.MethodPost
 	path, _, _ := strings.Cut(list, "?")
+	if len(own) > 0 {
+		method, path, fields = http.MethodPatch, own[0].path(item), map[string]any{}
+	}
 	fields["body"] = text
 	var now post
-	if err := g.call(ctx, http.MethodPost, path, fields, &now); err != nil {
-		return "", err
-	}
-	return now.URL, g.dedupe(ctx, list, item, text, now.ID)
+	err = h.call(ctx, method, path, fields, &now)
+	return now.URL, err
 }
 
-// dedupe leaves one post where several runs posted at once: the oldest, with this run's
-// text.
-func (g github) dedupe(ctx context.Context, list, item, text string, mine int64) error {
-	own, err := g.own(ctx, list, text)
-	if err != nil || len(own) < 2 || !strings.Contains(list, "/comments") {
-		return err
-	}
-	if mine != own[0].ID {
-		if err := g.call(ctx, http.MethodPatch, fmt.Sprintf(item, own[0].ID), map[string]any{"body": text}, nil); err != nil {
-			return err
-		}
-	}
-	for _, extra := range own[1:] {
-		if err := g.call(ctx, http.MethodDelete, fmt.Sprintf(item, extra.ID), nil, nil); !isStatus(err, http.StatusNotFound) && err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// perPage is the most that GitHub lists at once.
+const perPage = 100
 
-// key is what names a post in an item's path: issues have numbers.
-func (p post) key(item string) int64 {
-	if strings.Contains(item, "/comments/") {
-		return p.ID
-	}
-	return p.Number
-}
-
-// own lists this token's posts that start with the same line as the text, the
-// oldest first. Anyone may write a marker, but not under this name.
-func (g github) own(ctx context.Context, list, text string) ([]post, error) {
+// own lists this token's posts that start with the same line as the text, the oldest
+// first. Anyone may write a marker, but not under this name.
+func (h hub) own(ctx context.Context, list, text string) ([]post, error) {
 	marker, _, _ := strings.Cut(text, "\n")
-	login, err := g.login(ctx)
+	login, err := h.login(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +84,7 @@ func (g github) own(ctx context.Context, list, text string) ([]post, error) {
 	var own []post
 	for page := 1; ; page++ {
 		var posts []post
-		if err := g.call(ctx, http.MethodGet, fmt.Sprintf("%s%sper_page=%d&page=%d", list, separator, perPage, page), nil, &posts); err != nil {
+		if err := h.call(ctx, http.MethodGet, fmt.Sprintf("%s%sper_page=%d&page=%d", list, separator, perPage, page), nil, &posts); err != nil {
 			return nil, err
 		}
 		for _, p := range posts {
@@ -143,7 +103,7 @@ func (g github) own(ctx context.Context, list, text string) ([]post, error) {
 
 // login is who this token writes as. GET /user refuses the tokens of GitHub Apps, and
 // GitHub Actions is one.
-func (g github) login(ctx context.Context) (string, error) {
+func (h hub) login(ctx context.Context) (string, error) {
 	var answer struct {
 		Data struct {
 			Viewer struct{ Login string }
@@ -151,111 +111,66 @@ func (g github) login(ctx context.Context) (string, error) {
 		Errors []struct{ Message string }
 	}
 	// GitHub Enterprise Server has /api/v3 and /api/graphql.
-	err := g.request(ctx, http.MethodPost, strings.TrimSuffix(g.api, "/v3")+"/graphql", map[string]string{"query": "{ viewer { login } }"}, &answer)
+	err := h.request(ctx, http.MethodPost, strings.TrimSuffix(h.api, "/v3")+"/graphql", map[string]string{"query": "{ viewer { login } }"}, &answer)
 	if err == nil && answer.Data.Viewer.Login == "" {
 		err = fmt.Errorf("GITHUB_TOKEN: GitHub does not say whose it is: %v", answer.Errors)
 	}
 	return answer.Data.Viewer.Login, err
 }
 
-// endsWith reports whether a pull request's last commit is this one.
-func (g github) endsWith(ctx context.Context, number, commit string) (bool, error) {
-	var pull struct{ Head struct{ SHA string } }
-	err := g.call(ctx, http.MethodGet, "/pulls/"+number, nil, &pull)
-	return strings.HasPrefix(pull.Head.SHA, commit), err
-}
-
-// status is an answer that is no success.
-type status struct {
-	code          int
-	limited       bool
-	after         time.Duration
-	method, path  string
-	title, answer string
-}
-
-func (s *status) Error() string {
-	return fmt.Sprintf("%s %s: %s: %s", s.method, s.path, s.title, s.answer)
-}
-
-func isStatus(err error, codes ...int) bool {
-	var s *status
-	return errors.As(err, &s) && slices.Contains(codes, s.code) && !s.limited
-}
-
 // call calls the API of this repository.
-func (g github) call(ctx context.Context, method, path string, in, out any) error {
-	return g.request(ctx, method, g.api+"/repos/"+g.repository+path, in, out)
+func (h hub) call(ctx context.Context, method, path string, in, out any) error {
+	return h.request(ctx, method, h.api+"/repos/"+h.repository+path, in, out)
 }
 
-// attempts is how often a call is tried, with pauses that double.
-const attempts = 6
+// lastPause ends a minute of attempts, which is as long as a rate limit lasts.
+const lastPause = 32 * time.Second
 
-// request tries again what may pass: errors of the network and of GitHub's
-// servers, and rate limits, for as long as GitHub asks for.
-func (g github) request(ctx context.Context, method, address string, in, out any) error {
-	wait := 2 * time.Second
-	for attempt := 1; ; attempt++ {
-		err := g.once(ctx, method, address, in, out)
-		var answer *status
-		passing := err != nil && (!errors.As(err, &answer) || answer.limited || answer.code >= 500)
-		if !passing || attempt == attempts || ctx.Err() != nil {
+// request tries again what may pass: errors of the network and of GitHub's servers, and
+// rate limits.
+func (h hub) request(ctx context.Context, method, address string, in, out any) error {
+	for pause := 2 * time.Second; ; pause *= 2 {
+		passes, err := h.once(ctx, method, address, in, out)
+		if err == nil || !passes || pause > lastPause || ctx.Err() != nil {
 			return err
 		}
-		pause := wait
-		if answer != nil && answer.after > 0 {
-			pause = min(answer.after, 2*time.Minute)
-		}
-		if err := g.pause(ctx, pause); err != nil {
+		if err := h.pause(ctx, pause); err != nil {
 			return err
 		}
-		wait *= 2
 	}
 }
 
 var client = &http.Client{Timeout: 30 * time.Second}
 
-func (g github) once(ctx context.Context, method, address string, in, out any) error {
-	var body io.Reader
+func (h hub) once(ctx context.Context, method, address string, in, out any) (passes bool, err error) {
+	var body bytes.Buffer
 	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
+		if err := json.NewEncoder(&body).Encode(in); err != nil {
+			return false, err
 		}
-		body = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, address, body)
+	request, err := http.NewRequestWithContext(ctx, method, address, &body)
 	if err != nil {
-		return err
+		return false, err
 	}
 	request.Header.Set("Accept", "application/vnd.github+json")
-	request.Header.Set("Authorization", "Bearer "+g.token)
+	request.Header.Set("Authorization", "Bearer "+h.token)
 	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return true, err
 	}
-	if response.StatusCode >= 300 {
-		return newStatus(request, response, string(text))
+	code := response.StatusCode
+	if code >= http.StatusMultipleChoices {
+		limited := code == http.StatusForbidden && (response.Header.Get("Retry-After") != "" ||
+			response.Header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(string(text), "rate limit"))
+		return limited || code == http.StatusTooManyRequests || code >= http.StatusInternalServerError,
+			fmt.Errorf("%s %s: %s: %s", method, request.URL.Path, response.Status, text)
 	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(text, out)
-}
-
-func newStatus(request *http.Request, response *http.Response, answer string) *status {
-	s := &status{code: response.StatusCode, method: request.Method, path: request.URL.Path, title: response.Status, answer: answer}
-	seconds, err := strconv.Atoi(response.Header.Get("Retry-After"))
-	if err == nil {
-		s.after = time.Duration(seconds) * time.Second
-	}
-	s.limited = s.code == http.StatusTooManyRequests || s.code == http.StatusForbidden &&
-		(err == nil || response.Header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(answer, "rate limit"))
-	return s
+	return true, json.Unmarshal(text, out)
 }

@@ -2,49 +2,57 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"os"
 
+	"hello-timber/pipelines/deploy"
 	"hello-timber/pipelines/run"
 	"hello-timber/pipelines/summary"
 )
 
-// Issue publishes the last drift of STACKS as the one open issue about them, and closes
-// it if there is none.
+// openDrift lists issues about drift, besides whose marker and author are compared.
+const openDrift = "/issues?state=open&labels=drift"
+
+// Issue checks the drift of STACKS and publishes it as the one open issue about them, or
+// closes that issue. Like drift, it fails if anything differs.
 func Issue(ctx context.Context, p *run.Pipeline) error {
-	plans, err := summary.Stored(p, "drift")
+	h, err := open(p)
 	if err != nil {
 		return err
 	}
-	hub, err := hubOf(p)
-	if err != nil {
+	// What a state names and Pulumi starts does not write on GitHub.
+	if err := os.Unsetenv("GITHUB_TOKEN"); err != nil {
 		return err
 	}
-	text, _ := summary.OfDrift(p, plans).Render(plans)
-	list := "/issues?state=open&labels=" + driftLabel
-	if failed, changed := summary.Sort(plans); len(failed)+len(changed) == 0 {
-		err = closeIssues(ctx, p, hub, list, text)
+	plans, drifts := deploy.FindDrift(ctx, p)
+	if plans == nil {
+		return drifts
+	}
+	text := summary.OfDrift(p, plans).Post()
+	if drifts == nil {
+		err = h.closeIssues(ctx, p, text)
 	} else {
 		var where string
-		where, err = hub.publish(ctx, list, "/issues/%d", text, map[string]any{
-			"title": "The cloud is not as deployed: " + strings.Join(summary.Stacks(plans), ", "), "labels": []string{driftLabel},
+		where, err = h.publish(ctx, openDrift, "/issues/%d", text, map[string]any{
+			"title": "The cloud is not as deployed: " + summary.Stacks(plans, ", "), "labels": []string{"drift"},
 		})
 		fmt.Fprintln(p.Out, where)
 	}
 	if err != nil {
-		return fmt.Errorf("the issue about drift: %w", err)
+		err = fmt.Errorf("the issue about drift: %w", err)
 	}
-	return nil
+	return errors.Join(drifts, err)
 }
 
-func closeIssues(ctx context.Context, p *run.Pipeline, hub github, list, text string) error {
-	own, err := hub.own(ctx, list, text)
+func (h hub) closeIssues(ctx context.Context, p *run.Pipeline, text string) error {
+	own, err := h.own(ctx, openDrift, text)
 	if err != nil {
 		return err
 	}
 	for _, issue := range own {
-		if err := hub.call(ctx, http.MethodPatch, fmt.Sprintf("/issues/%d", issue.Number), map[string]any{"body": text, "state": "closed"}, nil); err != nil {
+		if err := h.call(ctx, http.MethodPatch, issue.path("/issues/%d"), map[string]any{"body": text, "state": "closed"}, &issue); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.Out, "closed", issue.URL)

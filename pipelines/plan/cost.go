@@ -11,7 +11,8 @@ import (
 // Cost prints what STACK costs a month: now, by its state, and after an update to
 // IMAGE, by a preview.
 func Cost(ctx context.Context, p *run.Pipeline) error {
-	if _, err := p.ImageRequest(); err != nil {
+	image, err := p.ImageRequest()
+	if err != nil {
 		return err
 	}
 	s, err := p.OpenStack(ctx)
@@ -29,7 +30,7 @@ func Cost(ctx context.Context, p *run.Pipeline) error {
 		}
 	}
 	printCost(p, s.Name()+" now", before)
-	found, err := Of(ctx, p, s.Name())
+	found, err := Of(ctx, p, s.Name(), image)
 	if err != nil && !found.OverBudget() {
 		return err
 	}

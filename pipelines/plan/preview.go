@@ -14,9 +14,9 @@ import (
 
 // Approvable previews one stack, with the fingerprint by which deploy recognizes what
 // was approved. The state is read first: if it changes meanwhile, deploy refuses.
-func Approvable(ctx context.Context, p *run.Pipeline, name string) (Plan, error) {
+func Approvable(ctx context.Context, p *run.Pipeline, name, request string) (Plan, error) {
 	var state, configFile []byte
-	r, image, err := recordPreview(ctx, p, name, func(s *auto.Stack) error {
+	r, image, err := recordPreview(ctx, p, name, request, func(s *auto.Stack) error {
 		exported, err := s.Export(ctx)
 		if err != nil {
 			return run.Failure("read the state of stack "+name, err)
@@ -32,14 +32,14 @@ func Approvable(ctx context.Context, p *run.Pipeline, name string) (Plan, error)
 }
 
 // Of previews one stack. An error is also part of the plan.
-func Of(ctx context.Context, p *run.Pipeline, name string, more ...optpreview.Option) (Plan, error) {
-	r, _, err := recordPreview(ctx, p, name, nil, more...)
+func Of(ctx context.Context, p *run.Pipeline, name, request string, more ...optpreview.Option) (Plan, error) {
+	r, _, err := recordPreview(ctx, p, name, request, nil, more...)
 	return r.Plan, err
 }
 
 // recordPreview previews one stack with the image that it returns, after something else
 // with the stack.
-func recordPreview(ctx context.Context, p *run.Pipeline, name string, first func(*auto.Stack) error, more ...optpreview.Option) (*Recorder, string, error) {
+func recordPreview(ctx context.Context, p *run.Pipeline, name, request string, first func(*auto.Stack) error, more ...optpreview.Option) (*Recorder, string, error) {
 	r := &Recorder{Plan: Plan{Stack: name, Commit: p.Env("COMMIT")}}
 	var s *auto.Stack
 	var image string
@@ -52,7 +52,7 @@ func recordPreview(ctx context.Context, p *run.Pipeline, name string, first func
 				return err
 			}
 		}
-		chosen, err := p.ChooseImage(ctx, s)
+		chosen, err := p.ChooseImage(ctx, s, request)
 		if err != nil {
 			return err
 		}
@@ -82,10 +82,14 @@ func Preview(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return err
 	}
+	image, err := p.ImageRequest()
+	if err != nil {
+		return err
+	}
 	options := []optpreview.Option{optpreview.Diff(), optpreview.ProgressStreams(p.Out)}
-	if p.Env("IMAGE") == run.Deployed {
+	if image == run.Deployed {
 		options = append(options, optpreview.Refresh())
 	}
-	_, err = Of(ctx, p, name, options...)
+	_, err = Of(ctx, p, name, image, options...)
 	return err
 }

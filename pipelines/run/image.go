@@ -28,11 +28,10 @@ type Chosen struct {
 	Keep []string
 }
 
-// ChooseImage is what IMAGE asks for.
-func (p *Pipeline) ChooseImage(ctx context.Context, s *auto.Stack) (Chosen, error) {
-	image, err := p.ImageRequest()
-	if err != nil || image == Configured {
-		return Chosen{}, err
+// ChooseImage is the image that is asked for, in the form of ImageRequest.
+func (p *Pipeline) ChooseImage(ctx context.Context, s *auto.Stack, image string) (Chosen, error) {
+	if image == Configured {
+		return Chosen{}, nil
 	}
 	if image == Deployed {
 		now, err := Runs(ctx, s)

@@ -11,21 +11,34 @@ import (
 	"hello-timber/pipelines/run"
 )
 
-// Summary previews STACKS with IMAGE and prints what would change, for people:
-// also into the job's summary. It fails if a preview did.
+// Summary previews STACKS with IMAGE and prints what would change, for people: also into
+// the job's summary. Without IMAGE, the first of several stacks has what its config says,
+// and the others what they run, because they get the first one's image only once it is
+// there. It fails if a preview did.
 func Summary(ctx context.Context, p *run.Pipeline) error {
-	if _, err := p.ImageRequest(); err != nil {
-		return err
-	}
-	plans, err := Each(ctx, p, "preview", plan.Approvable)
+	image, err := p.ImageRequest()
 	if err != nil {
 		return err
 	}
-	whole, err := Print(p, OfPreview(p), plans)
+	_, forAll := p.Lookup("IMAGE")
+	plans, err := Each(ctx, p, "preview", func(ctx context.Context, name string) (plan.Plan, error) {
+		found, err := plan.Approvable(ctx, p, name, image)
+		if !forAll {
+			image = run.Deployed
+		}
+		return found, err
+	})
 	if err != nil {
 		return err
 	}
-	failed, changed := Sort(plans)
+	whole, err := OfPreview(p, plans).Print(p)
+	if err == nil {
+		err = keep(p, plans)
+	}
+	if err != nil {
+		return err
+	}
+	failed, changed := Outcome(plans)
 	if len(failed) > 0 {
 		return fmt.Errorf("the preview failed: %s", strings.Join(failed, ", "))
 	}
@@ -38,41 +51,29 @@ func Summary(ctx context.Context, p *run.Pipeline) error {
 	return p.Report(map[string]string{"changes": fmt.Sprint(len(changed) > 0), "plan": plans[0].Fingerprint})
 }
 
-// Each finds the plans of STACKS one after the other and stores them, also those
-// that failed.
-func Each(ctx context.Context, p *run.Pipeline, kind string, find func(context.Context, *run.Pipeline, string) (plan.Plan, error)) ([]plan.Plan, error) {
+// Each finds the plans of STACKS one after the other, also after one that failed.
+func Each(ctx context.Context, p *run.Pipeline, what string, find func(context.Context, string) (plan.Plan, error)) ([]plan.Plan, error) {
 	names, err := p.Stacks()
 	if err != nil {
 		return nil, err
 	}
 	var plans []plan.Plan
 	for _, name := range names {
-		fmt.Fprintf(p.Log, "%s of stack %s\n", kind, name)
-		found, err := find(ctx, p, name)
+		fmt.Fprintf(p.Log, "%s of stack %s\n", what, name)
+		found, err := find(ctx, name)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			fmt.Fprintf(p.Log, "%s of stack %s failed: %s\n", kind, name, run.Mask(err.Error()))
-		}
-		if err := store(p, kind, found); err != nil {
-			return nil, err
+			fmt.Fprintf(p.Log, "%s of stack %s failed: %s\n", what, name, run.Mask(err.Error()))
 		}
 		plans = append(plans, found)
 	}
 	return plans, nil
 }
 
-// Print writes a text to the log and into the job's summary, whole if it fits there.
-func Print(p *run.Pipeline, text Page, plans []plan.Plan) (whole bool, err error) {
-	text.summary = true
-	rendered, whole := text.Render(plans)
-	fmt.Fprint(p.Out, rendered)
-	return whole, p.AppendTo("GITHUB_STEP_SUMMARY", rendered)
-}
-
-// Sort names the stacks that failed and those that differ.
-func Sort(plans []plan.Plan) (failed, changed []string) {
+// Outcome names the stacks whose plans failed, and those that would change.
+func Outcome(plans []plan.Plan) (failed, changed []string) {
 	for _, found := range plans {
 		if found.Failed {
 			failed = append(failed, found.Stack)

@@ -15,8 +15,8 @@ import (
 // checkedOut is what the jobs read of the repository before a stand-in takes over.
 var checkedOut = []string{"Makefile", "go.mod", "go.sum", ".github"}
 
-// prepare copies the repository into a folder, with a version to release, and adds to each job what GitHub
-// does around it and act does not: approvals, locks and permissions.
+// prepare copies the repository into a folder, with a version to release, and adds to each
+// job what GitHub does around it and act does not: approvals, locks and permissions.
 func (r *run) prepare(t *testing.T, folder string, s scenario) {
 	t.Helper()
 	for _, name := range checkedOut {
@@ -24,7 +24,7 @@ func (r *run) prepare(t *testing.T, folder string, s scenario) {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"CHANGELOG.md": "## [1.2.0] - 2026-11-26\n\n- A note\n", "pipelines/google.env": places} {
+	for name, text := range map[string]string{"CHANGELOG.md": "## [1.2.0] - 2026-11-26\n\n- A note\n", "pipelines/google.env": places, "pipelines/plugins.sums": ""} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700), os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ const (
 )
 
 // places is pipelines/google.env as docs/pipelines.md writes it.
-const places = "PROVIDER=projects/1/locations/global/workloadIdentityPools/github/providers/hello-timber\nIDENTITIES=acme\nIMAGES=" + images + "\n"
+const places = "BACKEND=gs://acme-timber-\nPROVIDER=projects/1/locations/global/workloadIdentityPools/github/providers/hello-timber\nIDENTITIES=acme\nIMAGES=" + images + "\n"
 
 // onThisMachine are the labels of runners that the workflows may name.
 var onThisMachine = map[string]string{"ubuntu-24.04": "-self-hosted"}
@@ -210,7 +210,8 @@ func (r *run) Fire(entry *logrus.Entry) error {
 	case "notice", "error":
 		note(fmt.Sprintf("%s: %s", entry.Data["command"], entry.Data["arg"]))
 	case "summary":
-		note(fmt.Sprintf("summary: %s", strings.TrimSpace(fmt.Sprint(entry.Data["content"]))))
+		first, _, _ := strings.Cut(strings.TrimSpace(fmt.Sprint(entry.Data["content"])), "\n")
+		note("summary: " + first)
 	}
 	// Of a job with steps, the last one knows better: act has one result for a whole matrix.
 	if result, ok := entry.Data["jobResult"]; ok && r.job(name, place).result == "" {
