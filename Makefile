@@ -3,7 +3,7 @@
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
 # `go doc ./emulator/setup` what the two of downloads are; ROWS are the tests of make e2e.
-TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM TAG BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR ROWS
+TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR ROWS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
 STACK ?= local
@@ -61,7 +61,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify sbom notes release version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test e2e pictures clean setup build browser metrics
+.PHONY: help up preview down env deploy cost image verify sbom version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test e2e pictures clean setup build browser metrics
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
@@ -100,12 +100,6 @@ verify: ## Check that the deploy workflow of main built IMAGE
 
 sbom: ## List what is in IMAGE, exported to bin/image.tar, as bin/sbom.json
 	@$(PIPELINES) sbom
-
-notes: ## Check that TAG can be released, and print its part of CHANGELOG.md
-	@$(PIPELINES) notes
-
-release: ## Publish TAG on GitHub, with its part of CHANGELOG.md
-	@$(PIPELINES) release
 
 version: ## Check that a change of app/ since BASE has a new imageVersion
 	@$(PIPELINES) version

@@ -51,7 +51,6 @@ func TestNames(t *testing.T) {
 		{"image", "STACK=dev\nprod", "STACK: "},
 		{"verify", "IMAGE=" + imageV1 + " --help", "IMAGE: "},
 		{"verify", "IMAGE=timber:v1", "IMAGE: "},
-		{"release", "TAG=v1.2.0 --draft", "TAG: "},
 		{"version", "BASE=--output=/etc/passwd", "BASE: "},
 		{"comment", "PULL_REQUEST=7/../8", "PULL_REQUEST: "},
 		{"settings", "GITHUB_REPOSITORY=o/r/../x", "GITHUB_REPOSITORY: "},

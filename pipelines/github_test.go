@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -230,36 +229,6 @@ func TestGitHubMistakes(t *testing.T) {
 		_, _, err := h.runner(t).run(t, "comment", env)
 		if want(t, env, err, complaint); err != nil && strings.Contains(err.Error(), "secret-token") {
 			t.Errorf("%v has the token", err)
-		}
-	}
-}
-
-// A release is published once its commit is on main.
-func TestRelease(t *testing.T) {
-	for status, merged := range map[string]bool{"identical": true, "behind": true, "ahead": false, "diverged": false} {
-		h := newHub(t)
-		h.fail = func(w http.ResponseWriter, r *http.Request) bool {
-			text, err := io.ReadAll(r.Body)
-			if r.URL.Path == "/repos/o/r/compare/main...v1.2.0-rc.1" {
-				fmt.Fprintf(w, `{"status": %q}`, status)
-			} else if err != nil || !strings.Contains(string(text), `"prerelease":true`) || !strings.Contains(string(text), "a candidate") {
-				t.Errorf("wrote %s, %v", text, err)
-			} else {
-				fmt.Fprint(w, `{"html_url": "https://github/release"}`)
-			}
-			return true
-		}
-		r, complaint, writes := h.runner(t, "TAG=v1.2.0-rc.1"), "is not on main", "[]"
-		if merged {
-			complaint, writes = "", "[POST /releases]"
-		}
-		r.write(t, "CHANGELOG.md", "## [1.2.0-rc.1] - 2026-10-02\n\n- a candidate\n")
-		for _, command := range []string{"notes", "release"} {
-			_, _, err := r.run(t, command)
-			want(t, status+" "+command, err, complaint)
-		}
-		if fmt.Sprint(h.calls) != writes {
-			t.Errorf("%s: wrote %q, want %s", status, h.calls, writes)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func TestVerify(t *testing.T) {
 	writeFile(t, tools+"/refuse", "")
 	verify(repository, "does not attest")
 	verify("europe-west1-docker.pkg.dev/evil/hello-timber-dev/timber-tutorial", "where dev pushes")
-	verify("", `IMAGES="" is not a repository`)
+	verify("", `is not in ""`)
 }
 
 // A change of app/ needs a new imageVersion, if tags are immutable, whatever the project's name.

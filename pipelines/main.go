@@ -2,7 +2,7 @@
 //
 //	go run ./pipelines deploy|preview|cost|image|destroy|verify|sbom
 //	go run ./pipelines summary|comment|drift|issue
-//	go run ./pipelines notes|release|version|settings
+//	go run ./pipelines version|settings
 //
 // It has no flags. Names come from environment variables only, because what a
 // person types must not pass through make's or a shell's expansion:
@@ -16,7 +16,6 @@
 //	APPROVED       the plan that was approved, as summary printed it
 //	ROLLBACK       anything, to deploy a commit that is older than what the stack runs
 //	CONFIRM        the name of the stack to destroy, once more
-//	TAG            the version to release, such as v1.2.0
 //	BASE           the commit or branch that version compares app/ with
 //	COMMIT         the commit that runs: image requires it of the stack's last update,
 //	               and comment of the plans that it publishes
@@ -53,9 +52,7 @@ var commands = map[string]func(context.Context, *run.Pipeline) error{
 	"drift":    deploy.Drift,
 	"image":    deploy.Image,
 	"issue":    github.Issue,
-	"notes":    github.Notes,
 	"preview":  plan.Preview,
-	"release":  github.Release,
 	"sbom":     deploy.SBOM,
 	"settings": github.Settings,
 	"summary":  summary.Summary,

@@ -40,7 +40,7 @@ us-central1,pd-standard,0.04,
 `
 	now := prices
 	t.Cleanup(func() { prices = now })
-	prices = must(parse(rows))
+	prices = parse(rows)
 }
 
 func TestCost(t *testing.T) {

@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"hello-timber/pipelines/run"
@@ -40,8 +39,6 @@ func Image(ctx context.Context, p *run.Pipeline) error {
 	return nil
 }
 
-var isRepository = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)+$`).MatchString
-
 // Verify checks that IMAGE was built by the deploy workflow of main, and is in the
 // repository that dev pushes to. Both matter: a workflow on any branch can sign,
 // and anyone who may push to some registry can copy.
@@ -58,32 +55,22 @@ func Verify(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	if !isRepository(images) {
-		return fmt.Errorf("%s: IMAGES=%q is not a repository of images. Fix: IMAGES=REGION-docker.pkg.dev/PROJECT/hello-timber-dev/timber-tutorial",
-			run.GoogleFile, images)
-	}
-	from, _, _ := strings.Cut(image, "@")
-	if from != images {
-		return fmt.Errorf("IMAGE: %s is not in %s, where dev pushes what it builds. Fix: deploy an image that dev built", image, images)
+	if from, _, _ := strings.Cut(image, "@"); from != images {
+		return fmt.Errorf("IMAGE: %s is not in %q, where dev pushes what it builds, as IMAGES of %s says. Fix: deploy an image that dev built",
+			image, images, run.GoogleFile)
 	}
 	host, _, _ := strings.Cut(image, "/")
 	if err := p.Execute(ctx, "gcloud", "auth", "configure-docker", host, "--quiet"); err != nil {
 		return err
 	}
-	if err := p.Execute(ctx, "gh", VerifyArgs(image, repository)...); err != nil {
+	// Exact: --signer-workflow would accept any branch's workflow, and without --source-ref a
+	// branch could call main's workflow and be signed by it.
+	if err := p.Execute(ctx, "gh", "attestation", "verify", "oci://"+image, "--repo", repository,
+		"--cert-identity", "https://github.com/"+repository+"/.github/workflows/deploy.yml@refs/heads/main",
+		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
+		"--source-ref", "refs/heads/main"); err != nil {
 		return fmt.Errorf("%s: GitHub does not attest that the deploy workflow of main built it. "+
 			"Fix: give app/ a new imageVersion in Pulumi.dev.yaml and merge it: %w", image, err)
 	}
 	return nil
-}
-
-// VerifyArgs are exact: --signer-workflow would accept any branch's workflow, and
-// without --source-ref a branch could call main's workflow and be signed by it.
-func VerifyArgs(image, repository string) []string {
-	return []string{
-		"attestation", "verify", "oci://" + image, "--repo", repository,
-		"--cert-identity", "https://github.com/" + repository + "/.github/workflows/deploy.yml@refs/heads/main",
-		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
-		"--source-ref", "refs/heads/main",
-	}
 }

@@ -1,5 +1,5 @@
 // Package github is what is read and written on GitHub: the comment on a pull request, the
-// issue about drift, releases, and the settings that the pipelines rely on.
+// issue about drift, and the settings that the pipelines rely on.
 package github
 
 import (

@@ -93,19 +93,21 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 	if !differs || at == nil || !at.Custom || strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
 		return
 	}
+	old, now := hideIn(step.Old), hideIn(step.New)
 	switch {
-	case op == Created && step.New != nil:
-		c.Properties = leaves("", step.New.Inputs, func(value string) Property { return Property{New: value} })
-	case op == Deleted && step.Old != nil:
-		c.Properties = leaves("", step.Old.Inputs, func(value string) Property { return Property{Old: value} })
+	case op == Created && now != nil:
+		leaves(nil, now.Inputs, func(path string, v any) { c.add(Property{Path: path, New: show(path, v)}) })
+	case op == Deleted && old != nil:
+		leaves(nil, old.Inputs, func(path string, v any) { c.add(Property{Path: path, Old: show(path, v)}) })
 	case op == Created || op == Deleted: // nothing more is known
 	case len(step.DetailedDiff) > 0:
-		c.Properties = r.detailed(step)
+		for _, path := range slices.Sorted(maps.Keys(step.DetailedDiff)) {
+			c.add(r.property(path, step.DetailedDiff[path], old, now))
+		}
 	default:
 		for _, path := range slices.Concat(step.Keys, step.Diffs) {
 			if !slices.ContainsFunc(c.Properties, func(p Property) bool { return p.Path == path }) {
-				c.Properties = append(c.Properties, different(path, slices.Contains(step.Keys, path),
-					value(step.Old, path, true), value(step.New, path, true)))
+				c.add(Property{path, show(path, value(old, path, true)), show(path, value(now, path, true)), slices.Contains(step.Keys, path)})
 			}
 		}
 	}
@@ -113,23 +115,20 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 	r.steps = append(r.steps, step)
 }
 
-// detailed lists the properties that the provider says differ. A refresh inverts
-// the provider's answer: old are the inputs, new is what the cloud has.
-func (r *Recorder) detailed(step apitype.StepEventMetadata) []Property {
-	var list []Property
-	for _, path := range slices.Sorted(maps.Keys(step.DetailedDiff)) {
-		diff := step.DetailedDiff[path]
-		kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
-		var before, after any
-		if kind != "add" {
-			before = value(step.Old, path, diff.InputDiff || r.Refresh)
-		}
-		if kind != "delete" {
-			after = value(step.New, path, diff.InputDiff || !r.Refresh)
-		}
-		list = append(list, different(path, replaces && !r.Refresh, before, after))
+func (c *Change) add(p Property) { c.Properties = append(c.Properties, p) }
+
+// property is one that the provider says differs. A refresh inverts the provider's
+// answer: old are the inputs, now is what the cloud has.
+func (r *Recorder) property(path string, diff apitype.PropertyDiff, old, now *apitype.StepEventStateMetadata) Property {
+	kind, replaces := strings.CutSuffix(string(diff.Kind), "-replace")
+	p := Property{Path: path, Replaces: replaces && !r.Refresh}
+	if kind != "add" {
+		p.Old = show(path, value(old, path, diff.InputDiff || r.Refresh))
 	}
-	return list
+	if kind != "delete" {
+		p.New = show(path, value(now, path, diff.InputDiff || !r.Refresh))
+	}
+	return p
 }
 
 // Record runs an operation and collects its events and the end of its standard error.

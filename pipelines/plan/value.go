@@ -2,10 +2,8 @@ package plan
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -25,32 +23,22 @@ func TypeAndName(text string) (typ, name string) {
 	return string(u.Type()), u.Name()
 }
 
-// leaves lists the values below v, without the engine's and the providers' own notes.
-func leaves(path string, v any, as func(value string) Property) []Property {
-	var list []Property
-	switch v := plain(v).(type) {
+// leaves visits the values below v, without the engine's and the providers' own notes.
+func leaves(path resource.PropertyPath, v any, visit func(path string, v any)) {
+	switch v := v.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			switch {
-			case strings.HasPrefix(key, "__"):
-			case strings.ContainsAny(key, `."[]`):
-				list = append(list, leaves(path+"["+strconv.Quote(key)+"]", v[key], as)...)
-			case path == "":
-				list = append(list, leaves(key, v[key], as)...)
-			default:
-				list = append(list, leaves(path+"."+key, v[key], as)...)
+			if !strings.HasPrefix(key, "__") {
+				leaves(append(path, key), v[key], visit)
 			}
 		}
 	case []any:
 		for i, element := range v {
-			list = append(list, leaves(fmt.Sprintf("%s[%d]", path, i), element, as)...)
+			leaves(append(path, i), element, visit)
 		}
 	default:
-		p := as(run.MaskAt(path, show(v)))
-		p.Path = path
-		list = append(list, p)
+		visit(path.String(), v)
 	}
-	return list
 }
 
 // missing is a value that the event does not have.
@@ -78,7 +66,6 @@ func value(s *apitype.StepEventStateMetadata, path string, inputs bool) any {
 // below follows a path. What is below a secret is a secret.
 func below(v any, keys resource.PropertyPath) any {
 	for _, key := range keys {
-		v = plain(v)
 		if v == run.Hidden {
 			return v
 		}
@@ -97,43 +84,37 @@ func below(v any, keys resource.PropertyPath) any {
 	return v
 }
 
-// plain replaces the engine's form of a secret.
-func plain(v any) any {
-	if object, ok := v.(map[string]any); ok && object[resource.SigKey] == resource.SecretSig {
-		return run.Hidden
+// hideIn hides the secrets of a state.
+func hideIn(s *apitype.StepEventStateMetadata) *apitype.StepEventStateMetadata {
+	if s == nil {
+		return nil
 	}
-	return v
+	shown := *s
+	shown.Inputs, _ = hide(s.Inputs).(map[string]any)
+	shown.Outputs, _ = hide(s.Outputs).(map[string]any)
+	return &shown
 }
 
-// plainAll replaces all secrets in a value.
-func plainAll(v any) any {
-	switch v := plain(v).(type) {
+// hide replaces the engine's form of secrets in a value.
+func hide(v any) any {
+	switch v := v.(type) {
 	case map[string]any:
+		if v[resource.SigKey] == resource.SecretSig {
+			return run.Hidden
+		}
 		object := map[string]any{}
 		for key, element := range v {
-			object[key] = plainAll(element)
+			object[key] = hide(element)
 		}
 		return object
 	case []any:
 		list := make([]any, len(v))
 		for i, element := range v {
-			list[i] = plainAll(element)
+			list[i] = hide(element)
 		}
 		return list
-	default:
-		return v
 	}
-}
-
-func different(path string, replaces bool, before, after any) Property {
-	p := Property{Path: path, Replaces: replaces}
-	if before != nil {
-		p.Old = run.MaskAt(path, show(before))
-	}
-	if after != nil {
-		p.New = run.MaskAt(path, show(after))
-	}
-	return p
+	return v
 }
 
 // Longest is how many bytes of one value are shown where there is little room.
@@ -165,17 +146,17 @@ func cut(text string, from int) string {
 	return start + strings.ToValidUTF8(text[min(from, len(text)):], "") + end
 }
 
-// show writes a value in one line.
-func show(v any) string {
+// show writes the value at a path in one line, masked.
+func show(path string, v any) string {
 	if _, ok := v.(missing); ok {
 		return "?"
 	}
 	var line strings.Builder
 	encoder := json.NewEncoder(&line)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(plainAll(v)); err != nil {
+	if err := encoder.Encode(v); err != nil {
 		return "?"
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(line.String()), `"`+plugin.UnknownStringValue+`"`, "known after the update")
-	return run.Mask(text)
+	return run.MaskAt(path, run.Mask(text))
 }

@@ -11,7 +11,6 @@ import (
 
 var (
 	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
-	IsTag    = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$`).MatchString
 	IsCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
 	IsRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
 	IsNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString

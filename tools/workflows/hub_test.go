@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// newHub is GitHub for the program: a repository without comments, issues and
-// releases. It notes what is written, where the stand-ins find it.
-func newHub(t *testing.T, state string, unmerged bool) string {
+// newHub is GitHub for the program: a repository without comments and issues. It notes what is written, where the stand-ins find it.
+func newHub(t *testing.T, state string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer token" {
@@ -32,12 +31,8 @@ func newHub(t *testing.T, state string, unmerged bool) string {
 				return
 			}
 			answer = map[string]any{"id": 1, "html_url": "https://github.com" + path}
-		case strings.HasPrefix(path, "/compare/"):
-			answer = map[string]string{"status": map[bool]string{false: "behind", true: "ahead"}[unmerged]}
 		case strings.HasPrefix(path, "/pulls/"):
 			answer = map[string]any{"head": map[string]any{"sha": commit}}
-		case strings.HasPrefix(path, "/releases/"):
-			w.WriteHeader(http.StatusNotFound)
 		}
 		if err := json.NewEncoder(w).Encode(answer); err != nil {
 			t.Error(err)

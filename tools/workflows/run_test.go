@@ -36,8 +36,6 @@ type scenario struct {
 	answers map[string]string
 	// attempt is how often the run was started, by default 1.
 	attempt string
-	// unmerged reports that the tag's commit is not on main.
-	unmerged bool
 	// edit changes a workflow before it runs.
 	edit func(file, text string) string
 }
@@ -133,7 +131,7 @@ func (s scenario) config(t *testing.T, folder, state, locks string) *runner.Conf
 		Platforms: onThisMachine, Vars: vars, Token: "token", LogOutput: true, AutoRemove: true,
 		Env: map[string]string{
 			"STATE": state, "LOCKS": locks, "REPOSITORY": folder,
-			"GITHUB_API_URL": newHub(t, state, s.unmerged), "GITHUB_REPOSITORY": repository, "SHA_REF": commit, "GITHUB_RUN_ATTEMPT": cmp.Or(s.attempt, "1"), "GITHUB_RUN_ID": "42",
+			"GITHUB_API_URL": newHub(t, state), "GITHUB_REPOSITORY": repository, "SHA_REF": commit, "GITHUB_RUN_ATTEMPT": cmp.Or(s.attempt, "1"), "GITHUB_RUN_ID": "42",
 			"GITHUB_REF": cmp.Or(s.ref, "refs/heads/main"),
 		},
 	}

@@ -235,11 +235,18 @@ func gcloud(args []string) error {
 }
 
 func gh(args []string) error {
-	say("gh %s", strings.Join(args, " "))
+	if args[0] == "api" { // compares a tag with main
+		fmt.Println(cmp.Or(answer("compared"), "behind"))
+	} else {
+		say("gh %s", strings.Join(args, " "))
+	}
+	if notes, err := os.ReadFile("notes.md"); err == nil {
+		say("notes %q", notes)
+	}
 	if os.Getenv("GH_TOKEN") == "" {
 		return errors.New("gh has no GH_TOKEN")
 	}
-	return errors.Join(may("attestations:read"), fails("gh"))
+	return errors.Join(may(map[string]string{"attestation": "attestations:read", "api": "contents:read", "release": "contents:write"}[args[0]]), fails("gh"))
 }
 
 // makeTarget is make. What takes an hour is only noted.
@@ -265,7 +272,7 @@ func folder() string { return filepath.Dir(os.Args[0]) }
 
 // read are the variables that pipelines reads, but for FROM, which has a meaning on
 // this machine only.
-var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "ROLLBACK", "CONFIRM", "TAG", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
+var read = []string{"STACK", "STACKS", "IMAGE", "APPROVED", "ROLLBACK", "CONFIRM", "BASE", "COMMIT", "PULL_REQUEST", "GITHUB_TOKEN"}
 
 // pipelines is the program that the make targets call. What needs no stack
 // is the program itself, whose GitHub is in hub_test.go.
@@ -315,7 +322,7 @@ func pipelines(args []string) error {
 
 // needed are the permissions that commands need.
 var needed = map[string][]string{
-	"comment": {"pull-requests:write"}, "issue": {"issues:write"}, "notes": {"contents:read"}, "release": {"contents:write"},
+	"comment": {"pull-requests:write"}, "issue": {"issues:write"},
 }
 
 // keep writes plans as the program does, for the command that publishes them.

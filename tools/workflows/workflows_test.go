@@ -41,7 +41,9 @@ var (
 	merge   = scenario{event: "push", file: "main.yml"}
 	nightly = scenario{event: "schedule"}
 	release = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0"}
-	pull    = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
+	// candidate is not in the changelog.
+	candidate = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0-rc.1"}
+	pull      = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
 )
 
 // What the rows below look for.
@@ -77,7 +79,7 @@ var events = map[string]struct {
 	"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "ROLLBACK=true", "run: success"}, []string{"pipelines sbom"}},
 	"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
 	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
-	"rollback-foreign-image": {dispatch("deploy.yml", values{"stack": "staging", "image": "evil.example.com/timber@sha256:" + strings.Repeat("0", 64)}), []string{"is not in " + images, "run: failure"}, []string{"gcloud auth", "gh attestation", "pipelines deploy"}},
+	"rollback-foreign-image": {dispatch("deploy.yml", values{"stack": "staging", "image": "evil.example.com/timber@sha256:" + strings.Repeat("0", 64)}), []string{`is not in "` + images, "run: failure"}, []string{"gcloud auth", "gh attestation", "pipelines deploy"}},
 	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
 	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
 	"nightly":                {nightly, []string{"pipelines issue as watch-dev: STACK=dev ", "pipelines issue as watch-staging: STACK=staging ", "pipelines issue as watch-prod: STACK=prod ", "run: success"}, []string{"POST"}},
@@ -89,9 +91,10 @@ var events = map[string]struct {
 	"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
 	"destroy-dev-mistyped":   {dispatch("destroy.yml", values{"stack": "dev", "confirm": "prod"}), []string{"error: confirm is not the name", "run: failure"}, []string{credential}},
 	"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
-	"release":                {release, []string{tests, "POST /releases v1.2.0", "run: success"}, []string{credential}},
-	"release-unmerged":       {scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0", unmerged: true}, []string{"is not on main", "run: failure"}, []string{tests, "POST"}},
-	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"pipelines release"}},
+	"release":                {release, []string{tests, "gh release create v1.2.0 --verify-tag --title v1.2.0 --notes-file notes.md", `notes "\n- A note\n"`, "run: success"}, []string{credential, "--prerelease"}},
+	"release-unmerged":       {release.with(answers{"compared": "ahead"}), []string{"is not on main", "run: failure"}, []string{tests, "gh release"}},
+	"release-no-notes":       {candidate, []string{"CHANGELOG.md has no heading ## [1.2.0-rc.1]", "run: failure"}, []string{tests, "gh release"}},
+	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"gh release"}},
 }
 
 // Each event does what docs/pipelines.md says; the whole of it is in a golden file.
