@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -83,48 +82,34 @@ func TestChangelog(t *testing.T) {
 	}
 }
 
-// The set-up of the pipelines stops at the first command that fails, and switches them on
-// only after it has checked GitHub's rules.
+// The set-up runs to its end, here with stand-ins for Google and GitHub, and switches the
+// pipelines on only after it has checked GitHub's rules. Besides dev's own deployer, no one
+// gets a role with which dev's images can be deleted or pushed.
 func TestSetUp(t *testing.T) {
-	const file = "../docs/pipelines.md"
-	text, from := string(filesOf(t, 1, file)[file]), 0
-	for _, command := range []string{
-		"set -euo pipefail\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project $IDENTITIES\n", "gcloud iam workload-identity-pools create",
-		`"google.subject=assertion.repository_id + ':' + assertion.run_id,`,
-		"cat > pipelines/google.env <<", " make settings\n", "gh variable set PIPELINES --body on",
-	} {
-		at := strings.Index(text[from:], command)
-		if at < 0 || strings.Count(text, command) != 1 {
-			t.Errorf("%q is not once in %s, after the commands before it", command, file)
-			continue
-		}
-		from += at
-	}
-}
-
-// The set-up runs to its end, here with stand-ins for Google and GitHub. Besides dev's own
-// deployer, no one gets a role with which dev's images can be deleted or pushed.
-func TestImageReaders(t *testing.T) {
-	const file = "../docs/pipelines.md"
-	_, setUp, _ := strings.Cut(string(filesOf(t, 1, file)[file]), "\n## Before the first run\n")
+	_, setUp, _ := strings.Cut(read(t, "../docs/pipelines.md"), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
-	script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { echo "make $*"; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
-	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
-		script += block[1]
+	run := func(checks string) string {
+		script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { ` + checks + `; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
+		for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
+			script += block[1]
+		}
+		command := exec.CommandContext(t.Context(), "bash", "-c", script)
+		command.Dir = t.TempDir()
+		writeFile(t, filepath.Join(command.Dir, "pipelines", "plugins.sums"), read(t, "plugins.sums")) // which the set-up edits
+		out, _ := command.CombinedOutput()
+		return string(out)
 	}
-	command := exec.CommandContext(t.Context(), "bash", "-c", script)
-	command.Dir = t.TempDir()
-	const sums = "../pipelines/plugins.sums" // which the set-up edits
-	if err := errors.Join(os.Mkdir(filepath.Join(command.Dir, "pipelines"), 0o755),
-		os.WriteFile(filepath.Join(command.Dir, "pipelines", "plugins.sums"), filesOf(t, 1, sums)[sums], 0o600)); err != nil {
-		t.Fatal(err)
+	const on = "gh variable set PIPELINES "
+	if out := run("false"); !strings.Contains(out, "gcloud iam workload-identity-pools create ") || strings.Contains(out, on) {
+		t.Errorf("GitHub's rules are not kept, and the pipelines are on:\n%s", out)
 	}
-	out, err := command.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "gh variable set PIPELINES ") {
-		t.Fatalf("the set-up fails: %v\n%s", err, out)
+	out, readers := run("true"), 0
+	for _, want := range []string{on, "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
 	}
-	readers := 0
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		images := strings.Contains(line, "repositories add-iam-policy-binding hello-timber-dev ") || strings.Contains(line, "projects add-iam-policy-binding acme-timber-dev ")
 		if !images || strings.Contains(line, "timber-deploy-dev@") {
 			continue
@@ -137,35 +122,8 @@ func TestImageReaders(t *testing.T) {
 			readers++
 		}
 	}
-	if readers != 2 {
-		t.Errorf("%d of staging and prod can let nodes read dev's images", readers)
-	}
-	for permission := range strings.FieldsSeq(strings.ReplaceAll(regexp.MustCompile("roles create imageReaders .*").FindString(string(out)), ",", " ")) {
-		if strings.Contains(permission, "delete") || strings.Contains(permission, "upload") {
-			t.Errorf("imageReaders has %s", permission)
-		}
-	}
-}
-
-// A checkout with core.autocrlf has the same line ends as any other: scripts and the
-// service's page, whose policy has the hash of its style, run in Linux containers.
-func TestLineEnds(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "git", "ls-files", "--eol", "--", "..").Output()
-	if err != nil {
-		t.Skip("skipped: requires a Git checkout")
-	}
-	files := 0
-	for line := range strings.Lines(string(out)) { // i/lf w/lf attr/text=auto eol=lf	../Makefile
-		state, path, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if files++; strings.Contains(state, "-text") { // it has none
-			continue
-		}
-		if !strings.Contains(state, "eol=lf") || strings.Contains(state, "crlf") || strings.Contains(state, "mixed") {
-			t.Errorf("%s: %s", path, state)
-		}
-	}
-	if files < 100 {
-		t.Errorf("only %d files", files)
+	if role := regexp.MustCompile("roles create imageReaders .*").FindString(out); readers != 2 || strings.Contains(role, "delete") || strings.Contains(role, "upload") {
+		t.Errorf("%d of staging and prod can let nodes read dev's images, with %s", readers, role)
 	}
 }
 

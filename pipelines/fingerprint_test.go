@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,19 +78,11 @@ func theApproval(n named) approval {
 
 // shuffled are the steps in another order, but those of one resource in theirs.
 func (a approval) shuffled() approval {
-	rest := append([]apitype.StepEventMetadata{}, a.steps...)
-	a.steps = nil
-	for len(rest) > 0 {
-		i := rand.IntN(len(rest))
-		for j := range i { // the first of the same resource
-			if rest[j].URN == rest[i].URN {
-				i = j
-				break
-			}
-		}
-		a.steps = append(a.steps, rest[i])
-		rest = append(rest[:i], rest[i+1:]...)
+	place := map[string]int{}
+	for _, step := range a.steps {
+		place[step.URN] = rand.Int()
 	}
+	slices.SortStableFunc(a.steps, func(a, b apitype.StepEventMetadata) int { return cmp.Compare(place[a.URN], place[b.URN]) })
 	return a
 }
 
