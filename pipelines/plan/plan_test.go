@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"hello-timber/pipelines/run"
 )
@@ -56,6 +57,10 @@ func TestMaskPaths(t *testing.T) {
 		if got := show(path, "hunter2"); (got == `"hunter2"`) != shown || !shown && got != run.Hidden {
 			t.Errorf("%s shows %q", path, got)
 		}
+	}
+	secret := hideIn(&apitype.StepEventStateMetadata{Inputs: map[string]any{"data": map[string]any{resource.SigKey: resource.SecretSig, "value": "hunter2"}}})
+	if got := value(secret, "data.user", true); got != run.Hidden {
+		t.Errorf("below a secret is %q", got)
 	}
 	if got := show("automountServiceAccountToken", true); got != "true" {
 		t.Errorf("a setting shows %q", got)
