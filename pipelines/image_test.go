@@ -48,12 +48,12 @@ func TestVersion(t *testing.T) {
 	for _, step := range []struct{ app, config, base, want string }{
 		{"one", "immutableTags: true\n  shop:imageVersion: v1", "HEAD", ""},
 		{"one", "immutableTags: true\n  shop:imageVersion: v1\n  shop:replicas: 2", "HEAD~1", ""},
-		{"two", "immutableTags: true\n  shop:imageVersion: v1", "HEAD~1", "imageVersion is still v1"},
+		{"two", "immutableTags: true\n  shop:imageVersion: v1", "HEAD~1", "imageVersion of dev is still v1"},
 		{"three", "immutableTags: true\n  shop:imageVersion: v2", "HEAD~1", ""},
 		{"four", "immutableTags: false\n  shop:imageVersion: v2", "HEAD~1", ""},
-		{"five", "imageVersion: v2", "HEAD~1", "imageVersion is still v2"},
+		{"five", "imageVersion: v2", "HEAD~1", "imageVersion of dev is still v2"},
 		{"default", "replicas: 1", "HEAD~1", ""},
-		{"default again", "replicas: 1", "HEAD~1", "imageVersion is still v1"},
+		{"default again", "replicas: 1", "HEAD~1", "imageVersion of dev is still v1"},
 		{"six", "imageVersion: v3", "none", "compare app/ with none"},
 	} {
 		r.write(t, "app/main.go", step.app)

@@ -127,7 +127,7 @@ func reportDeployment(p *run.Pipeline, outputs auto.OutputMap, built []string) e
 // and deployments ago.
 func approved(ctx context.Context, p *run.Pipeline, s *auto.Stack, request string) error {
 	want, given := p.Lookup("APPROVED")
-	budget, err := plan.BudgetOf(ctx, s)
+	budget, err := plan.BudgetOf(p, s.Name())
 	if err != nil || !given && budget == 0 {
 		return err
 	}

@@ -1,49 +1,31 @@
 package plan
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-
 	"hello-timber/pipelines/run"
+	"hello-timber/stacks/config"
 )
 
-// BudgetOf is what a stack may cost a month in US dollars, or 0 for no limit. The
-// key is in the stack's config file, or has a default in Pulumi.yaml.
-func BudgetOf(ctx context.Context, s *auto.Stack) (int, error) {
-	project, err := s.Workspace().ProjectSettings(ctx)
+// BudgetOf is what a stack may cost a month in US dollars, or 0 for no limit.
+func BudgetOf(p *run.Pipeline, stack string) (int, error) {
+	values, secret, err := config.Read(p.Read, stack)
 	if err != nil {
 		return 0, err
 	}
-	settings, err := s.Workspace().StackSettings(ctx, s.Name())
-	if err != nil {
-		return 0, err
+	fix := "pulumi config set budget 100 --stack " + stack
+	if slices.Contains(secret, "budget") {
+		return 0, fmt.Errorf("budget: the value of stack %s is encrypted, which a limit must not be. Fix: %s", stack, fix)
 	}
-	text := "0"
-	if declared := project.Config["budget"].Default; declared != nil {
-		text = fmt.Sprint(declared)
-	}
-	value, set, err := settings.Config.Get(config.MustMakeKey(string(project.Name), "budget"), false)
-	if err != nil {
-		return 0, err
-	}
-	fix := "pulumi config set budget 100 --stack " + s.Name()
-	if set && value.Secure() {
-		return 0, fmt.Errorf("budget: the value of stack %s is encrypted, which a limit must not be. Fix: %s", s.Name(), fix)
-	}
-	if set {
-		if text, err = value.Value(config.NopDecrypter); err != nil {
-			return 0, err
-		}
-	}
+	text := cmp.Or(values["budget"], "0")
 	budget, err := strconv.Atoi(text)
 	if err != nil || budget < 0 {
-		return 0, fmt.Errorf("budget: %q of stack %s is not a whole number of US dollars a month. Fix: %s", text, s.Name(), fix)
+		return 0, fmt.Errorf("budget: %q of stack %s is not a whole number of US dollars a month. Fix: %s", text, stack, fix)
 	}
 	return budget, nil
 }
@@ -64,8 +46,8 @@ func (p Plan) Amounts() string {
 
 // checkBudget fails a plan that costs more than the stack may. What has no price
 // can neither fail nor pass, so that is a warning.
-func checkBudget(ctx context.Context, p *run.Pipeline, s *auto.Stack, found *Plan) error {
-	budget, err := BudgetOf(ctx, s)
+func checkBudget(p *run.Pipeline, found *Plan) error {
+	budget, err := BudgetOf(p, found.Stack)
 	if err != nil {
 		found.Failed, found.Errors = true, append(found.Errors, err.Error())
 		return err
@@ -76,10 +58,10 @@ func checkBudget(ctx context.Context, p *run.Pipeline, s *auto.Stack, found *Pla
 	switch {
 	case found.OverBudget():
 		err = fmt.Errorf("budget: $%.2f a month is more than the $%d that stack %s may cost (%s). Fix: change what costs most, or pulumi config set budget %.0f --stack %s",
-			after.Total(), budget, s.Name(), items, math.Ceil(after.Total()), s.Name())
+			after.Total(), budget, found.Stack, items, math.Ceil(after.Total()), found.Stack)
 		found.Failed, found.Errors = true, append(found.Errors, err.Error())
 	case budget > 0 && !after.Known():
-		warning := fmt.Sprintf("budget: whether stack %s stays within $%d a month is unknown (%s)", s.Name(), budget, items)
+		warning := fmt.Sprintf("budget: whether stack %s stays within $%d a month is unknown (%s)", found.Stack, budget, items)
 		found.Warnings = append(found.Warnings, warning)
 		fmt.Fprintln(p.Log, warning)
 	}

@@ -22,7 +22,7 @@ func Approvable(ctx context.Context, p *run.Pipeline, name, request string) (Pla
 			return run.Failure("read the state of stack "+name, err)
 		}
 		state = exported.Deployment
-		configFile, err = p.OwnConfig(s)
+		configFile, err = p.OwnConfig(name)
 		return err
 	})
 	if err == nil {
@@ -70,7 +70,7 @@ func recordPreview(ctx context.Context, p *run.Pipeline, name, request string, f
 	case err == nil && r.Plan.Failed: // whatever pulumi's exit status
 		err = errors.New(r.Plan.Errors[0])
 	case err == nil:
-		err = checkBudget(ctx, p, s, &r.Plan)
+		err = checkBudget(p, &r.Plan)
 	}
 	return r, image, err
 }

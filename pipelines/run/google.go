@@ -3,8 +3,6 @@ package run
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -14,7 +12,7 @@ const GoogleFile = "pipelines/google.env"
 
 // Google is a value of GoogleFile, or empty.
 func (p *Pipeline) Google(name string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(p.Folder, GoogleFile))
+	text, err := p.Read(GoogleFile)
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +34,7 @@ func (p *Pipeline) Places() error {
 		}
 		problems = append(problems, err)
 	}
-	text, err := os.ReadFile(filepath.Join(p.Folder, SumsFile))
+	text, err := p.Read(SumsFile)
 	for _, line := range ArchiveLine.FindAllStringSubmatch(string(text), -1) {
 		if line[1] == "?" {
 			problems = append(problems, fmt.Errorf("%s: there is no checksum of the plugin %s %s. Fix: the loop in docs/pipelines.md", SumsFile, line[2], line[3]))

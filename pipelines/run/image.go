@@ -45,7 +45,7 @@ func (p *Pipeline) ChooseImage(ctx context.Context, s *auto.Stack, image string)
 		}
 		image = now.Image
 	}
-	text, err := p.OwnConfig(s)
+	text, err := p.OwnConfig(s.Name())
 	if err != nil {
 		return Chosen{}, err
 	}
@@ -62,9 +62,9 @@ func (p *Pipeline) ChooseImage(ctx context.Context, s *auto.Stack, image string)
 	return Chosen{Config: path, Image: image}, nil
 }
 
-// OwnConfig is the stack's config file.
-func (p *Pipeline) OwnConfig(s *auto.Stack) ([]byte, error) {
-	return os.ReadFile(filepath.Join(p.Folder, "Pulumi."+s.Name()+".yaml"))
+// OwnConfig is a stack's config file.
+func (p *Pipeline) OwnConfig(stack string) ([]byte, error) {
+	return p.Read("Pulumi." + stack + ".yaml")
 }
 
 // Running is the image that a stack runs now, empty if nothing has been deployed or all

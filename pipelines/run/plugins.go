@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 
@@ -22,7 +21,7 @@ var ArchiveLine = regexp.MustCompile(`(?m)^([0-9a-f]{64}|\?)  pulumi-resource-([
 // installPlugins installs the providers that are missing. The engine installs none for the
 // pipelines, because a state can name any plugin, from any address.
 func (p *Pipeline) installPlugins(ctx context.Context, command auto.PulumiCommand) error {
-	text, err := os.ReadFile(filepath.Join(p.Folder, SumsFile))
+	text, err := p.Read(SumsFile)
 	if err != nil {
 		return err
 	}

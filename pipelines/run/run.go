@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,6 +64,11 @@ func (p *Pipeline) AppendTo(variable, text string) error {
 	}
 	_, err = file.WriteString(text)
 	return errors.Join(err, file.Close())
+}
+
+// Read reads a file of the repository.
+func (p *Pipeline) Read(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(p.Folder, name))
 }
 
 // Execute runs a program. Everything that it prints goes to the log.

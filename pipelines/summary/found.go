@@ -32,7 +32,7 @@ func Found(p *run.Pipeline) ([]plan.Plan, error) {
 		return nil, err
 	}
 	var kept, plans []plan.Plan
-	text, missing := os.ReadFile(filepath.Join(p.Folder, file))
+	text, missing := p.Read(file)
 	if missing == nil {
 		missing = json.Unmarshal(text, &kept)
 	} else if errors.Is(missing, os.ErrNotExist) {
