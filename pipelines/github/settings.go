@@ -14,6 +14,7 @@ import (
 // RequiredChecks are the jobs of test.yml, which the GitHub app of Actions reports.
 var RequiredChecks = []string{"test", "lint", "vulnerabilities", "version"}
 
+// ActionsApp is the number of that app.
 const ActionsApp = 15368
 
 // Settings checks what docs/pipelines.md has an administrator set on GitHub: where

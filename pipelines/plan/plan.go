@@ -44,9 +44,10 @@ type Change struct {
 	Properties []Property
 }
 
-// Op is what happens to a resource.
+// Op is what an update does to a resource.
 type Op string
 
+// The kinds of changes.
 const (
 	Created  Op = "created"
 	Changed  Op = "changed"

@@ -126,7 +126,7 @@ type State struct {
 	PendingOperations []any `json:"pending_operations"`
 }
 
-// StateOf reads it.
+// StateOf reads a stack's state.
 func StateOf(ctx context.Context, s *auto.Stack) (State, error) {
 	var now State
 	exported, err := s.Export(ctx)

@@ -5,6 +5,7 @@ import (
 	"strings"
 )
 
+// Hidden is shown in place of a secret.
 const Hidden = "[secret]"
 
 // secrets are the shapes of credentials that a provider or a build may print.

@@ -9,6 +9,7 @@ import (
 	"hello-timber/stacks/config"
 )
 
+// Names that may come from anywhere.
 var (
 	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
 	IsCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
@@ -23,6 +24,7 @@ var (
 // a credential that changes one.
 var DeployEnvironments = []string{"dev", "staging", "prod"}
 
+// The images that IMAGE asks for without their names, and one with its name.
 const (
 	Configured = "configured"
 	Deployed   = "deployed"

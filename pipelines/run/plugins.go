@@ -16,6 +16,7 @@ import (
 // it is not known.
 const SumsFile = "pipelines/plugins.sums"
 
+// ArchiveLine is one of its lines: the sum, the provider, its version and the platform.
 var ArchiveLine = regexp.MustCompile(`(?m)^([0-9a-f]{64}|\?)  pulumi-resource-([a-z]+)-(v[0-9.]+)-([a-z]+-[a-z0-9]+)\.tar\.gz$`)
 
 // installPlugins installs the providers that are missing. The engine installs none for the
