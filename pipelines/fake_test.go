@@ -180,6 +180,7 @@ type runner struct {
 
 func newRunner(t *testing.T, env ...string) *runner {
 	t.Helper()
+	t.Setenv("LOCAL", "local e2e")
 	tools := t.TempDir()
 	script(t, tools, "pulumi", "echo v3.250.0")
 	official, err := auto.NewPulumiCommand(nil)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,32 +93,21 @@ func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
 	return &stack, nil
 }
 
-// prepare has the commands that follow use the emulator in Google's place.
+// prepare has the commands that follow use the emulator in Google's place. Its set-up makes
+// what is missing, and runs env where they would run.
 func (p *Pipeline) prepare(ctx context.Context, name string) error {
-	from := "dev"
-	if value, given := p.Lookup("FROM"); given {
-		from = value
-	}
-	if !isStack(from) {
-		return fmt.Errorf("FROM: %q is not %s. Fix: export FROM=dev", from, stackRule)
-	}
-	if err := p.Execute(ctx, "make", "--silent", "--no-print-directory", "build"); err != nil {
-		return err
-	}
-	if err := p.Execute(ctx, ".emulator/bin/setup", "stack", name, from); err != nil {
-		return err
-	}
-	// setup prints the environment as shell commands; this shell has nothing else to read.
-	const script = `eval "$(.emulator/bin/setup env "$1")" && env -0`
-	command := exec.CommandContext(ctx, "sh", "-c", script, "sh", name)
-	command.Dir, command.Stderr = p.Folder, p.Log
+	command := exec.CommandContext(ctx, "go", "run", "./setup", "run", name, "--", "env", "-0")
+	command.Dir, command.Stderr = filepath.Join(p.Folder, "emulator"), p.Log
+	// go run does not pass signals on, so they go to its group.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGINT) }
 	text, err := command.Output()
 	if err != nil {
-		return fmt.Errorf("read the emulator's environment: %w", err)
+		return fmt.Errorf("prepare stack %s on this machine: %w", name, err)
 	}
 	os.Clearenv()
 	for variable := range strings.SplitSeq(string(text), "\x00") {
-		if key, value, ok := strings.Cut(variable, "="); ok {
+		if key, value, ok := strings.Cut(variable, "="); ok && key != "PWD" {
 			if err := os.Setenv(key, value); err != nil {
 				return err
 			}

@@ -32,9 +32,3 @@ func StackName(project, stack string) string {
 	name = name[:min(len(name), maxStackName-len(suffix))]
 	return strings.TrimRight(name, "-") + suffix
 }
-
-// IsLocal reports whether a stack is on this machine, with the emulator in Google's
-// place. LOCAL in the Makefile has the same rule.
-func IsLocal(stack string) bool {
-	return strings.HasPrefix(stack, "local") || strings.HasPrefix(stack, "e2e")
-}

@@ -42,14 +42,6 @@ func FuzzStackName(f *testing.F) {
 	})
 }
 
-func TestIsLocal(t *testing.T) {
-	for stack, want := range map[string]bool{"local": true, "local-me": true, "e2e-3": true, "dev": false, "prod": false, "my-local": false} {
-		if IsLocal(stack) != want {
-			t.Errorf("IsLocal(%q) is %t", stack, !want)
-		}
-	}
-}
-
 func TestRegion(t *testing.T) {
 	for location, want := range map[string]string{
 		"europe-west1-d": "europe-west1", "europe-west1": "europe-west1", "northamerica-northeast2-a": "northamerica-northeast2", "europe-west12": "europe-west12", "": "",
