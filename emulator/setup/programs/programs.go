@@ -134,7 +134,7 @@ const (
 
 // emulatorSources are what the emulator's binary is made of. TestEmulatorSources
 // compares them with what the compiler reads.
-var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/credentials", "emulator/docker", "emulator/gcp", "emulator/gcp/terraform", "emulator/gke",
+var emulatorSources = []string{"emulator/go.mod", "emulator/go.sum", "emulator/main.go", "emulator/credentials", "emulator/docker", "emulator/gcp", "emulator/gke",
 	"emulator/home", "emulator/language", "emulator/proxy", "emulator/records", "emulator/registry", "emulator/wire"}
 
 // copySchema copies the provider's schema from its module to where the compiler
