@@ -66,11 +66,19 @@ func autoscaling(t *testing.T, s *stack) {
 		most = max(most, now)
 		return now
 	}
-	began := time.Now()
+	// While a pod starts, the Deployment is not as it was deployed. The autoscaler counts every 15 s.
+	settle := func() {
+		last, since := 0, time.Now()
+		eventually(t, "more than one pod, all ready, and as many as half a minute ago", func() bool {
+			if now := pods(); now != last || now != len(s.pods(t)) {
+				last, since = now, time.Now()
+			}
+			return last > 1 && time.Since(since) > 30*time.Second
+		})
+	}
 	underLoadOf(t, 30, program.url, []string{v1, v2}, func() {
-		// While one starts, the Deployment is not as it was deployed.
-		eventually(t, "more pods under load, and all ready", func() bool { return pods() > 1 && pods() == len(s.pods(t)) })
-		s.note("%d pods after %s", most, since(began))
+		settle()
+		s.note("%d pods under load", most)
 		program.isAsDeployed(t)
 
 		t.Log("an update keeps the autoscaler's number of pods")
@@ -79,11 +87,12 @@ func autoscaling(t *testing.T, s *stack) {
 		if now := pods(); now == 1 {
 			t.Errorf("%d pods are ready after an update under load, want more", now)
 		}
+		settle()
 		program.isAsDeployed(t)
 	})
 
 	t.Log("fewer pods without load")
-	began = time.Now()
+	began := time.Now()
 	s.idle(func() { eventually(t, "one pod", func() bool { return pods() == 1 }) })
 	s.note("one pod %s after the load", since(began))
 	program.isAsDeployed(t)

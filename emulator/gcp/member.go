@@ -15,7 +15,7 @@ var memberRules = []terraform.Rule{terraform.Match(`(.+:.+|projectOwners|project
 
 // A role of a member in a project.
 var _ = register(resourceType{
-	Schema: schema{Token: "gcp:projects/iAMMember:IAMMember", ID: "{project}/{role}/{member}", Fields: fields{
+	Schema: schema{Token: "gcp:projects/iAMMember:IAMMember", ID: "{project}/{role}/{member}", Fields: fields{ //nolint:gosec // a type's name, no credential
 		"condition": {Kind: block, Flags: forces | refused},
 		"etag":      {Kind: text, Flags: output},
 		"member":    {Kind: text, Flags: required | forces, Same: terraform.SameExceptCase, Rules: memberRules},

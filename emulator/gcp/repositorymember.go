@@ -9,7 +9,7 @@ import (
 
 // A role of a member in a repository.
 var _ = register(resourceType{
-	Schema: schema{
+	Schema: schema{ //nolint:gosec // a type's name, no credential
 		Token: "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
 		ID:    "projects/{project}/locations/{location}/repositories/{.../repository}/{role}/{member}",
 		Fields: fields{

@@ -169,7 +169,7 @@ func (d Sources) transfer(ctx context.Context, p *progress.Report, from *url.URL
 	if done > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", done))
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(request) //nolint:bodyclose // it is, below; the linter does not see it because of the closure that reads it
 	if err != nil {
 		return err
 	}

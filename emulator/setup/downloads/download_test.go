@@ -92,7 +92,7 @@ func (b *breaking) Write(content []byte) (int, error) {
 }
 
 // tool is an archive with one program, and how it is downloaded.
-func tool(t *testing.T, ctx context.Context, c checkout.Checkout, content []byte, stall time.Duration, serve http.HandlerFunc) (Archive, error) {
+func tool(ctx context.Context, t *testing.T, c checkout.Checkout, content []byte, stall time.Duration, serve http.HandlerFunc) (Archive, error) {
 	t.Helper()
 	server := httptest.NewServer(serve)
 	defer server.Close()
@@ -176,7 +176,7 @@ func TestDownload(t *testing.T) {
 			if tt.partial != nil {
 				checkouttest.Write(t, c.Home("downloads", "tool-v1.partial"), string(tt.partial))
 			}
-			a, err := tool(t, t.Context(), c, tt.content, tt.stall, serve)
+			a, err := tool(t.Context(), t, c, tt.content, tt.stall, serve)
 			if tt.asks != 0 && asked != tt.asks {
 				t.Errorf("asked %d times, want %d", asked, tt.asks)
 			}
@@ -206,7 +206,7 @@ func TestDownload(t *testing.T) {
 func TestInterruptedDownload(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := checkouttest.New(t)
-	_, err := tool(t, ctx, c, nil, 0, func(w http.ResponseWriter, r *http.Request) {
+	_, err := tool(ctx, t, c, nil, 0, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write(make([]byte, 20))
 		_ = http.NewResponseController(w).Flush()

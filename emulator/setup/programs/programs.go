@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -190,7 +191,7 @@ func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) 
 	}
 	// The compiler uses every core, so programs are compiled one after the other. Those
 	// that are being downloaded come last.
-	queue.programs = append(compiled, downloaded...)
+	queue.programs = slices.Concat(compiled, downloaded)
 	queue.compile(compiled...)
 	if len(compiled) > 0 {
 		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
