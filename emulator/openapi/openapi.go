@@ -1,4 +1,4 @@
-// Package libopenapi, with those below it, replaces github.com/pb33f/libopenapi for
+// Package libopenapi and those below it replace github.com/pb33f/libopenapi for
 // Pulumi's CLI. Only `pulumi cloud api` uses it, which describes the API of Pulumi Cloud,
 // and there is none on this machine. It is a quarter of what the CLI takes to compile.
 package libopenapi
