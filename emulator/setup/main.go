@@ -147,6 +147,5 @@ func build(ctx context.Context, c checkout.Checkout) error {
 	if err != nil {
 		return err
 	}
-	steps, estimate := programs.Steps(c, sources, list)
-	return progress.Run(ctx, c, estimate, append(steps, images.Steps()...)...)
+	return progress.Run(ctx, c, append(programs.Steps(c, sources, list), images.Steps()...)...)
 }

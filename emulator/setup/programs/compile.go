@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
-	"time"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/progress"
@@ -37,6 +35,9 @@ func fresh(c checkout.Checkout, p *Program) bool {
 	return err == nil && string(stamp) == digest && checkout.Exists(p.output)
 }
 
+// downloading begins the lines in which Go names a module that it downloads.
+const downloading = "go: downloading "
+
 func compile(ctx context.Context, c checkout.Checkout, p *progress.Report, program *Program) error {
 	path, digest, err := stamp(c, program)
 	if err != nil {
@@ -56,47 +57,20 @@ func compile(ctx context.Context, c checkout.Checkout, p *progress.Report, progr
 	cmd := c.Command(ctx, program.folder, "go", program.command()...)
 	// On the output's own disk the finished binary is moved, so it is never half written.
 	cmd.Env = append(os.Environ(), "GOTMPDIR="+c.Home("tmp"))
-	compiled, done := 0, int64(0)
-	var seen []string // and not counted yet
+	compiled, modules := 0, 0
 	p.Say("reading sources")
 	if err := p.Run(cmd, func(line string) {
-		if strings.ContainsAny(line, " #") {
-			return
-		}
-		compiled++
-		seen = append(seen, line)
-		packages := program.packages.Load()
 		switch {
-		case packages == nil:
+		case strings.HasPrefix(line, downloading):
+			modules++
+			p.Say(fmt.Sprintf("downloaded %d modules", modules))
+		case !strings.ContainsAny(line, " #"): // the name of a package
+			compiled++
 			p.Say(fmt.Sprintf("compiled %d packages", compiled))
-			return
-		case compiled < len(*packages):
-			p.Say(fmt.Sprintf("compiled %d of %d packages", compiled, len(*packages)))
-		default:
-			p.Say("linking")
+			p.Count(compiled, program.packages)
 		}
-		for _, path := range seen {
-			done += (*packages)[path].work
-		}
-		seen = nil
-		p.Compiled(done, cpuTime(cmd.Process.Pid))
 	}); err != nil {
 		return err
 	}
 	return checkout.Replace(path, digest, 0o644)
-}
-
-// cpuTime is the processor time of a process and of its children that ended; 0 if unknown.
-func cpuTime(pid int) (used time.Duration) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, fields, found := strings.Cut(string(text), ") ") // after the command's name
-	all := strings.Fields(fields)
-	if err != nil || !found || len(all) < 15 {
-		return 0
-	}
-	for _, field := range all[11:15] { // fields 14 to 17 of proc(5), in hundredths of seconds
-		hundredths, _ := strconv.ParseInt(field, 10, 64)
-		used += time.Duration(hundredths) * 10 * time.Millisecond
-	}
-	return used
 }

@@ -153,8 +153,7 @@ func buildPrograms(t *testing.T, c checkout.Checkout, sources downloads.Sources)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, estimate := Steps(c, sources, programs)
-	if err := progress.Run(t.Context(), c, estimate, steps...); err != nil {
+	if err := progress.Run(t.Context(), c, Steps(c, sources, programs)...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,7 +2,7 @@
 
 // Package programs makes the Go programs of this machine: it downloads or compiles those
 // that are missing or out of date. Then it gives them the names by which Pulumi, kubectl
-// and you call them. How much there is to compile is what the time left is estimated from.
+// and you call them.
 package programs
 
 import (
@@ -17,7 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/downloads"
@@ -38,11 +38,10 @@ type Program struct {
 	linker string
 	// prepare, which may be nil, makes what the compiler needs beside the sources.
 	prepare func(context.Context) error
-	// cold is about what its work is if nothing but the programs before it is compiled.
-	cold int64
-	// packages are those that it has to compile and no program before it does, by import
-	// path, once known.
-	packages atomic.Pointer[map[string]listed]
+	// packages is how many it compiles about, and takes how much processor time that took,
+	// if nothing but the programs before it is compiled.
+	packages int
+	takes    time.Duration
 }
 
 // downloaded reports whether a program's official binaries are there and wanted.
@@ -97,33 +96,42 @@ func List(ctx context.Context, c checkout.Checkout, sources downloads.Sources) (
 	minor, _, _ = strings.Cut(minor, ".")
 	stamp := "-X k8s.io/component-base/version.git"
 	programs := []*Program{
-		{name: "kubernetes", cold: 64_000_000, version: kubernetes, folder: "emulator/hyperkube", pkg: ".", output: c.Home("bin", "hyperkube"),
+		{name: "network", packages: 1005, takes: 194 * time.Second,
+			folder: "emulator/network", pkg: ".", output: c.Home("bin", "network"),
+			sources: []string{"emulator/network"}, linker: "-s -w"},
+		{name: "emulator", packages: 825, takes: 99 * time.Second,
+			folder: "emulator", pkg: ".", output: c.Home("bin", "emulator"),
+			sources: emulatorSources, linker: "-s -w"},
+		// Pulumi's language host runs the same command in each update, and finds the
+		// program up to date. Otherwise the first update would be silent for minutes.
+		{name: "program", packages: 24, takes: 75 * time.Second,
+			folder: ".", pkg: ".", output: filepath.Join(c.Root, "bin", "hello-timber"),
+			sources: []string{"go.mod", "go.sum", "main.go", "command", "stacks"}, linker: "-w -s"},
+		{name: "kubernetes", packages: 1646, takes: 186 * time.Second, version: kubernetes,
+			folder: "emulator/hyperkube", pkg: ".", output: c.Home("bin", "hyperkube"),
 			sources: []string{"emulator/hyperkube"},
 			linker:  fmt.Sprintf("-s -w %sVersion=%s %sMajor=%s %sMinor=%s", stamp, kubernetes, stamp, major, stamp, minor)},
-		{name: "network", cold: 70_000_000, folder: "emulator/network", pkg: ".", output: c.Home("bin", "network"),
-			sources: []string{"emulator/network"}, linker: "-s -w"},
-		{name: "emulator", cold: 42_000_000, folder: "emulator", pkg: ".", output: c.Home("bin", "emulator"), sources: emulatorSources, linker: "-s -w"},
 	}
 	if c.Installed("pulumi") == "" {
-		programs = append(programs, &Program{name: "pulumi", cold: 60_000_000, version: pulumi, folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.Home("bin", "pulumi"),
+		programs = append(programs, &Program{name: "pulumi", packages: 847, takes: 106 * time.Second, version: pulumi,
+			folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.Home("bin", "pulumi"),
 			sources: []string{"emulator/go.mod", "emulator/go.sum", "emulator/openapi"},
 			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
 	} else if err := os.Remove(c.Home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if installedPlugin(c, "kubernetes", provider) == "" {
-		programs = append(programs, &Program{name: "provider", cold: 15_000_000, version: provider, folder: "emulator/kubernetes", pkg: ".", output: c.Home("bin", providerBinary),
+		version := strings.TrimPrefix(provider, "v")
+		programs = append(programs, &Program{name: "provider", packages: 311, takes: 62 * time.Second, version: provider,
+			folder: "emulator/kubernetes", pkg: ".", output: c.Home("bin", providerBinary),
 			sources: []string{"emulator/kubernetes/go.mod", "emulator/kubernetes/go.sum", "emulator/kubernetes/main.go", "emulator/kubernetes/sdk"},
-			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + strings.TrimPrefix(provider, "v"),
-			prepare: func(ctx context.Context) error { return copySchema(ctx, c, strings.TrimPrefix(provider, "v")) }})
+			linker:  "-s -w -X " + providerModule + "/pkg/version.Version=" + version,
+			prepare: func(ctx context.Context) error { return copySchema(ctx, c, version) }})
 	}
 	for _, p := range programs {
 		p.archive = sources.Find(p.name, p.version)
 	}
-	// Pulumi's language host runs the same command in each update, and finds the
-	// program up to date. Otherwise the first update would be silent for minutes.
-	return append(programs, &Program{name: "program", cold: 17_000_000, folder: ".", pkg: ".", output: filepath.Join(c.Root, "bin", "hello-timber"),
-		sources: []string{"go.mod", "go.sum", "main.go", "command", "stacks"}, linker: "-w -s"}), nil
+	return programs, nil
 }
 
 const (
@@ -171,61 +179,79 @@ func installedPlugin(c checkout.Checkout, name, version string) string {
 	return found
 }
 
-// Steps are the steps that download or compile what is missing or out of date, and an
-// estimate of how long they take.
-func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) ([]progress.Step, *progress.Estimate) {
+// Steps are the steps that download or compile what is missing or out of date.
+func Steps(c checkout.Checkout, sources downloads.Sources, programs []*Program) []progress.Step {
 	var steps []progress.Step
-	var compiled, downloaded []*Program
-	queue := newQueue()
-	for _, p := range programs {
-		switch {
-		case p.downloaded(c) || fresh(c, p):
-		case p.archive != nil:
-			downloaded = append(downloaded, p)
-			steps = append(steps, progress.Step{Name: "get-" + p.name, Run: func(ctx context.Context, c checkout.Checkout, report *progress.Report) error {
-				return downloadOrFetch(ctx, c, sources, report, queue, p)
-			}})
-		default:
-			compiled = append(compiled, p)
-		}
-	}
-	// The compiler uses every core, so programs are compiled one after the other. Those
-	// that are being downloaded come last.
-	queue.programs = slices.Concat(compiled, downloaded)
-	queue.compile(compiled...)
-	if len(compiled) > 0 {
-		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-			return fetch(ctx, c, p, queue, compiled...)
-		}})
-	}
-	previous := ""
-	for _, program := range queue.programs {
-		steps = append(steps, progress.Step{Name: program.name, Needs: []string{previous, "get-" + program.name}, Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-			if program.downloaded(c) {
-				return nil
-			}
-			return compile(ctx, c, p, program)
-		}})
-		previous = program.name
-	}
-	return append(steps, progress.Step{Name: "links", Needs: []string{previous}, Run: func(ctx context.Context, c checkout.Checkout, _ *progress.Report) error {
+	var compiled []*Program
+	links := progress.Step{Name: "links", Run: func(ctx context.Context, c checkout.Checkout, _ *progress.Report) error {
 		if err := link(ctx, c, programs); err != nil {
 			return err
 		}
 		return tidy(c, programs)
-	}}), queue.estimate
+	}}
+	// The compiler uses every core, so programs are compiled one after the other.
+	compiler := make(chan struct{}, 1)
+	for _, p := range programs {
+		if p.downloaded(c) || fresh(c, p) {
+			continue
+		}
+		step := progress.Step{Name: p.name, Run: func(ctx context.Context, c checkout.Checkout, report *progress.Report) error {
+			return p.get(ctx, c, sources, report, compiler)
+		}}
+		if p.archive == nil {
+			step.Work = p.takes
+			if len(compiled) > 0 {
+				step.Needs = []string{compiled[len(compiled)-1].name}
+			}
+			compiled = append(compiled, p)
+		}
+		steps = append(steps, step)
+		links.Needs = append(links.Needs, p.name)
+	}
+	if len(compiled) > 1 {
+		steps = append(steps, progress.Step{Name: "modules", Run: func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+			return fetch(ctx, c, p, compiled[1:])
+		}})
+	}
+	return append(steps, links)
 }
 
-// downloadOrFetch downloads a program. If that fails, it downloads the modules that
-// compiling needs.
-func downloadOrFetch(ctx context.Context, c checkout.Checkout, sources downloads.Sources, p *progress.Report, queue *queue, wanted *Program) error {
-	err := sources.Download(ctx, c, p, *wanted.archive)
-	if err == nil || ctx.Err() != nil {
-		return err
+// get downloads a program. If that fails, or it is not published, it compiles it when no
+// other program is compiled.
+func (p *Program) get(ctx context.Context, c checkout.Checkout, sources downloads.Sources, report *progress.Report, compiler chan struct{}) error {
+	if p.archive != nil {
+		err := sources.Download(ctx, c, report, *p.archive)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		report.Print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", p.name, p.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
+		report.Expect(p.takes)
+		report.Say("waiting for the compiler")
 	}
-	p.Print(fmt.Sprintf("%-14s %s is compiled, because it cannot be downloaded: %s", wanted.name, wanted.version, strings.ReplaceAll(err.Error(), "\n", "; ")))
-	queue.compile(wanted)
-	return fetch(ctx, c, p, queue, wanted)
+	select {
+	case compiler <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-compiler }()
+	return compile(ctx, c, report, p)
+}
+
+// fetch downloads the modules of programs while another one is compiled.
+func fetch(ctx context.Context, c checkout.Checkout, p *progress.Report, programs []*Program) error {
+	modules := 0
+	for _, program := range programs {
+		p.Say("reading what " + program.name + " imports")
+		if err := p.Run(c.Command(ctx, program.folder, "go", "list", "-deps", program.pkg), func(line string) {
+			if strings.HasPrefix(line, downloading) {
+				modules++
+				p.Say(fmt.Sprintf("downloaded %d for %s", modules, program.name))
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Metrics compiles the metrics-server, which autoscalers need, and which takes one core

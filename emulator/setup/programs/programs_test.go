@@ -9,11 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/mod/semver"
 
@@ -146,41 +144,6 @@ func TestProviderVersion(t *testing.T) {
 	}
 	if out, err := exec.Command("go", "-C", "../../kubernetes/sdk", "test", "./go/kubernetes").CombinedOutput(); err != nil {
 		t.Errorf("the part of the SDK that is replaced: %v\n%s", err, out)
-	}
-}
-
-// A package is the work of the first program that needs it, whichever is listed first.
-func TestQueue(t *testing.T) {
-	q, first, second := newQueue(), &Program{name: "first"}, &Program{name: "second"}
-	q.programs = []*Program{first, second}
-	q.compile(first, second)
-	for _, tt := range []struct {
-		program       *Program
-		packages      map[string]listed
-		first, second int
-	}{
-		{second, map[string]listed{"a": {"v1", 100}, "b": {"v1", 20}}, -1, 2},
-		{first, map[string]listed{"a": {"v1", 100}, "b": {"v2", 30}}, 2, 1},
-	} {
-		q.list(tt.program, tt.packages)
-		for p, want := range map[*Program]int{first: tt.first, second: tt.second} {
-			if own := p.packages.Load(); own == nil && want >= 0 || own != nil && len(*own) != want {
-				t.Errorf("after %s is listed, %s compiles %v, want %d packages", tt.program.name, p.name, own, want)
-			}
-		}
-	}
-}
-
-// The compiler's processor time is known while it runs.
-func TestCPUTime(t *testing.T) {
-	for range 1 << 28 {
-		runtime.KeepAlive(t)
-	}
-	if used := cpuTime(os.Getpid()); used < 10*time.Millisecond || used > time.Hour {
-		t.Errorf("this process used %s", used)
-	}
-	if used := cpuTime(-1); used != 0 {
-		t.Errorf("no process used %s", used)
 	}
 }
 

@@ -5,6 +5,7 @@ package progress
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ func TestOrder(t *testing.T) {
 		order = append(order, p.step.Name)
 		return nil
 	}
-	steps := []Step{{"c", []string{"b", "not a step of this build"}, note}, {"b", []string{"a"}, note}, {"a", nil, note}}
-	if err := Run(t.Context(), checkouttest.New(t), NewEstimate(), steps...); err != nil || !slices.Equal(order, []string{"a", "b", "c"}) {
+	steps := []Step{{Name: "c", Needs: []string{"b", "not a step of this build"}, Run: note}, {Name: "b", Needs: []string{"a"}, Run: note}, {Name: "a", Run: note}}
+	if err := Run(t.Context(), checkouttest.New(t), steps...); err != nil || !slices.Equal(order, []string{"a", "b", "c"}) {
 		t.Errorf("ran %q with %v, want a, b, c", order, err)
 	}
 }
@@ -39,7 +40,7 @@ func TestFailedStep(t *testing.T) {
 			return p.Run(c.Command(ctx, "", name, args...), nil)
 		}
 	}
-	err := Run(t.Context(), c, NewEstimate(), Step{Name: "slow", Run: command("sleep", "60")},
+	err := Run(t.Context(), c, Step{Name: "slow", Run: command("sleep", "60")},
 		Step{Name: "never", Needs: []string{"broken"}, Run: func(context.Context, checkout.Checkout, *Report) error {
 			t.Error("ran after what it needs failed")
 			return nil
@@ -71,7 +72,7 @@ func printed(t *testing.T, steps ...Step) string {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		latest := began
-		v := &view{began: began, estimate: NewEstimate(), out: writer(func(text []byte) (int, error) {
+		v := &view{began: began, out: writer(func(text []byte) (int, error) {
 			if silent := time.Since(latest); silent >= 10*time.Second {
 				t.Errorf("nothing was printed for %s before %q", silent, text)
 			}
@@ -90,7 +91,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(text []byte) (int, error) { return w(text) }
 
 func TestLines(t *testing.T) {
-	got := printed(t, Step{Name: "get-kubernetes", Run: func(_ context.Context, _ checkout.Checkout, p *Report) error {
+	got := printed(t, Step{Name: "kubernetes", Run: func(_ context.Context, _ checkout.Checkout, p *Report) error {
 		for done := int64(0); done <= 20; done++ {
 			p.Downloaded(done<<20, 20<<20)
 			time.Sleep(990 * time.Millisecond) // never at the time of a line
@@ -98,14 +99,14 @@ func TestLines(t *testing.T) {
 		p.Say("unpacking")
 		return nil
 	}}, Step{Name: "debian", Run: sleeps("50%\r\x1b[2Jé "+strings.Repeat("long ", 20), 20300*time.Millisecond)},
-		Step{Name: "node", Needs: []string{"get-kubernetes", "debian"}, Run: sleeps("building", 900*time.Millisecond)})
-	if want := `get-kubernetes downloaded 40 % of 20 MB                                      8s
+		Step{Name: "node", Needs: []string{"kubernetes", "debian"}, Run: sleeps("building", 900*time.Millisecond)})
+	if want := `kubernetes     downloaded 40 % of 20 MB                                      8s
 debian         50%  [2Jé long long long long long long long long long long … 8s
-all            0 of 3 steps done                                             8s, about 12s left
-get-kubernetes downloaded 80 % of 20 MB                                      16s
-all            0 of 3 steps done                                             16s, about 4s left
+all            0 of 3 steps done                                             8s
+kubernetes     downloaded 80 % of 20 MB                                      16s
+all            0 of 3 steps done                                             16s
 debian         done                                                          20s
-get-kubernetes done                                                          21s
+kubernetes     done                                                          21s
 all            3 of 3 steps done                                             22s
 `; got != want {
 		t.Errorf("printed\n%swant\n%s", got, want)
@@ -114,5 +115,28 @@ all            3 of 3 steps done                                             22s
 	if want := "docker         asking                                                        8s\ndocker         asking                                                        16s\n" +
 		"docker         done                                                          17s\n"; got != want {
 		t.Errorf("a command's only step printed\n%swant\n%s", got, want)
+	}
+}
+
+// The time left is that of the figures at this machine's speed, here half of theirs. Of the
+// second program less than a third is not compiled yet, which no one knows before.
+func TestTimeLeft(t *testing.T) {
+	compiles := func(packages int, each time.Duration) func(context.Context, checkout.Checkout, *Report) error {
+		return func(_ context.Context, _ checkout.Checkout, p *Report) error {
+			for i := range packages {
+				p.Count(i+1, 100)
+				time.Sleep(each - time.Microsecond) // never at the time of a line
+			}
+			return nil
+		}
+	}
+	got := printed(t, Step{Name: "first", Work: 20 * time.Second, Run: compiles(100, 400*time.Millisecond)},
+		Step{Name: "second", Work: 40 * time.Second, Needs: []string{"first"}, Run: compiles(30, 800*time.Millisecond)})
+	var left []string
+	for _, found := range regexp.MustCompile(`(\d+)s, about (\S+) left`).FindAllStringSubmatch(got, -1) {
+		left = append(left, found[1]+" "+found[2])
+	}
+	if want := []string{"8 1m46s", "16 1m41s", "24 1m34s", "32 1m27s", "40 1m17s", "48 1m9s", "56 1m2s"}; !slices.Equal(left, want) {
+		t.Errorf("after so many seconds were left %q, want %q:\n%s", left, want, got)
 	}
 }

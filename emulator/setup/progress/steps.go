@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package progress runs the steps of a command, as many at a time as do not need each
-// other. It prints which steps run, how far they are, and how long all of them may still
-// take. What their commands print is in .emulator/logs.
+// other. It prints which steps run, how far they are, and how long there is still
+// something to compile. What their commands print is in .emulator/logs.
 package progress
 
 import (
@@ -25,7 +25,10 @@ import (
 type Step struct {
 	Name  string
 	Needs []string
-	Run   func(context.Context, checkout.Checkout, *Report) error
+	// Work is how long it takes at most, on one processor of the machine where that was
+	// measured. Steps with work run one after the other.
+	Work time.Duration
+	Run  func(context.Context, checkout.Checkout, *Report) error
 }
 
 // Report is what a step reports about itself.
@@ -38,17 +41,20 @@ type Report struct {
 	running, isDone bool
 	started         time.Time
 	status, shown   string // what the step does now, and what was printed of it last
+	// work is the step's, of which counted is done. Counting it took so long.
+	work, counted, took time.Duration
+	first               time.Time
 }
 
 // One runs what may take long and is a command's only step.
 func One(ctx context.Context, c checkout.Checkout, name string, run func(context.Context, checkout.Checkout, *Report) error) error {
-	return Run(ctx, c, NewEstimate(), Step{Name: name, Run: run})
+	return Run(ctx, c, Step{Name: name, Run: run})
 }
 
 // Run runs every step as soon as those it needs are done. A step that is needed and is not
 // among them is up to date. Run ends with the first step that fails.
-func Run(ctx context.Context, c checkout.Checkout, estimate *Estimate, steps ...Step) error {
-	return run(ctx, c, &view{out: os.Stderr, began: time.Now(), estimate: estimate}, steps)
+func Run(ctx context.Context, c checkout.Checkout, steps ...Step) error {
+	return run(ctx, c, &view{out: os.Stderr, began: time.Now()}, steps)
 }
 
 func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error {
@@ -57,7 +63,7 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 	done := map[string]chan struct{}{}
 	for _, s := range steps {
 		done[s.Name] = make(chan struct{})
-		v.steps = append(v.steps, &Report{step: s, log: c.Home("logs", s.Name+".log"), view: v})
+		v.steps = append(v.steps, &Report{step: s, log: c.Home("logs", s.Name+".log"), view: v, work: s.Work})
 	}
 	var all sync.WaitGroup
 	for _, p := range v.steps {
@@ -110,7 +116,6 @@ func (p *Report) perform(ctx context.Context, c checkout.Checkout) error {
 	p.running, p.isDone = false, err == nil
 	p.mutex.Unlock()
 	if err == nil {
-		p.view.estimate.finished(p.step.Name)
 		p.view.done(p.step.Name, time.Since(p.started))
 	}
 	return err
@@ -122,12 +127,11 @@ func (p *Report) Log() string { return p.log }
 // Print prints a line now.
 func (p *Report) Print(line string) { p.view.print(line) }
 
-// Say sets what the step does now. A download of the step has ended.
+// Say sets what the step does now.
 func (p *Report) Say(status string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.status = status
-	p.view.estimate.downloaded(p.step.Name, 0, 0)
 }
 
 // Downloaded says how many bytes have arrived. The total is 0 if it is unknown.
@@ -136,15 +140,27 @@ func (p *Report) Downloaded(done, total int64) {
 		p.Say(fmt.Sprintf("downloaded %d MB", done>>20))
 		return
 	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.status = fmt.Sprintf("downloaded %d %% of %d MB", done*100/total, (total+1<<20-1)>>20)
-	p.view.estimate.downloaded(p.step.Name, done, total)
+	p.Say(fmt.Sprintf("downloaded %d %% of %d MB", done*100/total, (total+1<<20-1)>>20))
 }
 
-// Compiled counts what the step's compiler has done, and the processor time that it used.
-func (p *Report) Compiled(done int64, used time.Duration) {
-	p.view.estimate.compiled(p.step.Name, done, used)
+// Expect sets the work of a step that was not expected to have any.
+func (p *Report) Expect(work time.Duration) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.work = work
+}
+
+// Count says how many of the equal parts of the step's work are done.
+func (p *Report) Count(done, all int) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.work == 0 {
+		return
+	}
+	if p.first.IsZero() {
+		p.first = time.Now()
+	}
+	p.counted, p.took = p.work*time.Duration(min(done, all))/time.Duration(all), time.Since(p.first)
 }
 
 // lines calls each with each line that is written to it.

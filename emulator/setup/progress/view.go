@@ -15,9 +15,8 @@ import (
 // all of them, and one when a step is done. There is nothing to draw again, so a terminal
 // and a pipeline's log show the same.
 type view struct {
-	steps    []*Report
-	began    time.Time
-	estimate *Estimate
+	steps []*Report
+	began time.Time
 
 	mutex sync.Mutex
 	out   io.Writer
@@ -68,23 +67,36 @@ func (v *view) showAll() {
 	if len(v.steps) == 1 {
 		return
 	}
-	done := 0
-	for _, p := range v.steps {
-		p.mutex.Lock()
-		if p.isDone {
-			done++
-		}
-		p.mutex.Unlock()
-	}
+	done, left := v.totals()
 	times := since(v.began)
-	if left, known := v.estimate.left(time.Now()); known {
+	if left > 0 {
 		unit := time.Second
 		if left > 2*time.Minute {
 			unit = 10 * time.Second
 		}
-		times += fmt.Sprintf(", about %s left", max(left.Round(unit), unit))
+		times += fmt.Sprintf(", about %s left to compile", max(left.Round(unit), unit))
 	}
 	v.row("all", fmt.Sprintf("%d of %d steps done", done, len(v.steps)), times)
+}
+
+// totals counts the steps that are done, and how long the work of the others still takes at
+// the speed until now. That says nothing before a twentieth of all work is done.
+func (v *view) totals() (done int, left time.Duration) {
+	var all, counted, took time.Duration
+	for _, p := range v.steps {
+		p.mutex.Lock()
+		all, counted, took = all+p.work, counted+p.counted, took+p.took
+		if p.isDone {
+			done++
+		} else {
+			left += p.work - p.counted
+		}
+		p.mutex.Unlock()
+	}
+	if counted == 0 || counted < all/20 {
+		return done, 0
+	}
+	return done, time.Duration(float64(left) * float64(took) / float64(counted))
 }
 
 // done prints that a step is done. A command's only step is mentioned only if it took long.
