@@ -79,21 +79,21 @@ func start(ctx context.Context, args []string) error {
 	case "env":
 		return environment.Run(args)
 	case "answer":
-		return stack.Answer(ctx, c, name)
+		return progress.One(ctx, c, command, stack.Name(name).Answer)
 	case "browser":
-		return machine.Browser(ctx, c)
+		return progress.One(ctx, c, "chromium", machine.Browser)
 	case "build":
 		return build(ctx, c)
 	case "clean":
-		return stack.Clean(ctx, c)
+		return progress.One(ctx, c, command, stack.Clean)
 	case "doctor":
-		return machine.Doctor(ctx, c)
+		return progress.One(ctx, c, command, machine.Doctor)
 	case "gone":
-		return stack.Gone(ctx, c)
+		return progress.One(ctx, c, command, stack.Gone)
 	case "metrics":
-		return programs.Metrics(ctx, c)
+		return progress.One(ctx, c, command, programs.Metrics)
 	case "stack":
-		return stack.Make(ctx, c, name)
+		return progress.One(ctx, c, command, stack.Name(name).Make)
 	}
 	return errors.New("usage: setup run STACK -- COMMAND, setup env STACK [COMMAND], setup answer|stack STACK, or setup browser|build|clean|doctor|gone|metrics")
 }
@@ -110,14 +110,15 @@ func prepare(ctx context.Context, c checkout.Checkout, name string) error {
 	if err := build(ctx, c); err != nil {
 		return err
 	}
-	if err := stack.Make(ctx, c, name); err != nil {
+	s := stack.Name(name)
+	if err := progress.One(ctx, c, "stack", s.Make); err != nil {
 		return err
 	}
-	autoscaled, err := stack.Autoscaled(c, name)
+	autoscaled, err := s.Autoscaled(c)
 	if err != nil || !autoscaled {
 		return err
 	}
-	return programs.Metrics(ctx, c)
+	return progress.One(ctx, c, "metrics", programs.Metrics)
 }
 
 // build makes everything that all stacks need and that is missing or out of date.
@@ -140,7 +141,7 @@ func build(ctx context.Context, c checkout.Checkout) error {
 	if err := errors.Join(os.RemoveAll(c.Home("tmp")), os.MkdirAll(c.Home("tmp"), 0o755)); err != nil {
 		return err
 	}
-	if err := machine.Preflight(ctx, c); err != nil {
+	if err := progress.One(ctx, c, "docker", machine.Preflight); err != nil {
 		return err
 	}
 	list, err := programs.List(ctx, c, sources)

@@ -18,17 +18,10 @@ import (
 )
 
 // Doctor prints what each check found and fails if something is missing. It changes nothing.
-func Doctor(ctx context.Context, c checkout.Checkout) error {
+func Doctor(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+	p.Say("asking the engine")
 	problems := 0
-	var findings []Finding
-	if err := progress.One(ctx, c, "doctor", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		p.Say("asking the engine")
-		findings = append(examine(ctx, c, askEngine(ctx, c)), chromium(c))
-		return nil
-	}); err != nil {
-		return err
-	}
-	for _, f := range findings {
+	for _, f := range append(examine(ctx, c, askEngine(ctx, c)), chromium(c)) {
 		f.Print(os.Stdout)
 		if f.required() {
 			problems++
@@ -42,25 +35,18 @@ func Doctor(ctx context.Context, c checkout.Checkout) error {
 
 // Preflight stops make up before it builds anything if something is missing. It
 // prints only what is wrong.
-func Preflight(ctx context.Context, c checkout.Checkout) error {
-	var findings []Finding
-	if err := progress.One(ctx, c, "docker", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		p.Say("asking the engine")
-		e := askEngine(ctx, c)
-		if !e.answers() {
-			if err := ensureDocker(ctx, c, p); err != nil {
-				return err
-			}
-			e = askEngine(ctx, c)
+func Preflight(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+	p.Say("asking the engine")
+	e := askEngine(ctx, c)
+	if !e.answers() {
+		if err := ensureDocker(ctx, c, p); err != nil {
+			return err
 		}
-		allowInotify()
-		findings = examine(ctx, c, e)
-		return nil
-	}); err != nil {
-		return err
+		e = askEngine(ctx, c)
 	}
+	allowInotify()
 	var problems []error
-	for _, f := range findings {
+	for _, f := range examine(ctx, c, e) {
 		switch {
 		case f.required():
 			problems = append(problems, fmt.Errorf("%s: %s", f.What, f))

@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,32 +53,30 @@ func ensureDocker(ctx context.Context, c checkout.Checkout, p *progress.Report) 
 	return nil
 }
 
-// browsers are the names under which Chromium is installed.
-var browsers = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
+// browser is where Chromium is installed, or empty.
+func browser(c checkout.Checkout) string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path := c.Installed(name); path != "" {
+			return path
+		}
+	}
+	return ""
+}
 
 // chromium is only for the tests, so its absence is no problem.
 func chromium(c checkout.Checkout) Finding {
-	for _, name := range browsers {
-		if path := c.Installed(name); path != "" {
-			return fine("chromium", "%s", path)
-		}
-	}
-	return fine("chromium", "not installed; only make test needs it")
+	return fine("chromium", "%s", cmp.Or(browser(c), "not installed; only make test needs it"))
 }
 
 // Browser installs Chromium for the tests as root on Debian. Elsewhere it prints how to.
-func Browser(ctx context.Context, c checkout.Checkout) error {
-	for _, name := range browsers {
-		if c.Installed(name) != "" {
-			return nil
-		}
+func Browser(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+	if browser(c) != "" {
+		return nil
 	}
 	if !checkout.Exists("/etc/debian_version") || os.Geteuid() != 0 {
 		return errors.New("the tests look at the service's page in a browser, and none is installed. Fix: install Chromium (on Debian: sudo apt-get install chromium) or Google Chrome")
 	}
-	return progress.One(ctx, c, "chromium", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		return AptInstall(ctx, c, p, "chromium")
-	})
+	return AptInstall(ctx, c, p, "chromium")
 }
 
 // AptInstall installs Debian packages without recommended ones. It waits for another

@@ -257,7 +257,7 @@ func fetch(ctx context.Context, c checkout.Checkout, p *progress.Report, program
 // Metrics compiles the metrics-server, which autoscalers need, and which takes one core
 // more than two minutes: only for a stack that has an autoscaler, and for the tests.
 // Clusters that run already start it.
-func Metrics(ctx context.Context, c checkout.Checkout) error {
+func Metrics(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 	server := &Program{name: "metrics-server", folder: "emulator/network", pkg: "./metrics", output: c.Home("bin", "metrics-server"),
 		sources: []string{"emulator/network/go.mod", "emulator/network/go.sum", "emulator/network/metrics"}, linker: "-s -w"}
 	unlock, err := c.Lock(ctx)
@@ -268,7 +268,5 @@ func Metrics(ctx context.Context, c checkout.Checkout) error {
 	if fresh(c, server) {
 		return nil
 	}
-	return progress.One(ctx, c, server.name, func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		return compile(ctx, c, p, server)
-	})
+	return compile(ctx, c, p, server)
 }

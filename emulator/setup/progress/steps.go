@@ -79,7 +79,10 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 				}
 			}
 			if err := p.perform(ctx, c); err != nil {
-				cancel(fmt.Errorf("%s: %w", p.step.Name, err))
+				if len(steps) > 1 { // or the error is about the command
+					err = fmt.Errorf("%s: %w", p.step.Name, err)
+				}
+				cancel(err)
 				return
 			}
 			close(done[p.step.Name])

@@ -16,13 +16,10 @@ import (
 )
 
 // Answer gets the tutorial's page from the stack's URL and prints it.
-func Answer(ctx context.Context, c checkout.Checkout, stack string) error {
-	var answered string
-	if err := progress.One(ctx, c, "answer", func(ctx context.Context, c checkout.Checkout, p *progress.Report) (err error) {
-		p.Say("reading the stack's output")
-		answered, err = page(ctx, c, stack, p)
-		return err
-	}); err != nil {
+func (s Name) Answer(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+	p.Say("reading the stack's output")
+	answered, err := s.page(ctx, c, p)
+	if err != nil {
 		return err
 	}
 	fmt.Print(answered)
@@ -33,7 +30,7 @@ func Answer(ctx context.Context, c checkout.Checkout, stack string) error {
 }
 
 // page waits until the stack's URL answers, and returns what to print about that.
-func page(ctx context.Context, c checkout.Checkout, stack string, p *progress.Report) (string, error) {
+func (s Name) page(ctx context.Context, c checkout.Checkout, p *progress.Report) (string, error) {
 	url, err := c.Output(ctx, "pulumi", "stack", "output", "url")
 	if err != nil {
 		return "", err
@@ -47,7 +44,7 @@ func page(ctx context.Context, c checkout.Checkout, stack string, p *progress.Re
 			return fmt.Sprintf("\n%s answers %s\n%s\n", url, status, body), nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			return "", fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, podsCommand(c, stack))
+			return "", fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, s.podsCommand(c))
 		}
 	}
 }
@@ -68,6 +65,6 @@ func get(ctx context.Context, client *http.Client, url string) (status string, b
 
 // podsCommand lists the stack's pods from any folder. The stack's output is the
 // command that writes the kubeconfig.
-func podsCommand(c checkout.Checkout, stack string) string {
-	return fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)" && eval "$(pulumi stack output kubectl)" && kubectl get pods --all-namespaces`, checkout.Quote(c.Root), stack)
+func (s Name) podsCommand(c checkout.Checkout) string {
+	return fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)" && eval "$(pulumi stack output kubectl)" && kubectl get pods --all-namespaces`, checkout.Quote(c.Root), s)
 }

@@ -74,43 +74,33 @@ func populated(ctx context.Context, c checkout.Checkout) ([]string, error) {
 }
 
 // Gone reports after a destroy whether anything is left on this machine.
-func Gone(ctx context.Context, c checkout.Checkout) error {
-	says := "nothing is left running"
-	err := progress.One(ctx, c, "gone", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		p.Say("reading the stacks")
-		stacks, err := populated(ctx, c)
+func Gone(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+	p.Say("reading the stacks")
+	stacks, err := populated(ctx, c)
+	if err != nil {
+		return err
+	}
+	if len(stacks) > 0 {
+		fmt.Println("still up: " + strings.Join(stacks, ", "))
+		return nil
+	}
+	for _, thing := range things {
+		p.Say("looking for each " + thing.kind)
+		left, err := leftovers(ctx, c, thing.list, label(c))
 		if err != nil {
 			return err
 		}
-		if len(stacks) > 0 {
-			says = "still up: " + strings.Join(stacks, ", ")
-			return nil
+		if len(left) > 0 {
+			return fmt.Errorf("left behind: %s %s. Fix: make clean", thing.kind, strings.Join(left, " "))
 		}
-		for _, thing := range things {
-			p.Say("looking for each " + thing.kind)
-			left, err := leftovers(ctx, c, thing.list, label(c))
-			if err != nil {
-				return err
-			}
-			if len(left) > 0 {
-				return fmt.Errorf("left behind: %s %s. Fix: make clean", thing.kind, strings.Join(left, " "))
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		fmt.Println(says)
 	}
-	return err
+	fmt.Println("nothing is left running")
+	return nil
 }
 
 // Clean removes everything that the emulator made: containers, networks, volumes,
 // images, the folder, and the config files of this machine's stacks.
-func Clean(ctx context.Context, c checkout.Checkout) error {
-	return progress.One(ctx, c, "clean", removeAll)
-}
-
-func removeAll(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
+func Clean(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 	p.Say("reading the stacks")
 	stacks, err := populated(ctx, c)
 	if err == nil && len(stacks) > 0 {

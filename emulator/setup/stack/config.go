@@ -23,55 +23,61 @@ var (
 	keyLines = regexp.MustCompile(`(?m)^(encryptionsalt|encryptedkey|secretsprovider):.*\n?`)
 )
 
+// Name is a stack's name.
+type Name string
+
 // Make makes what pulumi needs before up: a passphrase, the stack, and its config
 // file. Stacks may start at the same time, and all have one passphrase.
-func Make(ctx context.Context, c checkout.Checkout, stack string) error {
+func (s Name) Make(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 	unlock, err := c.Lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	config := filepath.Join(c.Root, "Pulumi."+stack+".yaml")
+	config := s.config(c)
 	if !checkout.Exists(c.Home("passphrase")) {
 		if err := checkout.Replace(c.Home("passphrase"), rand.Text(), 0o600); err != nil {
 			return err
 		}
 		// A config file that is older than .emulator has the salt of a lost passphrase.
 		if text, err := os.ReadFile(config); err == nil {
-			if err := writeConfig(c, stack, config, string(text)); err != nil {
+			if err := s.writeConfig(c, string(text)); err != nil {
 				return err
 			}
 		}
 	}
 	if !checkout.Exists(config) {
 		from := cmp.Or(os.Getenv("FROM"), "dev")
-		text, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+from+".yaml"))
+		text, err := os.ReadFile(Name(from).config(c))
 		if err != nil {
-			return fmt.Errorf("FROM: stack %q, whose config the new stack %s would start from, has none: %w. Fix: export FROM=dev", from, stack, err)
+			return fmt.Errorf("FROM: stack %q, whose config the new stack %s would start from, has none: %w. Fix: export FROM=dev", from, s, err)
 		}
-		if err := writeConfig(c, stack, config, localConfig(string(text), stack)); err != nil {
+		if err := s.writeConfig(c, s.localConfig(string(text))); err != nil {
 			return err
 		}
 	}
-	return progress.One(ctx, c, "stack", func(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
-		p.Say("selecting " + stack)
-		_, err := c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", stack)
-		return err
-	})
+	p.Say("selecting " + string(s))
+	_, err = c.Output(ctx, "pulumi", "stack", "select", "--create", "--non-interactive", string(s))
+	return err
+}
+
+// config is the path of the stack's config file.
+func (s Name) config(c checkout.Checkout) string {
+	return filepath.Join(c.Root, "Pulumi."+string(s)+".yaml")
 }
 
 // autoscaler finds the key that gives a stack an autoscaler.
 var autoscaler = regexp.MustCompile(`(?m)^\s+[^:#]+:maxReplicas:\s*['"]?[1-9]`)
 
 // Autoscaled reports whether a stack has an autoscaler.
-func Autoscaled(c checkout.Checkout, stack string) (bool, error) {
-	config, err := os.ReadFile(filepath.Join(c.Root, "Pulumi."+stack+".yaml"))
+func (s Name) Autoscaled(c checkout.Checkout) (bool, error) {
+	config, err := os.ReadFile(s.config(c))
 	return autoscaler.Match(config), err
 }
 
 // localConfig turns another stack's config into that of a stack on this machine.
-func localConfig(text, stack string) string {
-	project := "gcp:project: hello-timber-" + stack
+func (s Name) localConfig(text string) string {
+	project := "gcp:project: hello-timber-" + string(s)
 	if projectLine.MatchString(text) {
 		return projectLine.ReplaceAllString(text, "${1}"+project)
 	}
@@ -80,17 +86,17 @@ func localConfig(text, stack string) string {
 
 // writeConfig writes a config file without the secrets that another key encrypts, and
 // prints how to set them.
-func writeConfig(c checkout.Checkout, stack, path, text string) error {
+func (s Name) writeConfig(c checkout.Checkout, text string) error {
 	text, secrets := withoutSecrets(keyLines.ReplaceAllString(text, ""))
 	if len(secrets) > 0 {
 		var set strings.Builder
 		for _, name := range secrets {
-			fmt.Fprintf(&set, " && pulumi config set --secret --path %s --stack %s", checkout.Quote(name), stack)
+			fmt.Fprintf(&set, " && pulumi config set --secret --path %s --stack %s", checkout.Quote(name), s)
 		}
-		machine.Finding{What: "secrets", Optional: true, Says: "left out of " + filepath.Base(path) + ", because this stack has another key: " + strings.Join(secrets, ", "),
-			Fix: fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)"%s`, checkout.Quote(c.Root), stack, &set)}.Print(os.Stderr)
+		machine.Finding{What: "secrets", Optional: true, Says: "left out of " + filepath.Base(s.config(c)) + ", because this stack has another key: " + strings.Join(secrets, ", "),
+			Fix: fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)"%s`, checkout.Quote(c.Root), s, &set)}.Print(os.Stderr)
 	}
-	return checkout.Replace(path, text, 0o644)
+	return checkout.Replace(s.config(c), text, 0o644)
 }
 
 var configLine = regexp.MustCompile(`^( *)(- +)?['"]?([^#'"\s].*?)['"]?:(?:\s.*)?$`)

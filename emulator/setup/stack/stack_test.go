@@ -13,12 +13,13 @@ import (
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
+	"hello-timber/emulator/setup/progress"
 )
 
 func TestLocalConfig(t *testing.T) {
 	const want = "# c\nconfig:\n  gcp:project: hello-timber-local\n  a: 1\n"
 	for _, from := range []string{"# c\nconfig:\n  a: 1\n", "# c\nconfig:\n  gcp:project: my-own\n  a: 1\n"} {
-		if got := localConfig(from, "local"); got != want {
+		if got := Name("local").localConfig(from); got != want {
 			t.Errorf("from %q: got %q, want %q", from, got, want)
 		}
 	}
@@ -34,7 +35,7 @@ func TestMakeStacks(t *testing.T) {
 	var all sync.WaitGroup
 	for _, stack := range []string{"local-a", "local-b", "local-c"} {
 		all.Go(func() {
-			if err := Make(t.Context(), c, stack); err != nil {
+			if err := Name(stack).Make(t.Context(), c, &progress.Report{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -70,7 +71,7 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkouttest.Write(t, filepath.Join(c.Root, name), text)
-		said := checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local") })
+		said := checkouttest.Captured(t, &os.Stderr, func() error { return Name("local").Make(t.Context(), c, &progress.Report{}) })
 		if got, err := os.ReadFile(filepath.Join(c.Root, "Pulumi.local.yaml")); err != nil || string(got) != rest {
 			t.Errorf("from %s, the config is %q, %v, want %q", name, got, err, rest)
 		}
@@ -79,7 +80,7 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 				t.Errorf("from %s, %q is not in %s", name, want, said)
 			}
 		}
-		said = checkouttest.Captured(t, &os.Stderr, func() error { return Make(t.Context(), c, "local") })
+		said = checkouttest.Captured(t, &os.Stderr, func() error { return Name("local").Make(t.Context(), c, &progress.Report{}) })
 		if strings.Contains(said, "secret") {
 			t.Errorf("the second time it says %s", said)
 		}
@@ -101,7 +102,7 @@ func TestPodsCommand(t *testing.T) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.Command("sh", "-c", podsCommand(checkout.Checkout{Root: root}, "local-x"))
+	shell := exec.Command("sh", "-c", Name("local-x").podsCommand(checkout.Checkout{Root: root}))
 	shell.Dir = "/"
 	shell.Env = []string{"PATH=" + fake + ":/usr/bin:/bin", "ROOT=" + root}
 	if got, err := shell.CombinedOutput(); err != nil || string(got) != "ran get pods --all-namespaces\n" {
@@ -118,7 +119,7 @@ func TestClean(t *testing.T) {
 	for _, stack := range []string{"local", "local-2", "e2e-x", "dev"} {
 		checkouttest.Write(t, filepath.Join(c.Root, "Pulumi."+stack+".yaml"), "")
 	}
-	if err := Clean(t.Context(), c); err != nil {
+	if err := Clean(t.Context(), c, &progress.Report{}); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(c.Root, "*")); err != nil || len(left) != 1 || filepath.Base(left[0]) != "Pulumi.dev.yaml" {
