@@ -99,52 +99,38 @@ func (s Name) writeConfig(c checkout.Checkout, text string) error {
 	return checkout.Replace(s.config(c), text, 0o644)
 }
 
-var configLine = regexp.MustCompile(`^( *)(- +)?['"]?([^#'"\s].*?)['"]?:(?:\s.*)?$`)
+var (
+	// configKey is a key of the config with all of its value, as pulumi writes them.
+	configKey = regexp.MustCompile(`(?m)^  ([^\s#].*?):(?: .*)?\n(?:    .*\n)*`)
+	// secretEntry is an entry of an object that is encrypted, and secret any such value.
+	secretEntry = regexp.MustCompile(`(?m)^    (\S.*?):\n      secure: .*\n`)
+	secret      = regexp.MustCompile(`(?m)^ +(?:- )?secure: `)
+)
 
 // withoutSecrets takes the encrypted values out of a config file that pulumi wrote, and
-// returns their paths. A list or an object of nothing else goes with them.
+// returns their paths. A key goes whole if nothing of it is left, or one is further inside.
 func withoutSecrets(text string) (rest string, paths []string) {
-	type key struct {
-		name                         string
-		indent, start, kept, dropped int
-	}
-	var lines []string
-	var open []key // from the file's first level to the line before
-	leave := func(indent int) {
-		for len(open) > 0 && open[len(open)-1].indent >= indent {
-			k := open[len(open)-1]
-			open = open[:len(open)-1]
-			switch {
-			case len(open) == 0: // config: itself
-			case k.dropped > 0 && k.kept == 0:
-				lines = lines[:k.start]
-				open[len(open)-1].dropped++
-			default:
-				open[len(open)-1].kept++
+	rest = configKey.ReplaceAllStringFunc(text, func(whole string) string {
+		key := configKey.FindStringSubmatch(whole)[1]
+		var entries []string
+		left := secretEntry.ReplaceAllStringFunc(whole, func(entry string) string {
+			name := strings.Trim(secretEntry.FindStringSubmatch(entry)[1], `'"`)
+			if strings.Contains(name, ".") {
+				entries = append(entries, key+`["`+name+`"]`)
+			} else {
+				entries = append(entries, key+"."+name)
 			}
+			return ""
+		})
+		if secret.MatchString(left) {
+			paths = append(paths, key)
+			return ""
 		}
-	}
-	for line := range strings.Lines(text) {
-		m := configLine.FindStringSubmatch(strings.TrimRight(line, "\r\n"))
-		if m != nil {
-			leave(len(m[1] + m[2]))
-			if m[3] == "secure" && len(open) > 1 {
-				path := open[1].name
-				for _, k := range open[2:] {
-					path += map[bool]string{true: `["` + k.name + `"]`, false: "." + k.name}[strings.Contains(k.name, ".")]
-				}
-				paths = append(paths, path)
-				open[len(open)-1].dropped++
-				continue
-			}
-			open = append(open, key{name: m[3], indent: len(m[1] + m[2]), start: len(lines)})
-		} else if text := strings.TrimSpace(line); strings.HasPrefix(text, "#") {
-			leave(strings.Index(line, "#"))
-		} else if len(open) > 0 && text != "" {
-			open[len(open)-1].kept++
+		paths = append(paths, entries...)
+		if len(entries) > 0 && strings.Count(left, "\n") == 1 {
+			return ""
 		}
-		lines = append(lines, line)
-	}
-	leave(0)
-	return strings.Join(lines, ""), paths
+		return left
+	})
+	return rest, paths
 }

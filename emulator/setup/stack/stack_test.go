@@ -60,7 +60,7 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 	fake := filepath.Join(c.Root, "fake")
 	checkouttest.Script(t, filepath.Join(fake, "pulumi"), "")
 	t.Setenv("PATH", fake+":/usr/bin:/bin")
-	const rest = "config:\n  gcp:project: hello-timber-local\n  t:environment:\n    GREETING: hello\n  # kept\n  t:list:\n    - a\n  t:replicas: \"3\"\n"
+	const rest = "config:\n  gcp:project: hello-timber-local\n  t:environment:\n    GREETING: hello\n  # kept\n  t:replicas: \"3\"\n"
 	const secrets = "config:\n  gcp:project: mine\n  t:environment:\n    TOKEN:\n      secure: v1:a+/=\n    GREETING: hello\n    ns.a:\n      secure: v1:b\n  # kept\n" +
 		"  t:list:\n    - a\n    - secure: v1:c\n  t:others:\n    A:\n      secure: v1:d\n  t:pullSecret:\n    secure: v1:e\n  t:replicas: \"3\"\n"
 	for name, text := range map[string]string{
