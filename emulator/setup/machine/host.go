@@ -26,7 +26,6 @@ type host struct {
 	disks         []disk
 	noexec        bool  // the checkout's file system starts no programs
 	inotify       []int // the limits of inotifyNeeds
-	asRoot        bool
 	unenforceable []string
 }
 
@@ -38,7 +37,7 @@ type disk struct {
 }
 
 func readHost(ctx context.Context, c checkout.Checkout, e engine) host {
-	h := host{root: c.Root, system: runtime.GOOS + "/" + runtime.GOARCH, noexec: !StartsPrograms(c.Root), asRoot: os.Geteuid() == 0}
+	h := host{root: c.Root, system: runtime.GOOS + "/" + runtime.GOARCH, noexec: !StartsPrograms(c.Root)}
 	var memory syscall.Sysinfo_t
 	h.err = syscall.Sysinfo(&memory)
 	h.memory = memory.Totalram * uint64(memory.Unit) >> 20
@@ -120,7 +119,7 @@ func (h host) findings() []Finding {
 		found = append(found, missing("folder", "sudo mount -o remount,exec \"$(findmnt -no TARGET -T "+checkout.Quote(h.root)+")\"",
 			"%s is on a file system that is mounted noexec, so nothing that is compiled there can be started", h.root))
 	}
-	return append(append(found, inotify(h.inotify, h.asRoot)...), policies(h.unenforceable)...)
+	return append(append(found, inotify(h.inotify)...), policies(h.unenforceable)...)
 }
 
 func space(disks []disk) Finding {
@@ -159,27 +158,24 @@ func (n inotifyNeed) limit() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// inotify checks the limits. How much of them root uses, only root can see, for whom make
-// up raises them.
-func inotify(limits []int, asRoot bool) []Finding {
+// inotify refuses limits that one cluster uses up, and warns of those that a few do. Root's
+// other programs count, too.
+func inotify(limits []int) []Finding {
 	var says, settings []string
 	optional := true
 	for i, need := range inotifyNeeds {
-		if limits[i] >= need.enough || asRoot && limits[i] >= need.needed {
-			continue
+		if limits[i] < need.enough {
+			says = append(says, fmt.Sprintf("of root's %d inotify %s a cluster needs %d", limits[i], need.what, need.needed))
+			settings = append(settings, fmt.Sprintf("fs.inotify.max_user_%s=%d", need.what, need.enough))
+			optional = optional && limits[i] >= need.needed
 		}
-		says = append(says, fmt.Sprintf("of root's %d inotify %s a cluster needs %d", limits[i], need.what, need.needed))
-		settings = append(settings, fmt.Sprintf("fs.inotify.max_user_%s=%d", need.what, need.enough))
-		optional = optional && limits[i] >= need.needed
 	}
 	if len(says) == 0 {
 		return nil
 	}
 	f := missing("inotify", "printf '%s\\n' "+strings.Join(settings, " ")+" | sudo tee /etc/sysctl.d/90-inotify.conf && sudo sysctl --load /etc/sysctl.d/90-inotify.conf",
 		"%s", strings.Join(says, "; "))
-	if f.Optional = optional; optional {
-		f.Says = "unknown: " + f.Says + ", and only root can see how many are left"
-	}
+	f.Optional = optional
 	return []Finding{f}
 }
 

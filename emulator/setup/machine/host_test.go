@@ -29,27 +29,26 @@ func finds(t *testing.T, findings []Finding, says, fix string, optional bool) {
 }
 
 func TestHosts(t *testing.T) {
-	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{128, 8192}, asRoot: true,
+	fine := host{root: "/home/me/hello timber", system: "linux/amd64", memory: 8000, inotify: []int{1024, 65536},
 		disks: []disk{{[]string{"/home/me/hello timber", "/home/me/go/pkg/mod"}, 20000, 5000}, {[]string{"/var/lib/docker"}, 3000, 2000}}}
 	for name, tt := range map[string]struct {
 		change    func(*host)
 		says, fix string // empty: supported
 		optional  bool
 	}{
-		"fine":             {change: func(*host) {}},
-		"odd path":         {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
-		"no /proc":         {change: func(h *host) { *h = host{err: errors.New("no such file")} }, says: "no such file", fix: "mount /proc"},
-		"arm":              {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
-		"little memory":    {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
-		"small /home":      {change: func(h *host) { h.disks[0].free = 4000 }, says: "4000 MB free for /home/me/hello timber, /home/me/go/pkg/mod, which need 5000 MB", fix: "df -h '/home/me/hello timber', and"},
-		"small /var":       {change: func(h *host) { h.disks[1].free = 300 }, says: "300 MB free for /var/lib/docker, which need 2000 MB", fix: "df -h '/var/lib/docker', and"},
-		"colon":            {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
-		"noexec":           {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
-		"few inotify":      {change: func(h *host) { h.inotify[0] = 32 }, says: "of root's 32 inotify instances a cluster needs 40", fix: "fs.inotify.max_user_instances=1024 |"},
-		"few watches":      {change: func(h *host) { h.inotify[1] = 1000 }, says: "of root's 1000 inotify watches", fix: "fs.inotify.max_user_watches=65536 |"},
-		"not root":         {change: func(h *host) { h.asRoot = false }, says: "unknown: of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
-		"not root, raised": {change: func(h *host) { h.inotify, h.asRoot = []int{1024, 65536}, false }},
-		"no nfqueue":       {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
+		"fine":          {change: func(*host) {}},
+		"odd path":      {change: func(h *host) { h.root = `/home/me/100% #1 "it's"` }},
+		"no /proc":      {change: func(h *host) { *h = host{err: errors.New("no such file")} }, says: "no such file", fix: "mount /proc"},
+		"arm":           {change: func(h *host) { h.system = "linux/arm64" }, says: "linux/arm64", fix: "x86-64"},
+		"little memory": {change: func(h *host) { h.memory = 2000 }, says: "2000 MB of memory", fix: "4 GB"},
+		"small /home":   {change: func(h *host) { h.disks[0].free = 4000 }, says: "4000 MB free for /home/me/hello timber, /home/me/go/pkg/mod, which need 5000 MB", fix: "df -h '/home/me/hello timber', and"},
+		"small /var":    {change: func(h *host) { h.disks[1].free = 300 }, says: "300 MB free for /var/lib/docker, which need 2000 MB", fix: "df -h '/var/lib/docker', and"},
+		"colon":         {change: func(h *host) { h.root = "/home/me/a:b" }, says: "colons", fix: "mv '/home/me/a:b' '/home/me/hello-timber'"},
+		"noexec":        {change: func(h *host) { h.noexec = true }, says: "noexec", fix: "remount,exec"},
+		"few inotify":   {change: func(h *host) { h.inotify[0] = 32 }, says: "of root's 32 inotify instances a cluster needs 40", fix: "fs.inotify.max_user_instances=1024 |"},
+		"few watches":   {change: func(h *host) { h.inotify[1] = 1000 }, says: "of root's 1000 inotify watches", fix: "fs.inotify.max_user_watches=65536 |"},
+		"usual inotify": {change: func(h *host) { h.inotify = []int{128, 8192} }, says: "of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
+		"no nfqueue":    {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
