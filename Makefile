@@ -145,7 +145,6 @@ unit: ## Check formatting, and run the unit tests of all modules but the large o
 workflows: ## Run the jobs of .github/workflows on this machine, with stand-ins for GitHub and the stacks
 	cd tools/workflows && go test -count 1 .
 
-test: export STARTED := $(shell date +%s)
 test: build browser unit ## Before a commit: unit tests, workflows, and the tutorial end to end, with a failed update and drift
 	$(call each,$(TESTED),$(TESTS))
 	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 20m -v -run TestRows/first ./e2e

@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -19,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -185,31 +182,20 @@ func (s *stack) signal(t *testing.T, p pod, signals ...string) {
 // respectsBudget does something while no disruption may leave fewer pods than the budget says.
 func (s *stack) respectsBudget(t *testing.T, do func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(interrupted)
-	defer cancel()
-	budgets := s.kube(t).PolicyV1().PodDisruptionBudgets(s.project())
-	var wrong []string
-	seen := 0
-	look := func(budget *policyv1.PodDisruptionBudget) {
-		if seen++; budget.Status.CurrentHealthy < budget.Status.DesiredHealthy {
-			wrong = append(wrong, fmt.Sprintf("%d of %d", budget.Status.CurrentHealthy, budget.Status.DesiredHealthy))
-		}
-	}
-	list, err := budgets.List(ctx, metav1.ListOptions{})
-	if err != nil || len(list.Items) != 1 {
-		t.Fatalf("%d disruption budgets, %v", len(list.Items), err)
-	}
-	look(&list.Items[0])
-	changes, err := budgets.Watch(ctx, metav1.ListOptions{ResourceVersion: list.ResourceVersion})
+	// The first change is the budget as it is.
+	changes, err := s.kube(t).PolicyV1().PodDisruptionBudgets(s.project()).Watch(interrupted, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	var wrong []string
+	seen, ended := 0, make(chan struct{})
 	go func() {
 		defer close(ended)
 		for change := range changes.ResultChan() {
-			if budget, ok := change.Object.(*policyv1.PodDisruptionBudget); ok && change.Type != watch.Deleted {
-				look(budget)
+			if budget, ok := change.Object.(*policyv1.PodDisruptionBudget); ok {
+				if seen++; budget.Status.CurrentHealthy < budget.Status.DesiredHealthy {
+					wrong = append(wrong, fmt.Sprintf("%d of %d", budget.Status.CurrentHealthy, budget.Status.DesiredHealthy))
+				}
 			}
 		}
 	}()
@@ -228,13 +214,13 @@ func (s *stack) respectsBudget(t *testing.T, do func()) {
 
 // machines lists the containers and volumes of the stack's clusters, also of one that
 // the stack does not know.
-func (s *stack) machines(t *testing.T) []string {
+func (s *stack) machines(t *testing.T) (containers, volumes []string) {
 	t.Helper()
 	things, err := inDocker("hello-timber.emulator="+home(), "hello-timber.project="+s.project())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return things
+	return things[0], things[2]
 }
 
 // containers names those of the emulator's that play a role, of this stack's cluster where it has a part in one.
@@ -256,43 +242,40 @@ func (s *stack) network(t *testing.T) string {
 	return s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+home())
 }
 
-// inDocker lists the containers, networks and volumes that have all of some labels.
-func inDocker(labels ...string) ([]string, error) {
-	var things []string
-	for _, list := range []string{"ps --all --format={{.Names}}", "network ls --format={{.Name}}", "volume ls --format={{.Name}}"} {
-		arguments := strings.Fields(list)
+// kinds are the things in Docker: how they are listed, and how removed.
+var kinds = []struct{ list, remove string }{
+	{"ps --all --format={{.Names}}", "rm --force --volumes"},
+	{"network ls --format={{.Name}}", "network rm"},
+	{"volume ls --format={{.Name}}", "volume rm --force"},
+}
+
+// inDocker lists what has all of some labels: containers, networks and volumes, in this order.
+func inDocker(labels ...string) (lists [3][]string, err error) {
+	for i, kind := range kinds {
+		arguments := strings.Fields(kind.list)
 		for _, label := range labels {
 			arguments = append(arguments, "--filter=label="+label)
 		}
 		names, err := exec.Command("docker", arguments...).Output()
 		if err != nil {
-			return nil, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
+			return lists, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
 		}
-		for name := range strings.FieldsSeq(string(names)) {
-			things = append(things, arguments[0]+" "+name)
-		}
+		lists[i] = strings.Fields(string(names))
 	}
-	return things, nil
+	return lists, nil
 }
 
-// sweep removes the containers, networks and volumes with a label, among those of this
-// checkout's emulator.
+// sweep removes what has a label and is of this checkout's emulator.
 func sweep(label string) error {
-	things, err := inDocker("hello-timber.emulator="+home(), label)
+	lists, err := inDocker("hello-timber.emulator="+home(), label)
 	if err != nil {
 		return err
 	}
-	for _, kind := range []struct{ list, remove string }{{"ps", "rm --force --volumes"}, {"network", "network rm"}, {"volume", "volume rm --force"}} {
-		command := strings.Fields(kind.remove)
-		flags := len(command)
-		for _, thing := range things {
-			if name, ok := strings.CutPrefix(thing, kind.list+" "); ok {
-				command = append(command, name)
-			}
-		}
-		if len(command) == flags {
+	for i, names := range lists {
+		if len(names) == 0 {
 			continue
 		}
+		command := append(strings.Fields(kinds[i].remove), names...)
 		// A volume may have gone with its container.
 		if out, err := exec.Command("docker", command...).CombinedOutput(); err != nil && !strings.Contains(strings.ToLower(string(out)), "no such ") {
 			return fmt.Errorf("docker %s: %w: %s", strings.Join(command, " "), err, out)
@@ -321,21 +304,4 @@ func tidy() error {
 		return nil
 	}
 	return sweep("hello-timber.emulator=" + home())
-}
-
-// onLocalNetwork reports whether this machine has an address in the network of a URL.
-func onLocalNetwork(t *testing.T, address string) bool {
-	t.Helper()
-	at, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(addresses, func(a net.Addr) bool {
-		network, ok := a.(*net.IPNet)
-		return ok && network.Contains(net.ParseIP(at.Hostname()))
-	})
 }

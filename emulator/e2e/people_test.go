@@ -258,7 +258,7 @@ const (
 func cutShort(t *testing.T, s *stack, operation, resource string, signal os.Signal) {
 	t.Helper()
 	if operation == making {
-		if len(s.resources(t)) > 0 || len(s.machines(t)) > 0 {
+		if containers, volumes := s.machines(t); len(s.resources(t))+len(containers)+len(volumes) > 0 {
 			s.gone(t)
 		}
 		s.restore(t)
@@ -282,9 +282,9 @@ func (s *stack) converges(t *testing.T, update func()) {
 	s.full(t)
 	s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 	// Also of a cluster that the state does not have, because it was made twice.
-	machines := slices.DeleteFunc(s.machines(t), func(thing string) bool { return !strings.HasPrefix(thing, "ps ") })
-	if want := map[string]int{"": 0, "1": 2}[s.normal["nodes"]]; len(machines) != want {
-		t.Errorf("there are the machines %q, want %d", machines, want)
+	containers, _ := s.machines(t)
+	if want := map[string]int{"": 0, "1": 2}[s.normal["nodes"]]; len(containers) != want {
+		t.Errorf("there are the containers %q, want %d", containers, want)
 	}
 	want := map[string]int{"deployments": 1, "services": 1, "serviceaccounts": 2, "networkpolicies": 2, "poddisruptionbudgets": 1, "resourcequotas": 1, "limitranges": 1}
 	if made := s.objects(t); !maps.Equal(made, want) {
@@ -322,8 +322,8 @@ func (s *stack) nothingLeft(t *testing.T) {
 	if left := s.resources(t); len(left) > 0 {
 		t.Errorf("the state still has %q", left)
 	}
-	if left := s.machines(t); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+	if containers, volumes := s.machines(t); len(containers)+len(volumes) > 0 {
+		t.Errorf("left behind: %q, %q", containers, volumes)
 	}
 }
 

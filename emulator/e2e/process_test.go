@@ -5,50 +5,43 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
-
-// begin starts a command and returns when it has said something.
-func (s *stack) begin(t *testing.T, says, name string, args ...string) *process {
-	t.Helper()
-	p := &process{Cmd: exec.Command(name, args...), says: says, said: make(chan struct{})}
-	p.Env, p.Dir, p.Stdout, p.Stderr = s.env, s.folder, p, p
-	p.WaitDelay = 5 * time.Second // the plugins of a killed one hold its output open
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-p.said:
-	case <-time.After(3 * time.Minute):
-		t.Errorf("%s %s never said %q", name, strings.Join(args, " "), says)
-		p.end(t, os.Kill)
-		t.FailNow()
-	}
-	return p
-}
 
 // process is a command that runs.
 type process struct {
 	*exec.Cmd
-	says string
-	said chan struct{}
-
-	mutex  sync.Mutex
-	output strings.Builder
+	output string // the file of all that it says
 }
 
-func (p *process) Write(text []byte) (int, error) {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	before := strings.Contains(p.output.String(), p.says)
-	p.output.Write(text)
-	if !before && strings.Contains(p.output.String(), p.says) {
-		close(p.said)
+// begin starts a command and returns when it has said something.
+func (s *stack) begin(t *testing.T, says, name string, args ...string) *process {
+	t.Helper()
+	p := &process{exec.Command(name, args...), filepath.Join(t.TempDir(), "output")}
+	output, err := os.Create(p.output)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return len(text), nil
+	defer output.Close()
+	p.Env, p.Dir, p.Stdout, p.Stderr = s.env, s.folder, output, output
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() }) // unless it has ended
+	eventually(t, name+" says "+says, func() bool { return strings.Contains(p.said(t), says) })
+	return p
+}
+
+// said is what the process has said until now.
+func (p *process) said(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(p.output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // end sends the process a signal, unless that is nil, waits until it has ended,
@@ -61,7 +54,5 @@ func (p *process) end(t *testing.T, signal os.Signal) (failed bool, output strin
 		}
 	}
 	err := p.Wait()
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return err != nil, p.output.String()
+	return err != nil, p.said(t)
 }

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -136,23 +134,15 @@ type runner struct {
 	t     *testing.T
 	rows  []testRow
 	slots *semaphore.Weighted
-	began time.Time
 
-	mutex    sync.Mutex
-	outcomes []outcome
-	leftOut  []string
-	stacks   map[string]*stack
+	mutex           sync.Mutex
+	ran             int
+	broken, leftOut []string
+	stacks          map[string]*stack
 
 	sharing sync.Mutex
 	common  *stack
 	failed  bool // to make it
-}
-
-// outcome is how a row ended.
-type outcome struct {
-	testRow
-	took   time.Duration
-	failed bool
 }
 
 // reserve is how long a row may take at most. With less than that until the limit of
@@ -160,7 +150,6 @@ type outcome struct {
 const reserve = 8 * time.Minute
 
 func (r *runner) all() {
-	r.began = time.Now()
 	var lanes [][]testRow // rows of a lane run one after the other
 	lane := map[string]int{}
 	for i, row := range r.rows {
@@ -208,7 +197,7 @@ func (r *runner) acquire(row testRow) {
 
 // one runs a row, if -run chooses it and there is time.
 func (r *runner) one(row testRow) {
-	began, ran := time.Now(), false
+	ran := false
 	var measured []string
 	ok := r.t.Run(row.name, func(t *testing.T) {
 		if limit, ok := t.Deadline(); ok && time.Until(limit) < reserve || interrupted.Err() != nil {
@@ -234,8 +223,11 @@ func (r *runner) one(row testRow) {
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.outcomes = append(r.outcomes, outcome{row, time.Since(began), !ok})
-	verdict := map[bool]string{true: "", false: "FAILED "}[ok]
+	verdict := ""
+	if r.ran++; !ok {
+		r.broken = append(r.broken, row.name)
+		verdict = "FAILED "
+	}
 	fmt.Printf("%s| %s | %s | %s |\n", verdict, row.name, row.holds, strings.Join(measured, ", "))
 }
 
@@ -265,41 +257,29 @@ func (r *runner) stackFor(t *testing.T, row testRow) *stack {
 	return s
 }
 
-// patterns makes a pattern of go test -run of names.
-var patterns = strings.NewReplacer(" ", "_", "(", ".", ")", ".", "'", ".")
+// pattern chooses rows of this part for go test -run.
+func (r *runner) pattern(rows []string) string {
+	text := strings.NewReplacer(" ", "_", "(", ".", ")", ".", "'", ".").Replace(strings.Join(rows, "|"))
+	return r.t.Name() + "/(" + text + ")"
+}
 
-// report prints where the time went, and fails for rows that there was no time for.
+// report fails for rows that failed, or that there was no time for, with how to repeat them.
 func (r *runner) report() {
-	fmt.Println("where the time went:")
-	slices.SortFunc(r.outcomes, func(a, b outcome) int { return cmp.Compare(b.took, a.took) })
-	for _, o := range r.outcomes {
-		fmt.Printf("%6.0f s  %s%s\n", o.took.Seconds(), o.name, map[bool]string{true: "  FAILED", false: ""}[o.failed])
-	}
-	if started, err := strconv.ParseInt(os.Getenv("STARTED"), 10, 64); err == nil { // make test
-		fmt.Printf("%6.0f s  before them: building, unit tests, workflows\n", r.began.Sub(time.Unix(started, 0)).Seconds())
-	}
-	fmt.Printf("%6.0f s  all; up to %d of them run at the same time\n", time.Since(r.began).Seconds(), capacity)
 	if &r.rows[0] == &parts["first"][0] {
 		fmt.Printf("make e2e runs the rest, %d rows\n", len(parts["rest"]))
-	} else if len(r.outcomes) == len(r.rows) && !r.t.Failed() {
+	} else if r.ran == len(r.rows) && !r.t.Failed() {
 		for _, heading := range notFollowed() {
 			r.t.Errorf("docs/operations.md: no row runs the commands under %q", heading)
 		}
 	}
-	var failed []string
-	for _, o := range r.outcomes {
-		if o.failed {
-			failed = append(failed, o.name)
-		}
-	}
-	if len(failed) > 0 {
-		rows := fmt.Sprintf("%s/(%s)", r.t.Name(), patterns.Replace(strings.Join(failed, "|")))
+	if len(r.broken) > 0 {
+		rows := r.pattern(r.broken)
 		if err := os.WriteFile(failedRows(), []byte(rows), 0o644); err != nil {
 			r.t.Error(err)
 		}
 		r.t.Errorf("rows failed. Again: make e2e ROWS='%s'", rows)
 	}
 	if len(r.leftOut) > 0 {
-		r.t.Errorf("no time was left for: %s. Fix: make e2e ROWS='%s/(%s)'", strings.Join(r.leftOut, "; "), r.t.Name(), patterns.Replace(strings.Join(r.leftOut, "|")))
+		r.t.Errorf("no time was left for: %s. Fix: make e2e ROWS='%s'", strings.Join(r.leftOut, "; "), r.pattern(r.leftOut))
 	}
 }
