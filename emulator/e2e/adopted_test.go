@@ -3,8 +3,8 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +37,9 @@ func adopted(t *testing.T, s *stack) {
 	set("registry", registry)
 	refused("context: home is not in kubeconfig " + kubeconfig + ", which has office. Fix: pulumi config set context office --stack " + s.name)
 	set("context", "office")
-	set("kubeconfig", s.unreachable(t, kubeconfig))
+	unreachable := filepath.Join(t.TempDir(), "kubeconfig")
+	writeFile(t, unreachable, regexp.MustCompile(`https://[^"]+`).ReplaceAllString(readFile(t, kubeconfig), "https://127.0.0.1:1"))
+	set("kubeconfig", unreachable)
 	refused("The cluster of context office cannot be reached: The connection to the server 127.0.0.1:1 was refused", "kubectl --kubeconfig")
 	set("kubeconfig", kubeconfig)
 	if made := s.resources(t); len(made) > 0 {
@@ -102,16 +104,8 @@ func adopted(t *testing.T, s *stack) {
 // with the context office.
 func (s *stack) deployer(t *testing.T, owner, path string) {
 	t.Helper()
-	document, err := os.ReadFile(filepath.Join(root(), "docs", "your-service.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, role, _ := strings.Cut(string(document), "```yaml\n")
-	role, _, _ = strings.Cut(role, "```")
 	file := filepath.Join(t.TempDir(), "role.yaml")
-	if err := os.WriteFile(file, []byte(role), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, blockOf(t, filepath.Join(root(), "docs", "your-service.md"), "yaml"))
 	kubectl := func(args ...string) string {
 		t.Helper()
 		return s.kubectl(t, append([]string{"--kubeconfig=" + owner}, args...)...)
@@ -119,28 +113,6 @@ func (s *stack) deployer(t *testing.T, owner, path string) {
 	kubectl("apply", "--filename="+file)
 	kubectl("create", "serviceaccount", "deployer", "--namespace=default")
 	kubectl("create", "clusterrolebinding", "deployer", "--clusterrole=hello-timber", "--serviceaccount=default:deployer")
-	text, err := os.ReadFile(owner)
-	if err != nil {
-		t.Fatal(err)
-	}
-	deployer := strings.Replace(string(text), token(t), kubectl("create", "token", "deployer", "--namespace=default", "--duration=8h"), 1)
-	if err := os.WriteFile(path, []byte(deployer), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// unreachable is a copy of a kubeconfig whose cluster does not answer.
-func (s *stack) unreachable(t *testing.T, kubeconfig string) (path string) {
-	t.Helper()
-	text, err := os.ReadFile(kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), `"https://`)
-	address, _, _ := strings.Cut(rest, `"`)
-	path = filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "https://"+address, "https://127.0.0.1:1", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	login := kubectl("create", "token", "deployer", "--namespace=default", "--duration=8h")
+	writeFile(t, path, strings.Replace(readFile(t, owner), token(t), login, 1))
 }

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -51,9 +50,7 @@ func autoscaling(t *testing.T, s *stack) {
 	program := s.copy(t)
 	const index = `text("application/json", index(version))`
 	program.edit(t, "app/handler.go", index, "busily("+index+")")
-	if err := os.WriteFile(filepath.Join(program.folder, "app", "busily.go"), []byte(busily), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, filepath.Join(program.folder, "app", "busily.go"), busily)
 	program.up(t)
 	had := s.resources(t)
 	s.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")

@@ -37,12 +37,9 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	if !strings.Contains(greeting, "make up") {
 		t.Errorf("pulumi new does not print the next steps:\n%s", greeting)
 	}
-	project, err := os.ReadFile(filepath.Join(s.folder, "Pulumi.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := readFile(t, filepath.Join(s.folder, "Pulumi.yaml"))
 	for text, there := range map[string]bool{"name: shop\n": true, "description: A shop\n": true, "livenessPath:": true, "\ntemplate:": false, "quickstart": false} {
-		if strings.Contains(string(project), text) != there {
+		if strings.Contains(project, text) != there {
 			t.Errorf("Pulumi.yaml has %q: %v\n%s", text, !there, project)
 		}
 	}
@@ -54,7 +51,7 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	const dev = "Pulumi.e2e-dev-of-shop.yaml"
 	s.run(t, "cp", "Pulumi.dev.yaml", dev)
 	s.pulumi(t, "config", "set", "--config-file="+dev, "gcp:project", s.project())
-	_, err = s.try("pulumi", "preview", "--config-file="+dev)
+	_, err := s.try("pulumi", "preview", "--config-file="+dev)
 	if err == nil {
 		t.Fatal("config of hello-timber is taken for the shop's")
 	}
@@ -68,7 +65,7 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	t.Log("another service, in a network of one's own")
 	s.python(t)
 	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
-	s.write(t, "app/Dockerfile", blockOf(t, filepath.Join(repository, "docs/your-service.md"), "dockerfile"))
+	writeFile(t, filepath.Join(s.folder, "app", "Dockerfile"), blockOf(t, filepath.Join(repository, "docs/your-service.md"), "dockerfile"))
 	s.set(t, "service", "greeter", "port", "3000", "livenessPath", "/health", "readinessPath", "/health", "replicas", "1", "nodes", "1", "maxNodes", "2",
 		"network", "my-network", "subnetwork", "my-subnet", "secondaryRanges", "pods,services", "controlPlaneRange", "10.9.0.16/28")
 	s.pulumi(t, "config", "set", "--path", "environment.GREETING", oak)
@@ -128,14 +125,6 @@ func (s *stack) replaceApp(t *testing.T, service string) {
 	s.run(t, "cp", "-r", service+"/.", "app")
 }
 
-// write writes a file of the project.
-func (s *stack) write(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(s.folder, name), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // python gets the image that the document's example starts from: if there is a registry,
 // from there, else from Debian's packages, with what the published image has, too.
 func (s *stack) python(t *testing.T) {
@@ -149,20 +138,14 @@ func (s *stack) python(t *testing.T) {
 	}
 	folder := t.TempDir()
 	const dockerfile = "FROM debian:trixie-slim\nRUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates python3 tzdata\n"
-	if err := os.WriteFile(filepath.Join(folder, "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, filepath.Join(folder, "Dockerfile"), dockerfile)
 	s.run(t, "env", "BUILDX_BUILDER=default", "docker", "build", "--network=host", "--label=hello-timber.image=python", "--tag="+image, folder)
 }
 
 // blockOf returns the only block of a language in a document.
 func blockOf(t *testing.T, path, language string) string {
 	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
+	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(readFile(t, path), -1)
 	if len(blocks) != 1 {
 		t.Fatalf("%s has %d blocks of %s, want one", path, len(blocks), language)
 	}
@@ -174,11 +157,8 @@ func blockOf(t *testing.T, path, language string) string {
 func (s *stack) database(t *testing.T) string {
 	t.Helper()
 	gateway := s.run(t, "docker", "network", "inspect", s.network(t), "--format={{(index .IPAM.Config 0).Gateway}}")
-	image, err := os.ReadFile(filepath.Join(home(), "node-image"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	id := s.run(t, "docker", "run", "--detach", "--publish="+gateway+"::2379", "--entrypoint=etcd", strings.TrimSpace(string(image)),
+	image := strings.TrimSpace(readFile(t, filepath.Join(home(), "node-image")))
+	id := s.run(t, "docker", "run", "--detach", "--publish="+gateway+"::2379", "--entrypoint=etcd", image,
 		"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://"+gateway+":2379", "--unsafe-no-fsync")
 	t.Cleanup(func() {
 		if _, err := s.start(context.Background(), s.folder, "docker", "rm", "--force", "--volumes", id); err != nil {

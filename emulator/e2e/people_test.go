@@ -221,13 +221,8 @@ func stateLost(t *testing.T, s *stack) {
 func stateTruncated(t *testing.T, s *stack) {
 	s.healthy(t)
 	backup := s.backup(t)
-	text, err := os.ReadFile(s.stateFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(s.stateFile(), text[:len(text)/2], 0o600); err != nil {
-		t.Fatal(err)
-	}
+	text := readFile(t, s.stateFile())
+	writeFile(t, s.stateFile(), text[:len(text)/2])
 	s.fails(t, []string{"unexpected end of JSON"}, "pulumi", "up", "--yes", "--skip-preview")
 	s.recovers(t, func() { s.followManual(t, "State: broken", "BACKUP="+backup, "STATE="+filepath.Join(home(), "state")) })
 }
@@ -374,9 +369,7 @@ func credentialsMissing(t *testing.T, s *stack) {
 	s.refused(t, "google: could not find default credentials")
 	login()
 	old := filepath.Join(t.TempDir(), "old")
-	if err := os.WriteFile(old, []byte("ya29.of-yesterday"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, old, "ya29.of-yesterday")
 	s.refused(t, "invalid_grant.*Token has been expired or revoked", "GOOGLE_APPLICATION_CREDENTIALS="+old)
 	s.refused(t, "GOOGLE_APPLICATION_CREDENTIALS.*open /nowhere: no such file", "GOOGLE_APPLICATION_CREDENTIALS=/nowhere")
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -51,11 +50,7 @@ func pipeline(t *testing.T, _ *stack) {
 		outputs := filepath.Join(t.TempDir(), "outputs")
 		prod.make(t, "summary", "IMAGE="+image, "GITHUB_OUTPUT="+outputs)
 		values := map[string]string{}
-		text, err := os.ReadFile(outputs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
+		for line := range strings.Lines(readFile(t, outputs)) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			values[name] = value
 		}
@@ -263,15 +258,9 @@ func (g *gitHub) golden(t *testing.T, name string) {
 	got = anyContext.ReplaceAllString(got, `"contextDigest":"DIGEST"`) // of app/, which any edit changes
 	path := filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, path, got)
 	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
+	if got != readFile(t, path) {
 		t.Errorf("got\n%s\nwant %s", got, path)
 	}
 }

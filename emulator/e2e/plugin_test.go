@@ -67,9 +67,7 @@ func (s *stack) importState(t *testing.T, resources ...any) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "state.json")
-	if err := os.WriteFile(file, state, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, file, string(state))
 	s.pulumi(t, "stack", "import", "--file", file)
 }
 

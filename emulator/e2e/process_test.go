@@ -30,18 +30,8 @@ func (s *stack) begin(t *testing.T, says, name string, args ...string) *process 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.Process.Kill() }) // unless it has ended
-	eventually(t, name+" says "+says, func() bool { return strings.Contains(p.said(t), says) })
+	eventually(t, name+" says "+says, func() bool { return strings.Contains(readFile(t, p.output), says) })
 	return p
-}
-
-// said is what the process has said until now.
-func (p *process) said(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(p.output)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // end sends the process a signal, unless that is nil, waits until it has ended,
@@ -54,5 +44,5 @@ func (p *process) end(t *testing.T, signal os.Signal) (failed bool, output strin
 		}
 	}
 	err := p.Wait()
-	return err != nil, p.said(t)
+	return err != nil, readFile(t, p.output)
 }

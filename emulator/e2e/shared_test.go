@@ -81,9 +81,7 @@ func (s *stack) writeKubeconfig(t *testing.T, path string) {
  "clusters": [{"name": "office", "cluster": {"server": "https://%s", "certificate-authority-data": %q}}],
  "users": [{"name": "owner", "user": {"token": %q}}],
  "contexts": [{"name": "office", "context": {"cluster": "office", "user": "owner"}}]}`, address, ca, token(t))
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, path, text)
 }
 
 // login writes what docker login writes.

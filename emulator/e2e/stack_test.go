@@ -258,12 +258,8 @@ func (s *stack) fails(t *testing.T, says []string, name string, args ...string) 
 // start. An empty value removes the key.
 func (s *stack) set(t *testing.T, pairs ...string) {
 	t.Helper()
-	text, err := os.ReadFile(s.configPath())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file map[string]any
-	if err := yaml.Unmarshal(text, &file); err != nil {
+	if err := yaml.Unmarshal([]byte(readFile(t, s.configPath())), &file); err != nil {
 		t.Fatal(err)
 	}
 	config := file["config"].(map[string]any)
@@ -276,12 +272,11 @@ func (s *stack) set(t *testing.T, pairs ...string) {
 			delete(config, key)
 		}
 	}
-	if text, err = yaml.Marshal(file); err == nil {
-		err = os.WriteFile(s.configPath(), text, 0o600)
-	}
+	text, err := yaml.Marshal(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	writeFile(t, s.configPath(), string(text))
 }
 
 // up updates the stack.
@@ -348,12 +343,8 @@ func (s *stack) stateFile() string {
 
 func (s *stack) state(t *testing.T) state {
 	t.Helper()
-	text, err := os.ReadFile(s.stateFile())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var read state
-	if err := json.Unmarshal(text, &read); err != nil {
+	if err := json.Unmarshal([]byte(readFile(t, s.stateFile())), &read); err != nil {
 		t.Fatal(err)
 	}
 	return read
@@ -444,11 +435,7 @@ func (s *stack) stateHoldsNoSecret(t *testing.T) {
 // token is the access token of the emulated Google.
 func token(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(home(), "google", "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(text))
+	return strings.TrimSpace(readFile(t, filepath.Join(home(), "google", "token")))
 }
 
 // copy is the program in another folder, where a test may change it. Pulumi builds it.
@@ -465,16 +452,11 @@ func (s *stack) copy(t *testing.T) *stack {
 func (s *stack) edit(t *testing.T, path, old, new string) {
 	t.Helper()
 	path = filepath.Join(s.folder, path)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), old); n != 1 {
+	text := readFile(t, path)
+	if n := strings.Count(text, old); n != 1 {
 		t.Fatalf("%s has %q %d times, want once", path, old, n)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, path, strings.Replace(text, old, new, 1))
 }
 
 // eventually waits for a condition for as long as a loaded machine may need.

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"flag"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -120,9 +119,7 @@ func tutorial(t *testing.T, s *stack) {
 		underLoad(t, s.url, []string{v1, v2}, func() {
 			screenshot := s.watchedRollout(t, func() { follow(t, rollout) })
 			if *pictures {
-				if err := os.WriteFile("../../docs/page.png", screenshot, 0o644); err != nil {
-					t.Error(err)
-				}
+				writeFile(t, "../../docs/page.png", string(screenshot))
 			}
 		})
 		answers(t, s.url, v2)
