@@ -179,12 +179,6 @@ func (s *stack) isSpread(t *testing.T) {
 	}
 }
 
-// score asks kube-score about what is on the cluster.
-func (s *stack) score(t *testing.T) {
-	t.Helper()
-	scoreObjects(t, []byte(s.kubectl(t, s.namespace(), "get", scored, "--output=yaml")))
-}
-
 // make runs a target for the stack and returns what it printed.
 func (s *stack) make(t *testing.T, target string, variables ...string) string {
 	t.Helper()

@@ -105,7 +105,6 @@ var parts = map[string][]testRow{
 		{"make doctor", "what a stack lacks is found, and the printed commands fix it", nothing, 0, false, doctor},
 		{"a state that names a foreign plugin", "the pipelines neither download nor start it", nothing, 0, false, foreignPlugin},
 		{"attacks on the service", "it answers every client, within the memory of a pod", nothing, loaded, false, attacks},
-		{"kube-score", "it finds what is wrong", nothing, 0, false, kubeScoreFinds},
 
 		{"registry unreachable while pods restart", "running pods serve; recovery without intervention", ownNodes, 0, true, registryUnreachable},
 		{"all containers restarted, as by Docker's restart", "recovery without intervention", ownNodes, 0, true, containersRestarted},

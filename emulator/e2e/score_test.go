@@ -3,12 +3,10 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os/exec"
-	"slices"
+	"strings"
 	"testing"
 )
 
@@ -19,23 +17,17 @@ var exempt = map[string]string{
 	"Deployment container-image-pull-policy": "the image is given by its digest: to pull it again would fetch the same bytes, and a restart would need the registry",
 }
 
-// scored are the kinds of the service's objects that kube-score knows.
-const scored = "deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets"
-
-// scoreObjects checks objects, in YAML as kubectl gets them, with kube-score. Every
-// check that is on by default must pass but the exempt ones, and these must not.
-func scoreObjects(t *testing.T, objects []byte) {
+// score checks with kube-score what is on the cluster. Every check that is on by default
+// must pass but the exempt ones, and these must not, so that it is known to find something.
+func (s *stack) score(t *testing.T) {
 	t.Helper()
-	failed, err := kubeScore(objects)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, check := range slices.Sorted(maps.Keys(failed)) {
+	failed := kubeScore(t, s.kubectl(t, s.namespace(), "get", "deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets", "--output=yaml"))
+	for check, why := range failed {
 		if exempt[check] == "" {
-			t.Errorf("kube-score: %s: %s", check, failed[check])
+			t.Errorf("kube-score: %s: %s", check, why)
 		}
 	}
-	for _, check := range slices.Sorted(maps.Keys(exempt)) {
+	for check := range exempt {
 		if failed[check] == "" {
 			t.Errorf("kube-score: %s passes, and needs no exemption", check)
 		}
@@ -43,13 +35,13 @@ func scoreObjects(t *testing.T, objects []byte) {
 }
 
 // kubeScore returns what is wrong with objects, by KIND CHECK.
-func kubeScore(objects []byte) (map[string]string, error) {
-	// Annotations could turn checks off; exemptions stand above.
+func kubeScore(t *testing.T, objects string) map[string]string {
+	t.Helper()
+	// Annotations could turn checks off; exemptions are above.
 	command := exec.Command("go", "tool", "kube-score", "score", "--output-format=json", "--kubernetes-version=v1.34",
 		"--disable-ignore-checks-annotations", "-")
-	command.Dir = "../../tools/kubescore"
-	command.Stdin = bytes.NewReader(objects)
-	var complaint bytes.Buffer
+	command.Dir, command.Stdin = "../../tools/kubescore", strings.NewReader(objects)
+	var complaint strings.Builder
 	command.Stderr = &complaint
 	out, err := command.Output() // fails, too, when a check does
 	var cards []struct {
@@ -62,45 +54,16 @@ func kubeScore(objects []byte) (map[string]string, error) {
 		}
 	}
 	if parseErr := json.Unmarshal(out, &cards); parseErr != nil {
-		return nil, fmt.Errorf("kube-score: %w, %w\n%s%s", err, parseErr, out, complaint.Bytes())
+		t.Fatalf("kube-score: %v, %v\n%s%s", err, parseErr, out, &complaint)
 	}
 	const warning = 5 // critical is 1
-	checks, failed := 0, map[string]string{}
+	failed := map[string]string{}
 	for _, card := range cards {
 		for _, check := range card.Checks {
-			if checks++; !check.Skipped && check.Grade <= warning {
+			if !check.Skipped && check.Grade <= warning {
 				failed[card.TypeMeta.Kind+" "+check.Check.ID] = fmt.Sprintf("%s %v", check.Check.Name, check.Comments)
 			}
 		}
 	}
-	if checks == 0 {
-		return nil, fmt.Errorf("kube-score: nothing to check in\n%s", objects)
-	}
-	return failed, nil
-}
-
-// kubeScoreFinds: it is kube-score that answers, and it finds what is wrong.
-func kubeScoreFinds(t *testing.T, _ *stack) {
-	failed, err := kubeScore([]byte(`
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: bad, annotations: {kube-score/ignore: container-security-context-privileged}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: bad}}
-  template:
-    metadata: {labels: {app: bad}}
-    spec: {containers: [{name: bad, image: "bad:latest", securityContext: {privileged: true}}]}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, check := range []string{"container-image-tag", "container-security-context-privileged", "pod-networkpolicy", "container-resources"} {
-		if failed["Deployment "+check] == "" {
-			t.Errorf("%s is not found to fail, only %v", check, failed)
-		}
-	}
-	if _, err := kubeScore([]byte("kind: List\napiVersion: v1\nitems: []\n")); err == nil {
-		t.Error("an empty list is well scored")
-	}
+	return failed
 }
