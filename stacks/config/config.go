@@ -17,49 +17,6 @@ import (
 // template is the project whose environments come with the repository.
 const template = "hello-timber"
 
-// Config is the configuration of a stack. Pulumi.yaml describes the keys; the comments
-// are about what is derived from them, or has another form here.
-type Config struct {
-	Name               string // PROJECT-STACK, as StackName returns it
-	Owner              string
-	DeletionProtection bool
-
-	Google   *Google   // what to create on Google Cloud; nil on an existing cluster
-	Existing *Existing // the cluster and registry to use; nil on Google Cloud
-
-	Image   string // the existing image to run, NAME@sha256:HEX; empty to build app/
-	Version string // imageVersion; of an existing image, which may have any, the start of its digest
-	Service Service
-}
-
-// Google is what to create on Google Cloud.
-type Google struct {
-	Project                       string
-	Location, Region              string // the region is that of a zone, or the location itself
-	Nodes, NodesPerZone           int    // GKE is asked for a number in each zone
-	MaxNodes, MaxNodesPerZone     int
-	MachineType                   string
-	Spot                          bool
-	AuthorizedNetworks            []string // at least one, sorted
-	Network, NetworkProject       string   // of a Shared VPC, the network is a path and the project its owner
-	Subnetwork, ControlPlaneRange string
-	PodRange, ServiceRange        string // the names in secondaryRanges
-	ImmutableTags                 bool
-	ImageRepository               *Repository // has the existing image; nil if one is built
-	Budget                        int         // only pipelines/ compares it with the cost: the program knows no prices
-}
-
-// Repository is a repository of Artifact Registry.
-type Repository struct{ Location, Project, ID string }
-
-// Existing is a cluster and a registry that the program uses and does not create.
-type Existing struct {
-	Kubeconfig string // a path that starts with / or ~/: the file's content stays out of the state
-	Context    string
-	Registry   string // HOST or HOST/PATH
-	PullSecret string
-}
-
 // Context is what Load needs of a *pulumi.Context. Pulumi's typed getters are not used:
 // GetInt returns 0 for "three" and 8 for "010".
 type Context interface {

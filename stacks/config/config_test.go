@@ -147,13 +147,17 @@ func load(t *testing.T, changes map[string]string) (*Config, error) {
 const digest = "@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
 
 // TestLoad: what is derived from keys, and values that are not stored as they are written.
+// The defaults are in docs/configuration.md.
 func TestLoad(t *testing.T) {
 	type values map[string]string
 	for name, test := range map[string]struct {
 		changes values
 		want    func(*Config)
 	}{
-		"the defaults":               {nil, func(*Config) {}},
+		"nothing": {nil, func(c *Config) {
+			c.Name, c.Version = "hello-timber-dev", "v1"
+			c.Google.NetworkProject, c.Google.Region, c.Google.NodesPerZone, c.Google.MaxNodesPerZone = "my-project", "europe-west1", 3, 0
+		}},
 		"up to four nodes in a zone": {values{"maxNodes": "4"}, func(c *Config) { c.Google.MaxNodes, c.Google.MaxNodesPerZone = 4, 4 }},
 		"up to six nodes in a region": {values{"maxNodes": "6", "location": "us-central1"}, func(c *Config) {
 			c.Google.Location, c.Google.Region, c.Google.NodesPerZone, c.Google.MaxNodes, c.Google.MaxNodesPerZone = "us-central1", "us-central1", 1, 6, 2
@@ -185,14 +189,9 @@ func TestLoad(t *testing.T) {
 			c.Service.Address, c.Service.AllowedNetworks = "2001:db8::80", []string{"2001:db8::/32"}
 		}},
 	} {
-		want := &Config{
-			Name: "hello-timber-dev", DeletionProtection: true,
-			Google: &Google{
-				Project: "my-project", NetworkProject: "my-project", Location: "europe-west1-d", Region: "europe-west1", Nodes: 3, NodesPerZone: 3,
-				MachineType: "e2-medium", AuthorizedNetworks: []string{"203.0.113.0/24"}, ImmutableTags: true,
-			},
-			Version: "v1",
-			Service: Service{Name: "timber-tutorial", Replicas: 3, Port: 8080, LivenessPath: "/livez", ReadinessPath: "/readyz", StartupSeconds: 30, Memory: 256},
+		want, err := load(t, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
 		test.want(want)
 		if got, err := load(t, test.changes); err != nil || !reflect.DeepEqual(got, want) {

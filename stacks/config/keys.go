@@ -1,13 +1,62 @@
 package config
 
-import (
-	"encoding/json"
-	"fmt"
-	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
-)
+// Config is the configuration of a stack. Pulumi.yaml describes the keys; the comments
+// are about what is derived from them, or has another form here.
+type Config struct {
+	Name               string // PROJECT-STACK, as StackName returns it
+	Owner              string
+	DeletionProtection bool
+
+	Google   *Google   // what to create on Google Cloud; nil on an existing cluster
+	Existing *Existing // the cluster and registry to use; nil on Google Cloud
+
+	Image   string // the existing image to run, NAME@sha256:HEX; empty to build app/
+	Version string // imageVersion; of an existing image, which may have any, the start of its digest
+	Service Service
+}
+
+// Google is what to create on Google Cloud.
+type Google struct {
+	Project                       string
+	Location, Region              string // the region is that of a zone, or the location itself
+	Nodes, NodesPerZone           int    // GKE is asked for a number in each zone
+	MaxNodes, MaxNodesPerZone     int
+	MachineType                   string
+	Spot                          bool
+	AuthorizedNetworks            []string // at least one, sorted
+	Network, NetworkProject       string   // of a Shared VPC, the network is a path and the project its owner
+	Subnetwork, ControlPlaneRange string
+	PodRange, ServiceRange        string // the names in secondaryRanges
+	ImmutableTags                 bool
+	ImageRepository               *Repository // has the existing image; nil if one is built
+	Budget                        int         // only pipelines/ compares it with the cost: the program knows no prices
+}
+
+// Repository is a repository of Artifact Registry.
+type Repository struct{ Location, Project, ID string }
+
+// Existing is a cluster and a registry that the program uses and does not create.
+type Existing struct {
+	Kubeconfig string // a path that starts with / or ~/: the file's content stays out of the state
+	Context    string
+	Registry   string // HOST or HOST/PATH
+	PullSecret string
+}
+
+// Service is what the program has to know about the service in app/, and how it runs.
+type Service struct {
+	Name                        string // logical name of its objects and, on Google Cloud, its image's name
+	Replicas, MaxReplicas       int
+	Port                        int
+	LivenessPath, ReadinessPath string
+	StartupSeconds              int
+	Memory                      int // limit of a pod, in MiB
+	Environment                 map[string]string
+	EnvironmentSecret           bool // all of the environment, if a part of it is secret
+	Egress                      bool
+	AllowedNetworks             []string // sorted; none means everyone
+	Address                     string
+}
 
 // Limits that only a typing error exceeds: thirty nodes cost some eight hundred
 // dollars a month, and have 4 GiB of memory each.
@@ -35,14 +84,6 @@ type key struct {
 	value
 	// example is what the printed fix sets, as text for a shell.
 	example string
-}
-
-// value is the type of a key, and how its text is checked and stored.
-type value struct {
-	typ  string // as in Pulumi.yaml
-	rule string // completes "VALUE is not …"
-	// read stores the value. It returns false if the value breaks the rule.
-	read func(text string) bool
 }
 
 // keys returns the table of keys, in the order of docs/configuration.md, bound to the fields
@@ -92,113 +133,4 @@ func (c *Config) keys() []key {
 		{"address", everywhere, text(&s.Address, "an IP address, such as 203.0.113.9 or 2001:db8::80, or empty", optional(isAddress)), `""`},
 		{"owner", everywhere, text(&c.Owner, "up to 63 lower-case letters, digits, - and _ that start and end with a letter or digit, or empty", optional(isOwner)), "team-timber"},
 	}
-}
-
-// text is a value that is stored as it is.
-func text(field *string, rule string, ok func(string) bool) value {
-	return value{"string", rule, func(text string) bool {
-		*field = text
-		return ok(text)
-	}}
-}
-
-// number is a whole number from 1 to limit.
-func number(field *int, limit int) value {
-	return value{"integer", fmt.Sprintf("a whole number from 1 to %d", limit), func(text string) bool {
-		n, err := strconv.Atoi(text)
-		*field = n
-		return err == nil && n <= limit && isWholeNumber(text)
-	}}
-}
-
-// orNone also accepts 0, which leaves the field as it is.
-func orNone(v value) value {
-	return value{v.typ, v.rule + ", or 0 for none", func(text string) bool { return text == "0" || v.read(text) }}
-}
-
-func boolean(field *bool) value {
-	return value{"boolean", "true or false", func(text string) bool {
-		*field = text == "true"
-		return text == "true" || text == "false"
-	}}
-}
-
-// list is values separated by commas. It is sorted, so that another order in the
-// configuration is not a change. The texts in none are an empty list.
-func list(field *[]string, rule string, ok func(string) bool, none ...string) value {
-	return value{"string", rule, func(text string) bool {
-		if slices.Contains(none, text) {
-			return true
-		}
-		items := strings.Split(text, ",")
-		slices.Sort(items)
-		*field = slices.Compact(items)
-		return !slices.ContainsFunc(*field, func(item string) bool { return !ok(item) })
-	}}
-}
-
-// pair is two different values separated by a comma, in this order, or empty.
-func pair(first, second *string, rule string, ok func(string) bool) value {
-	return value{"string", rule, func(text string) bool {
-		*first, *second, _ = strings.Cut(text, ",")
-		return text == "" || ok(*first) && ok(*second) && *first != *second
-	}}
-}
-
-// variables is names with values. Numbers are kept as they are written. A value
-// that is not text, number or boolean becomes noValue, which checkEnvironment refuses.
-func variables(field *map[string]string) value {
-	return value{"object", "names with values", func(text string) bool {
-		var values map[string]any
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber()
-		if err := decoder.Decode(&values); err != nil {
-			return false
-		}
-		for name, v := range values {
-			if *field == nil {
-				*field = map[string]string{}
-			}
-			switch v.(type) {
-			case string, json.Number, bool:
-				(*field)[name] = fmt.Sprint(v)
-			default:
-				(*field)[name] = noValue
-			}
-		}
-		return true
-	}}
-}
-
-// noValue cannot be the value of an environment variable.
-const noValue = "\x00"
-
-func isIPv4Network(s string) bool {
-	prefix, err := netip.ParsePrefix(s)
-	return err == nil && prefix.Addr().Is4() && isNetwork(s)
-}
-
-// isNetwork accepts networks without host bits: Google answers 203.0.113.7/24 with
-// 203.0.113.0/24, which would be a change in every preview.
-func isNetwork(s string) bool {
-	prefix, err := netip.ParsePrefix(s)
-	return err == nil && prefix == prefix.Masked() && prefix.Addr().Zone() == ""
-}
-
-// dockerBridge is a network that GKE's machines have themselves
-// (terraform-provider-google#7956).
-var dockerBridge = netip.MustParsePrefix("172.17.0.0/16")
-
-// isControlPlaneRange accepts what GKE does: the provider checks that it is a /28, and
-// https://cloud.google.com/kubernetes-engine/docs/how-to/legacy/network-isolation has
-// the other rules. Whether something else has the addresses, only Google knows.
-func isControlPlaneRange(s string) bool {
-	prefix, err := netip.ParsePrefix(s)
-	return err == nil && isIPv4Network(s) && prefix.Bits() == 28 && !dockerBridge.Overlaps(prefix)
-}
-
-// isAddress accepts addresses in the form that the Service's status has them.
-func isAddress(s string) bool {
-	address, err := netip.ParseAddr(s)
-	return err == nil && address.String() == s && address.Zone() == "" && !address.IsUnspecified() && !address.Is4In6()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -78,6 +79,36 @@ func isX86Machine(s string) bool { return isMachine(s) && !ofFamily(s, armFamili
 
 // isVersion accepts what is both the tag of an image and the value of a label, which has up to 63 characters.
 func isVersion(s string) bool { return version.MatchString(s) && len(s) <= 63 }
+
+func isIPv4Network(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && prefix.Addr().Is4() && isNetwork(s)
+}
+
+// isNetwork accepts networks without host bits: Google answers 203.0.113.7/24 with
+// 203.0.113.0/24, which would be a change in every preview.
+func isNetwork(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && prefix == prefix.Masked() && prefix.Addr().Zone() == ""
+}
+
+// dockerBridge is a network that GKE's machines have themselves
+// (terraform-provider-google#7956).
+var dockerBridge = netip.MustParsePrefix("172.17.0.0/16")
+
+// isControlPlaneRange accepts what GKE does: the provider checks that it is a /28, and
+// https://cloud.google.com/kubernetes-engine/docs/how-to/legacy/network-isolation has
+// the other rules. Whether something else has the addresses, only Google knows.
+func isControlPlaneRange(s string) bool {
+	prefix, err := netip.ParsePrefix(s)
+	return err == nil && isIPv4Network(s) && prefix.Bits() == 28 && !dockerBridge.Overlaps(prefix)
+}
+
+// isAddress accepts addresses in the form that the Service's status has them.
+func isAddress(s string) bool {
+	address, err := netip.ParseAddr(s)
+	return err == nil && address.String() == s && address.Zone() == "" && !address.IsUnspecified() && !address.Is4In6()
+}
 
 // checkGoogle derives what GKE and IAM need, and checks what one key alone does not show.
 func (l *loader) checkGoogle() {
