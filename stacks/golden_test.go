@@ -44,32 +44,6 @@ func TestGolden(t *testing.T) {
 	golden(t, "existing.golden.txt", []byte(heading+strings.ReplaceAll(differences(t, dev, c), config["hello-timber:kubeconfig"], "~/kubeconfig")))
 }
 
-// TestKeys shows what keys change that the environments do not set.
-func TestKeys(t *testing.T) {
-	dev, _ := deployDev(t, nil)
-	text := heading
-	for _, set := range []string{
-		"gcp:project=another-project location=us-central1 nodes=6 machineType=n4-standard-2 authorizedNetworks=203.0.113.0/24,198.51.100.7/32 owner=team-timber immutableTags=true",
-		"maxNodes=30",
-		"network=mine subnetwork=s controlPlaneRange=10.9.0.0/28",
-		"network=projects/host-project/global/networks/shared subnetwork=s secondaryRanges=pods,services location=us-central1",
-		"image=" + promoted,
-		`port=1024 livenessPath=/alive readinessPath=/ready startupSeconds=120 memory=512 environment={"GREETING":"hello","COLOUR":"oak"}`,
-		"port=1023 egress=true allowedNetworks=203.0.113.0/24,198.51.100.0/24",
-		"address=203.0.113.9",
-		"replicas=100",
-	} {
-		changes := map[string]string{}
-		for field := range strings.FieldsSeq(set) {
-			key, value, _ := strings.Cut(field, "=")
-			changes[qualified(key)] = value
-		}
-		c, _ := deployDev(t, changes)
-		text += "\n" + set + "\n" + differences(t, dev, c)
-	}
-	golden(t, "keys.golden.txt", []byte(text))
-}
-
 // heading is the first line of a file with differences.
 const heading = "# Where the resources differ from those of dev.golden.yaml. Written by: go test ./stacks -update\n"
 

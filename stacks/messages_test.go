@@ -35,57 +35,6 @@ func refused(t *testing.T, config map[string]string, parts ...string) []string {
 	return strings.Split(strings.TrimSpace(list), "\n  - ")
 }
 
-// wrongValues are values that each key refuses.
-var wrongValues = []struct {
-	key    string
-	values []string
-}{
-	{"service", []string{"", "Timber", "1st", "timber-", "timber_tutorial", "team/timber", "a" + strings.Repeat("b", 40)}},
-	{"replicas", []string{"", "0", "-1", "+1", "101", "three", "010", "1e3", "1.0", "0x3", "1_0", "٣", " 3", "3\n", "99999999999999999999"}},
-	{"maxReplicas", []string{"", "-1", "00", "101", "ten"}},
-	{"nodes", []string{"0", "31", "three"}},
-	{"maxNodes", []string{"", "2", "31", "six"}},
-	{"imageVersion", []string{"", "1.1", "2024-01-01 00:00:00 +0000 UTC", "latest", "v", "V1", "v1.", "v1-", "v1+build", "v1:v2", "v1-" + strings.Repeat("a", 61)}},
-	{"gcp:project", []string{"", "123456789012", "My Project", "short", "ends-in-hyphen-", "example.com:my-project", "a" + strings.Repeat("b", 30)}},
-	{"location", []string{"", "europe", "eu-west-1", "westeurope", "mars-north1-a", "europe-west1-", "europe-west1-z", "europe-west1-dd", "europe-west1d", "Europe-West1-d"}},
-	{"machineType", []string{"", "medium", "n1-standard-", "t2a-standard-1", "c4a-standard-1"}},
-	{"deletionProtection", []string{"", "yes", "True", "1"}},
-	{"immutableTags", []string{"on"}},
-	{"spot", []string{"no"}},
-	{"budget", []string{"", "-1", "00", "99.50", "$100", "100001"}},
-	// An empty list could be no one or everyone, so it is refused.
-	{"authorizedNetworks", []string{"", "[]", `["0.0.0.0/0"]`, "203.0.113.7", "203.0.113.7/24", "203.0.113.0/33", "203.0.113.0/24,", "203.0.113.0/24, 198.51.100.0/24", "2001:db8::/32", "office"}},
-	{"allowedNetworks", []string{"everyone", "203.0.113.7", "203.0.113.7/24", "203.0.113.0/24,", "fe80::%eth0/64", "2001:db8::/32", "2001:db8::/32,2001:db9::/32"}},
-	{"network", []string{"My-Network", "-n", "projects/host-project/networks/n", "https://www.googleapis.com/compute/v1/projects/host-project/global/networks/n", "n/", strings.Repeat("n", 64)}},
-	{"subnetwork", []string{"10.0.0.0/20", "regions/europe-west1/subnetworks/s", "S"}},
-	{"secondaryRanges", []string{"pods", "pods,", ",services", "pods, services", "same,same", "pods,services,more", "10.4.0.0/14,10.8.0.0/20"}},
-	{"controlPlaneRange", []string{"172.16.0.0", "172.16.0.0/24", "172.16.0.1/28", "172.17.9.0/28", "2001:db8::/28", "/28"}},
-	{"address", []string{"my-address", "203.0.113.9/32", "203.0.113", "0.0.0.0", "fe80::1%eth0", "::ffff:203.0.113.9", "2001:DB8::80", "2001:db8::80"}},
-	{"image", []string{
-		"timber-tutorial:v1", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1", digest, strings.Replace(testDigest, "@", ":v1@", 1),
-		testDigest[:len(testDigest)-1], strings.ToUpper(testDigest), " " + testDigest,
-		"europe-west1-docker.pkg.dev/my-project/timber-tutorial" + digest, "docker.io/library/timber-tutorial" + digest, "gcr.io/my-project/timber-tutorial" + digest,
-	}},
-	{"port", []string{"0", "65536", "http"}},
-	{"livenessPath", []string{"", "livez"}},
-	{"readinessPath", []string{"http://localhost/readyz", "/ready now"}},
-	{"startupSeconds", []string{"0", "601", "5m"}},
-	{"memory", []string{"64Mi", "0", "4097"}},
-	{"egress", []string{"yes"}},
-	{"owner", []string{"Timber", "team timber", "-timber", "timber_", "timber@example.com", strings.Repeat("a", 64)}},
-}
-
-// wrongOnExisting are values that keys refuse on an existing cluster.
-var wrongOnExisting = []struct {
-	key    string
-	values []string
-}{
-	{"kubeconfig", []string{"config", "./config", "~", "~other/config", "$HOME/config", "/config\n", "/folder/"}},
-	{"context", []string{"two\nlines"}},
-	{"registry", []string{"team", "https://registry.example.com", "registry.example.com/", "registry.example.com/Team", "registry.example.com:port", "registry.example.com/team:v1"}},
-	{"image", []string{"registry.example.com/team/timber-tutorial:v1", "timber-tutorial" + digest}},
-}
-
 const digest = "@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"
 
 // unset takes a key out of a configuration.
