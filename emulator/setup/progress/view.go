@@ -18,6 +18,9 @@ type view struct {
 	steps []*Report
 	began time.Time
 
+	// said is the time left that was printed last, when there was so much work in all.
+	said, work time.Duration
+
 	mutex sync.Mutex
 	out   io.Writer
 }
@@ -96,7 +99,12 @@ func (v *view) totals() (done int, left time.Duration) {
 	if counted == 0 || counted < all/20 {
 		return done, 0
 	}
-	return done, time.Duration(float64(left) * float64(took) / float64(counted))
+	left = time.Duration(float64(left) * float64(took) / float64(counted))
+	if v.work == all { // a guess that rises is no help
+		left = min(left, v.said)
+	}
+	v.said, v.work = left, all
+	return done, left
 }
 
 // done prints that a step is done. A command's only step is mentioned only if it took long.
