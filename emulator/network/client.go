@@ -9,12 +9,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
 // withClient parses the flags, adds --kubeconfig to those of the program, and runs it
 // with a client of that cluster until a signal ends the context.
-func withClient(run func(context.Context, kubernetes.Interface) error) error {
+func withClient(run func(context.Context, *rest.Config, kubernetes.Interface) error) error {
 	kubeconfig := flag.String("kubeconfig", "", "path of the kubeconfig of this program's user")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -32,5 +33,5 @@ func withClient(run func(context.Context, kubernetes.Interface) error) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, client)
+	return run(ctx, config, client)
 }

@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"hello-timber/emulator/network/cloud"
@@ -18,7 +20,7 @@ import (
 // LOADBALANCER_RANGE, a CIDR of the container's network.
 func cloudControllers() error {
 	pods := flag.String("cluster-cidr", "", "range of the pods' addresses")
-	return withClient(func(ctx context.Context, client kubernetes.Interface) error {
+	return withClient(func(ctx context.Context, config *rest.Config, client kubernetes.Interface) error {
 		if err := warningsOnly(); err != nil {
 			return err
 		}
@@ -26,7 +28,11 @@ func cloudControllers() error {
 		if err != nil {
 			return fmt.Errorf("--cluster-cidr: %w", err)
 		}
-		return cloud.Run(ctx, client, podRange, os.Getenv("LOADBALANCER_RANGE"))
+		objects, err := dynamic.NewForConfig(config)
+		if err != nil {
+			return err
+		}
+		return cloud.Run(ctx, client, objects, podRange, os.Getenv("LOADBALANCER_RANGE"))
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/kube-network-policies/pkg/networkpolicy"
 	"sigs.k8s.io/network-policy-api/apis/v1alpha1"
@@ -37,7 +38,9 @@ const (
 // kube-network-policies, which decides about the first packet of each connection.
 func networkPolicies() error {
 	node := flag.String("hostname-override", "", "name of this Node")
-	return withClient(func(ctx context.Context, client kubernetes.Interface) error { return enforce(ctx, client, *node) })
+	return withClient(func(ctx context.Context, _ *rest.Config, client kubernetes.Interface) error {
+		return enforce(ctx, client, *node)
+	})
 }
 
 // enforce runs the controller until the context ends.

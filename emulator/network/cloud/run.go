@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/cloud-provider/controllers/nodelifecycle"
@@ -23,18 +25,22 @@ const (
 )
 
 // Run runs Kubernetes' own controllers of Services, routes and lost nodes, with this
-// cloud behind them, until the context ends. Kubernetes' cloud-controller-manager
-// would do the same, but its package compiles the API server's library too: 350
-// packages more.
-func Run(ctx context.Context, client kubernetes.Interface, podRange *net.IPNet, addresses string) error {
+// cloud behind them, and that of Gateways, until the context ends. Kubernetes'
+// cloud-controller-manager would do the same for the former, but its package compiles
+// the API server's library too: 350 packages more.
+func Run(ctx context.Context, client kubernetes.Interface, objects dynamic.Interface, podRange *net.IPNet, addresses string) error {
 	c, err := newCloud(addresses)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, client, podRange)
+	return c.run(ctx, client, objects, podRange)
 }
 
-func (c *cloud) run(ctx context.Context, client kubernetes.Interface, podRange *net.IPNet) error {
+func (c *cloud) run(ctx context.Context, client kubernetes.Interface, objects dynamic.Interface, podRange *net.IPNet) error {
+	// Nodes send what pods answer to this address back here.
+	if err := netlink.AddrReplace(c.link, &netlink.Addr{IPNet: &net.IPNet{IP: frontEnd, Mask: net.CIDRMask(32, 32)}}); err != nil {
+		return err
+	}
 	factory := informers.NewSharedInformerFactory(client, 12*time.Hour)
 	nodes := factory.Core().V1().Nodes()
 	services, err := service.New(c, client, factory.Core().V1().Services(), nodes, clusterName, featuregate.NewFeatureGate())
@@ -51,6 +57,7 @@ func (c *cloud) run(ctx context.Context, client kubernetes.Interface, podRange *
 	all.Go(func() { services.Run(ctx, 1, metrics) })
 	all.Go(func() { lifecycle.Run(ctx, metrics) })
 	all.Go(func() { routes.Run(ctx, routePeriod, metrics) })
+	all.Go(func() { newGateways(c, client, objects).run(ctx) })
 	factory.Start(ctx.Done())
 	all.Wait()
 	return nil

@@ -18,17 +18,7 @@ import (
 // Kubernetes' controllers give a Service an address, a node a route, and remove a
 // lost node. They run on many threads, so a whole process gets the network namespace.
 func TestControllers(t *testing.T) {
-	const inside = "HELLO_TIMBER_NETWORK_NAMESPACE"
-	if os.Geteuid() != 0 {
-		t.Skip("skipped: requires root, for a network namespace")
-	}
-	if os.Getenv(inside) == "" {
-		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestControllers$", "-test.v")
-		again.Env = append(os.Environ(), inside+"=yes")
-		again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-		if out, err := again.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if !inNamespace(t) {
 		return
 	}
 	c, _ := newCloudHere(t, "10.1.0.128/29", "10.1.0.7")
@@ -39,7 +29,7 @@ func TestControllers(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() {
-		if err := c.run(t.Context(), client, pods); err != nil {
+		if err := c.run(t.Context(), client, noGateways(), pods); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -70,6 +60,26 @@ func TestControllers(t *testing.T) {
 	if _, err := client.CoreV1().Nodes().Get(t.Context(), "here", metav1.GetOptions{}); err != nil {
 		t.Errorf("the other node: %v", err)
 	}
+}
+
+// inNamespace runs a test once more, with a network namespace of its own for the whole
+// process, and reports whether this is that process.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	const inside = "HELLO_TIMBER_NETWORK_NAMESPACE"
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: requires root, for a network namespace")
+	}
+	if os.Getenv(inside) != "" {
+		return true
+	}
+	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	again.Env = append(os.Environ(), inside+"=yes")
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
 }
 
 // newNode is a node that is not ready.

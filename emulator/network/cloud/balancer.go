@@ -1,0 +1,111 @@
+package cloud
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	v1 "k8s.io/api/core/v1"
+)
+
+// balancer is the load balancer of a Gateway: an address with a server for each listener.
+type balancer struct {
+	address      string
+	certificates string // folder with a file for each host
+	servers      map[string]*http.Server
+	routes       atomic.Pointer[[]object[routeSpec]]
+}
+
+// addressKey is the annotation that keeps a Gateway's address over a restart.
+const addressKey = "networking.gke.io/addresses"
+
+// asService is a Service that has a Gateway's address.
+func asService(gw object[gatewaySpec]) *v1.Service {
+	s := &v1.Service{}
+	if address := gw.Annotations[addressKey]; address != "" {
+		s.Status.LoadBalancer.Ingress = []v1.LoadBalancerIngress{{IP: address}}
+	}
+	return s
+}
+
+// balancer returns a Gateway's load balancer.
+func (g *gateways) balancer(ctx context.Context, gw object[gatewaySpec]) (*balancer, error) {
+	if b := g.balancers[gw.UID]; b != nil {
+		return b, nil
+	}
+	status, err := g.cloud.EnsureLoadBalancer(ctx, "", asService(gw), nil)
+	if err != nil {
+		return nil, err
+	}
+	g.balancers[gw.UID] = &balancer{address: status.Ingress[0].IP, servers: map[string]*http.Server{},
+		certificates: filepath.Join(g.google, "certificates", gw.Annotations["networking.gke.io/certmap"])}
+	return g.balancers[gw.UID], nil
+}
+
+// remove ends a Gateway's load balancer and gives its address back.
+func (g *gateways) remove(ctx context.Context, gw object[gatewaySpec]) error {
+	if b := g.balancers[gw.UID]; b != nil {
+		for _, server := range b.servers {
+			server.Close()
+		}
+	}
+	delete(g.balancers, gw.UID)
+	return g.cloud.EnsureLoadBalancerDeleted(ctx, "", asService(gw))
+}
+
+// listen starts the server of a listener, once.
+func (g *gateways) listen(b *balancer, l listener) error {
+	if _, err := os.Stat(b.certificates); err != nil && l.Protocol == "HTTPS" {
+		return fmt.Errorf("certificate map %s has no entry", filepath.Base(b.certificates))
+	}
+	if b.servers[l.Name] != nil {
+		return nil
+	}
+	socket, err := net.Listen("tcp", net.JoinHostPort(b.address, strconv.Itoa(l.Port)))
+	if err != nil {
+		return err
+	}
+	if l.Protocol == "HTTPS" {
+		socket = tls.NewListener(socket, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			file := filepath.Join(b.certificates, filepath.Base(hello.ServerName)+".pem")
+			pair, err := tls.LoadX509KeyPair(file, file)
+			return &pair, err
+		}})
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := strings.Cut(r.Host, ":")
+		for _, route := range *b.routes.Load() {
+			if route.Spec.ParentRefs[0].SectionName == l.Name && slices.Contains(route.Spec.Hostnames, host) {
+				g.answer(w, r, route)
+				return
+			}
+		}
+		http.Error(w, "fault filter abort", http.StatusNotFound) // Google's words for a host without a route
+	})}
+	b.servers[l.Name] = server
+	go server.Serve(socket)
+	return nil
+}
+
+// answer does what the rule of a route says.
+func (g *gateways) answer(w http.ResponseWriter, r *http.Request, route object[routeSpec]) {
+	rule := route.Spec.Rules[0]
+	for _, f := range rule.Filters {
+		if f.Type == "RequestRedirect" {
+			http.Redirect(w, r, f.RequestRedirect.Scheme+"://"+r.Host+r.URL.RequestURI(), f.RequestRedirect.StatusCode)
+			return
+		}
+		for _, header := range f.ResponseHeaderModifier.Set {
+			w.Header().Set(header.Name, header.Value)
+		}
+	}
+	route.pool.ServeHTTP(w, r)
+}
