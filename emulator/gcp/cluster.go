@@ -49,7 +49,7 @@ var enabled = fields{"enabled": {Kind: truth, Flags: required}}
 
 var clusterFields = terraform.Union(
 	terraform.Each("endpoint labelFingerprint masterVersion selfLink servicesIpv4Cidr tpuIpv4CidrBlock", field{Kind: text, Flags: output}),
-	terraform.Each("authenticatorGroupsConfig clusterTelemetry defaultSnatStatus gatewayApiConfig identityServiceConfig meshCertificates nodePoolAutoConfig "+
+	terraform.Each("authenticatorGroupsConfig clusterTelemetry defaultSnatStatus identityServiceConfig meshCertificates nodePoolAutoConfig "+
 		"protectConfig serviceExternalIpsConfig tpuConfig verticalPodAutoscaling workloadAltsConfig", field{Kind: block, Flags: computed | refused}),
 	terraform.Each("dnsConfig enableK8sBetaApis fleet resourceUsageExportConfig", field{Kind: block, Flags: refused}),
 	terraform.Each("loggingService monitoringService nodeVersion privateIpv6GoogleAccess", field{Kind: text, Flags: computed | refused}),
@@ -89,6 +89,7 @@ var clusterFields = terraform.Union(
 		"enableTpu":                 {Kind: truth, Flags: computed | forces | refused},
 		"initialNodeCount": {Kind: number, Flags: required | forces, Rules: []terraform.Rule{
 			terraform.Match("^[1-9]", "initialNodeCount must be at least 1, even when the default node pool is removed")}},
+		"gatewayApiConfig": {Kind: block, Flags: computed, Fields: fields{"channel": {Kind: text, Flags: required}}},
 		"ipAllocationPolicy": {Kind: block, Flags: computed | forces, Fields: terraform.Union(
 			terraform.Each("clusterIpv4CidrBlock clusterSecondaryRangeName servicesIpv4CidrBlock servicesSecondaryRangeName", field{Kind: text, Flags: computed | forces}),
 			fields{
@@ -214,6 +215,11 @@ func applyCluster(ctx context.Context, g *google, c *change) error {
 		}
 		c.new["endpoint"] = endpoint.Host
 		object(c.new, "masterAuth")["clusterCaCertificate"] = endpoint.CACertificate
+	}
+	if gateways, _ := c.new["gatewayApiConfig"].(map[string]any); gateways["channel"] == "CHANNEL_STANDARD" {
+		if err := g.backend.EnableGateways(ctx, str(c.new, "name")); err != nil {
+			return err
+		}
 	}
 	fillCluster(c)
 	// In the emulator's environment, kubectl uses the stack's cluster without another command.

@@ -60,6 +60,11 @@ func (f *fakeBackend) Resize(_ context.Context, p gke.Pool, _ func(string)) erro
 	return nil
 }
 
+func (f *fakeBackend) EnableGateways(_ context.Context, cluster string) error {
+	f.did = "gateways of " + cluster
+	return nil
+}
+
 func (f *fakeBackend) Nodes(_ context.Context, cluster, pool string) (map[string]int, error) {
 	return f.nodes[cluster+"/"+pool], nil
 }

@@ -41,6 +41,8 @@ type backend interface {
 	DeleteCluster(ctx context.Context, name string) error
 	// Resize starts or stops nodes until a pool has as many as it should.
 	Resize(ctx context.Context, p gke.Pool, progress func(string)) error
+	// EnableGateways adds the Gateway API to a cluster.
+	EnableGateways(ctx context.Context, cluster string) error
 	// Nodes counts a pool's nodes by zone.
 	Nodes(ctx context.Context, cluster, pool string) (map[string]int, error)
 	EnsureRegistry(ctx context.Context) error
@@ -290,6 +292,9 @@ func (g *google) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.D
 }
 
 func (g *google) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	if req.Tok == "gcp:dns/getManagedZone:getManagedZone" {
+		return plugin.InvokeResponse{Properties: zone(req.Args)}, nil
+	}
 	if req.Tok != "gcp:organizations/getClientConfig:getClientConfig" {
 		return plugin.InvokeResponse{}, fmt.Errorf("the emulator has no function %s", req.Tok)
 	}

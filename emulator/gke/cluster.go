@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -65,7 +66,9 @@ func (m *Machines) CreateCluster(ctx context.Context, c Cluster, log func(string
 		command: []string{"control-plane"},
 		env:     []string{"TOKEN=" + token, "SCALE_DOWN=" + os.Getenv(scaleDownVariable)},
 		labels:  map[string]string{labelRole: "control-plane", labelProject: c.Project, labelCluster: c.Name},
-		kernel:  true,
+		// Its load balancers serve the certificates that Google remembers.
+		binds:  []string{filepath.Join(m.home, "google") + ":/google:ro"},
+		kernel: true,
 	})
 	if err != nil {
 		return Endpoint{}, err

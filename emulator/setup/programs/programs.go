@@ -97,7 +97,8 @@ func List(ctx context.Context, c checkout.Checkout, sources downloads.Sources) (
 	programs := []*Program{
 		{name: "network", packages: 1005, takes: 194 * time.Second,
 			folder: "emulator/network", pkg: ".", output: c.Home("bin", "network"),
-			sources: []string{"emulator/network"}, linker: "-s -w"},
+			sources: []string{"emulator/network"}, linker: "-s -w",
+			prepare: func(ctx context.Context) error { return copyGatewayAPI(ctx, c) }},
 		{name: "emulator", packages: 825, takes: 99 * time.Second,
 			folder: "emulator", pkg: ".", output: c.Home("bin", "emulator"),
 			sources: emulatorSources, linker: "-s -w"},
