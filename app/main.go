@@ -3,10 +3,11 @@
 //
 // Environment:
 //
-//	PORT        TCP port to listen on; 0 takes a free one and logs it (default 8080)
-//	LOG_LEVEL   debug, info, warn or error; debug logs every request (default info)
-//	GOMEMLIMIT  memory for Go, five eighths of the container's (default 160MiB); the number
-//	            of connections follows from it
+//	PORT          TCP port to listen on; 0 takes a free one and logs it (default 8080)
+//	LOG_LEVEL     debug, info, warn or error; debug logs every request (default info)
+//	GOMEMLIMIT    memory for Go, five eighths of the container's (default 160MiB); the number
+//	              of connections follows from it
+//	IDLE_SECONDS  how long connections stay open that are not used (default 60)
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"os/signal"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // version is the image's tag, set by the linker (-X main.version=v1).
@@ -38,6 +40,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	idle, err := idleTime(os.Getenv)
+	if err != nil {
+		return err
+	}
 	// In Kubernetes the host's name is the pod's.
 	pod, err := os.Hostname()
 	if err != nil {
@@ -54,6 +60,7 @@ func run() error {
 		return err
 	}
 	s := newServer(version, pod, log)
+	s.http.IdleTimeout = idle
 	failed := make(chan error, 1)
 	go func() { failed <- s.serve(listener) }()
 	log.Info("listening", "address", listener.Addr().String(), "version", version, "pod", pod, "connections", cap(s.open))
@@ -91,6 +98,19 @@ func config(getenv func(string) string) (port string, level slog.Level, err erro
 		}
 	}
 	return port, level, nil
+}
+
+// idleTime reads from the environment how long an idle connection stays open.
+func idleTime(getenv func(string) string) (time.Duration, error) {
+	text := getenv("IDLE_SECONDS")
+	if text == "" {
+		return idleTimeout, nil
+	}
+	seconds, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || seconds == 0 {
+		return 0, fmt.Errorf("IDLE_SECONDS is %q: want a number from 1 to 65535. Fix: unset IDLE_SECONDS, for %d", text, int(idleTimeout.Seconds()))
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // newLog writes JSON lines with the field names that Cloud Logging understands:

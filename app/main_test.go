@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -46,6 +47,15 @@ func TestConfig(t *testing.T) {
 		}
 		if err != nil || port != test.wantPort || level != test.wantLevel {
 			t.Errorf("%v: %s, %s, %v", env, port, level, err)
+		}
+	}
+}
+
+func TestIdleTime(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": idleTimeout, "620": 620 * time.Second, "0": 0, "-1": 0, "10m": 0, "65536": 0} {
+		got, err := idleTime(func(string) string { return text })
+		if got != want || (err != nil) != (want == 0) || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("IDLE_SECONDS is %q", text)) {
+			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
 		}
 	}
 }

@@ -17,9 +17,9 @@ const (
 	readTimeout = 2 * time.Second
 	// The largest answer, the page, is a few kilobytes.
 	writeTimeout = 5 * time.Second
-	// Longer than a reader's pause between two clicks. The load balancer passes
-	// connections through. Behind Google's HTTP load balancer, which keeps its own
-	// open for 600 s, this would have to be longer than those.
+	// Longer than a reader's pause between two clicks. A load balancer with connections of
+	// its own must be the one that closes them: Google's does after 600 s, and the program
+	// sets IDLE_SECONDS.
 	idleTimeout = 60 * time.Second
 	// Go allows 4 KiB more. The service reads no header, and the memory of one that is
 	// twice as long is twice as much.
