@@ -28,10 +28,15 @@ const (
 	typeRepository = "gcp:artifactregistry/repository:Repository"
 	typeReader     = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
 	typeImage      = "docker:index/image:Image"
+	typeRecord     = "gcp:dns/recordSet:RecordSet"
 	typeProvider   = "pulumi:providers:kubernetes"
 	typeDeployment = "kubernetes:apps/v1:Deployment"
 	typeService    = "kubernetes:core/v1:Service"
 	typeSecret     = "kubernetes:core/v1:Secret"
+	typePolicy     = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+	typeGateway    = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+
+	typeAuthorization = "gcp:certificatemanager/dnsAuthorization:DnsAuthorization"
 
 	getToken = "gcp:organizations/getClientConfig:getClientConfig"
 )
@@ -64,6 +69,10 @@ func newCloud() *cloud {
 			"masterAuth": map[string]any{"clusterCaCertificate": "Y2VydGlmaWNhdGU="},
 		}),
 		typeImage: object(map[string]any{"repoDigest": testDigest}),
+		typeAuthorization: object(map[string]any{"dnsResourceRecords": []any{map[string]any{
+			"name": "_acme-challenge.timber.example.com.", "type": "CNAME", "data": "0123abcd-0000.1.authorize.certificatemanager.goog.",
+		}}}),
+		typeGateway: object(map[string]any{"status": map[string]any{"addresses": []any{map[string]any{"type": "IPAddress", "value": "203.0.113.80"}}}}),
 		typeService: object(map[string]any{
 			"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}},
 		}),
@@ -97,6 +106,15 @@ func (c *cloud) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 }
 
 func (c *cloud) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	if args.Token == "gcp:dns/getManagedZone:getManagedZone" {
+		zone := args.Args["name"].StringValue()
+		if zone == "missing" {
+			return nil, errors.New("googleapi: Error 404: The 'parameters.managedZone' resource named 'missing' does not exist., notFound")
+		}
+		visibility := map[bool]string{true: "private", false: "public"}[zone == "private"]
+		domain := map[bool]string{true: "example.org.", false: "example.com."}[zone == "other"]
+		return resource.NewPropertyMapFromMap(map[string]any{"dnsName": domain, "visibility": visibility}), nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if args.Token == c.fail || args.Token != getToken {

@@ -24,7 +24,8 @@ const application = "hello-timber"
 // Deploy is the program. It registers nothing unless the whole configuration is
 // correct, this machine has the tools, and the image's source can be read. It exports:
 //
-//   - url: where the service answers, http://ADDRESS; the tutorial's page is /index
+//   - url: where the service answers, http://ADDRESS or https://DOMAIN; the tutorial's page is /index
+//   - dnsRecords: what a domain needs in DNS, as lines of a zone's file
 //   - image: the image that the pods run, by digest: that of the last complete rollout
 //   - cluster: the name of the cluster, or of the context of an existing one
 //   - namespace: where the pods are
@@ -56,15 +57,22 @@ func Deploy(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	var gateway *workload.Gateway
+	if d := where.Domain; d != nil {
+		gateway = &workload.Gateway{Domain: cfg.Google.Domain, Certificates: d.Certificates, Publish: d.Publish}
+	}
 	running, err := workload.New(ctx, service, &workload.Args{
 		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Protect: cfg.DeletionProtection, Service: cfg.Service,
 		Image: digest, Version: cfg.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, MoreNodes: where.MoreNodes,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, MoreNodes: where.MoreNodes, Gateway: gateway,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err
 	}
 	ctx.Export("url", running.URL)
+	if where.Domain != nil {
+		ctx.Export("dnsRecords", pulumi.StringArray{pulumi.Sprintf("%s. 300 IN A %s", gateway.Domain, running.Address), where.Domain.Proof})
+	}
 	ctx.Export("image", running.Image)
 	ctx.Export("cluster", where.Cluster)
 	ctx.Export("namespace", running.Namespace)

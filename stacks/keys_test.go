@@ -35,6 +35,9 @@ var wrongValues = []struct {
 	{"secondaryRanges", []string{"pods", "pods,", ",services", "pods, services", "same,same", "pods,services,more", "10.4.0.0/14,10.8.0.0/20"}},
 	{"controlPlaneRange", []string{"172.16.0.0", "172.16.0.0/24", "172.16.0.1/28", "172.17.9.0/28", "2001:db8::/28", "/28"}},
 	{"address", []string{"my-address", "203.0.113.9/32", "203.0.113", "0.0.0.0", "fe80::1%eth0", "::ffff:203.0.113.9", "2001:DB8::80", "2001:db8::80"}},
+	{"domain", []string{"timber", "*.example.com", "203.0.113.9", "2001:db8::80", "timber.example.com.", "Timber.Example.com", "bücher.example", "https://timber.example.com",
+		"timber_1.example.com", "timber.example.com:443", "-timber.example.com", "timber.example.1", strings.Repeat("timber.", 40) + "com"}},
+	{"dnsZone", []string{"example.com", "example-com", "my-project/", "projects/my-project/managedZones/example-com", "a/b/c"}},
 	{"image", []string{
 		"timber-tutorial:v1", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1", digest, strings.Replace(testDigest, "@", ":v1@", 1),
 		testDigest[:len(testDigest)-1], strings.ToUpper(testDigest), " " + testDigest,
@@ -95,7 +98,7 @@ func TestEveryKey(t *testing.T) {
 	for _, wrong := range slices.Concat(wrongValues, wrongOnExisting) {
 		refused += " " + wrong.key
 	}
-	changed := "budget= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
+	changed := "budget= context= deletionProtection= dnsZone= domain= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
 	declared, _, err := config.Read(func(name string) ([]byte, error) { return os.ReadFile("../" + name) }, "none")
 	if err != nil {
 		t.Fatal(err)

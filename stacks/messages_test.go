@@ -87,6 +87,12 @@ func TestMessages(t *testing.T) {
 	write(dev("network", "projects/host-project/global/networks/n"))
 	begin("several mistakes")
 	write(dev("gcp:project", unset, "replicas", "three", "location", "europe-west1", "nodes", "4", "maxNodes", "7", "replica", "3", "Nodes", "3", "two words", "x", "other:replica", "not ours"))
+	begin("zones")
+	for _, zone := range []string{"missing", "private", "dns-project/other"} {
+		write(dev("domain", domain, "dnsZone", zone))
+	}
+	begin("next to a domain")
+	write(dev("domain", domain, "address", "203.0.113.9", "allowedNetworks", "203.0.113.0/24"), "address", "allowedNetworks")
 	begin("a limit")
 	write(dev("replicas", "4", "maxReplicas", "3"))
 
@@ -99,6 +105,7 @@ func TestMessages(t *testing.T) {
 				write(onExisting(wrong.key, value), wrong.key)
 			}
 		}
+		write(onExisting("domain", domain))
 		write(onExisting("kubeconfig", "", "registry", ""))
 		for _, value := range []string{"hush", "{}", `{"auths": {"registry.example.com:5000": {}}}`, `{"auths": {"registry.example.com:5000": {"username": "hush"}}}`, `{"auths": "hush"}`} {
 			write(onExisting("pullSecret", value))

@@ -44,19 +44,32 @@ const (
 	typeDeployment = "kubernetes:apps/v1:Deployment"
 	typeService    = "kubernetes:core/v1:Service"
 	typeImage      = "docker:index/image:Image"
+	typeGateway    = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+	typeRoute      = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+
+	typeAuthorization = "gcp:certificatemanager/dnsAuthorization:DnsAuthorization"
 )
 
 // replaces has the properties whose change replaces a resource: what the official
 // providers answered (gcp 7.38.0, docker 4.11.2), and kubernetes 4.25.0's table.
 // Everything else is changed in place.
 var replaces = map[string][]string{
-	typeCluster:                                                    {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider", "network", "subnetwork", "ipAllocationPolicy", "nodeConfig"},
-	"gcp:container/nodePool:NodePool":                              {"location", "project", "cluster", "nodeConfig.spot"},
-	"gcp:serviceaccount/account:Account":                           {"project", "accountId"},
-	"gcp:projects/iAMMember:IAMMember":                             {"project", "role", "member"},
-	"gcp:projects/service:Service":                                 {"project", "service"},
-	"gcp:artifactregistry/repository:Repository":                   {"location", "project", "repositoryId", "format"},
-	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": {"location", "project", "repository", "member", "role"},
+	typeCluster:                                                      {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider", "network", "subnetwork", "ipAllocationPolicy", "nodeConfig"},
+	"gcp:container/nodePool:NodePool":                                {"location", "project", "cluster", "nodeConfig.spot"},
+	"gcp:serviceaccount/account:Account":                             {"project", "accountId"},
+	"gcp:projects/iAMMember:IAMMember":                               {"project", "role", "member"},
+	"gcp:projects/service:Service":                                   {"project", "service"},
+	"gcp:artifactregistry/repository:Repository":                     {"location", "project", "repositoryId", "format"},
+	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember":   {"location", "project", "repository", "member", "role"},
+	typeAuthorization:                                                {"project", "location", "domain", "name", "type"},
+	"gcp:certificatemanager/certificate:Certificate":                 {"project", "location", "managed", "name", "scope"},
+	"gcp:certificatemanager/certificateMap:CertificateMap":           {"project", "name"},
+	"gcp:certificatemanager/certificateMapEntry:CertificateMapEntry": {"project", "map", "hostname", "name"},
+	"gcp:dns/recordSet:RecordSet":                                    {"project", "managedZone", "name"},
+	typeGateway:                                                      {"metadata.name", "metadata.namespace"},
+	typeRoute:                                                        {"metadata.name", "metadata.namespace"},
+	"kubernetes:networking.gke.io/v1:HealthCheckPolicy":              {"metadata.name", "metadata.namespace"},
+	"kubernetes:networking.gke.io/v1:GCPBackendPolicy":               {"metadata.name", "metadata.namespace"},
 	typeImage:                                           nil,
 	"kubernetes:core/v1:Namespace":                      {"metadata.name"},
 	typeDeployment:                                      {"metadata.name", "metadata.namespace", "spec.selector"},
@@ -78,6 +91,7 @@ var identity = []string{"project", "location", "cluster", "name", "accountId", "
 type cloud struct {
 	mu     sync.Mutex
 	exists map[resource.ID]bool
+	did    []string // what was created and deleted, in this order
 	tokens int
 	fail   string // type whose resources are created and changed, but do not get ready
 }
@@ -108,8 +122,12 @@ func (p *provider) configure(_ context.Context, request plugin.ConfigureRequest)
 	return plugin.ConfigureResponse{}, nil
 }
 
-// invoke answers the one function that the program calls, with another token each time.
+// invoke answers the functions that the program calls: with another token each time, or
+// with a zone that has everything.
 func (p *provider) invoke(_ context.Context, request plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	if request.Tok == "gcp:dns/getManagedZone:getManagedZone" {
+		return plugin.InvokeResponse{Properties: resource.PropertyMap{"dnsName": resource.NewProperty("example.com.")}}, nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tokens++
@@ -125,7 +143,7 @@ func (p *provider) check(_ context.Context, request plugin.CheckRequest) (plugin
 	switch {
 	case strings.HasPrefix(string(request.URN.Type()), "kubernetes:"):
 		path = resource.PropertyPath{"metadata", "name"}
-	case !strings.HasPrefix(string(request.URN.Type()), "gcp:container/"):
+	case !strings.HasPrefix(string(request.URN.Type()), "gcp:container/") && !strings.HasPrefix(string(request.URN.Type()), "gcp:certificatemanager/"):
 		return plugin.CheckResponse{Properties: request.News}, nil
 	}
 	properties := resource.NewProperty(request.News.Copy())
@@ -150,7 +168,7 @@ func compare(before, after resource.PropertyMap, replaces []string) (plugin.Diff
 	if before.DeepEquals(after) {
 		return plugin.DiffResult{Changes: plugin.DiffNone}, nil
 	}
-	result := plugin.DiffResult{Changes: plugin.DiffSome}
+	result := plugin.DiffResult{Changes: plugin.DiffSome, DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(before.Diff(after), true)}
 	for _, property := range replaces {
 		path, err := resource.ParsePropertyPath(property)
 		if err != nil {
@@ -176,6 +194,7 @@ func (p *provider) create(_ context.Context, request plugin.CreateRequest) (plug
 		return plugin.CreateResponse{}, fmt.Errorf("%s already exists", id)
 	}
 	p.exists[id] = true
+	p.did = append(p.did, "create "+string(request.URN.Type()))
 	status, err := p.ready(request.URN.Type())
 	return plugin.CreateResponse{ID: id, Properties: outputs(request.URN.Type(), request.Properties), Status: status}, err
 }
@@ -221,6 +240,7 @@ func (p *provider) delete(_ context.Context, request plugin.DeleteRequest) (plug
 		return plugin.DeleteResponse{}, fmt.Errorf("%s does not exist", request.ID)
 	}
 	delete(p.exists, request.ID)
+	p.did = append(p.did, "delete "+string(request.URN.Type()))
 	return plugin.DeleteResponse{}, nil
 }
 
@@ -237,6 +257,10 @@ func outputs(typ tokens.Type, inputs resource.PropertyMap) resource.PropertyMap 
 	case typeImage:
 		name := text("imageName")
 		more = map[string]any{"repoDigest": fmt.Sprintf("%s@sha256:%x", name[:strings.LastIndex(name, ":")], sha256.Sum256([]byte(name)))}
+	case typeAuthorization:
+		more = map[string]any{"dnsResourceRecords": []any{map[string]any{"name": "_acme-challenge." + text("domain") + ".", "type": "CNAME", "data": "proof."}}}
+	case typeGateway:
+		more = map[string]any{"status": map[string]any{"addresses": []any{map[string]any{"value": "192.0.2.81"}}}}
 	case typeService:
 		more = map[string]any{"status": map[string]any{"loadBalancer": map[string]any{"ingress": []any{map[string]any{"ip": "192.0.2.80"}}}}}
 	}
@@ -432,10 +456,12 @@ func (l *life) sane(what string) {
 func sorted(ids map[resource.ID]bool) []resource.ID { return slices.Sorted(maps.Keys(ids)) }
 
 // image returns the stack's output image, or nil.
-func (l *life) image() any {
+func (l *life) image() any { return l.output("image") }
+
+func (l *life) output(name string) any {
 	for _, r := range l.snapshot.Resources {
 		if r.Type == resource.RootStackType {
-			return r.Outputs.Mappable()["image"]
+			return r.Outputs.Mappable()[name]
 		}
 	}
 	return nil

@@ -72,6 +72,8 @@ var (
 	// A service of another name is created before the old one is deleted. The engine refuses
 	// that in a preview, but in an update only then: so this is for stacks without protection.
 	renames = []key{{name: "service", first: "shop", second: "store"}}
+	// TestDomain has these: they need or exclude others.
+	domains = []key{{name: "domain"}, {name: "dnsZone"}}
 )
 
 // TestEveryKey: the tests below have all keys.
@@ -81,7 +83,7 @@ func TestEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	tested := map[string]bool{"deletionProtection": true}
-	for _, k := range slices.Concat(onGoogleCloud, onExistingCluster, movesOnGoogleCloud, movesOnExistingCluster, renames) {
+	for _, k := range slices.Concat(onGoogleCloud, onExistingCluster, movesOnGoogleCloud, movesOnExistingCluster, renames, domains) {
 		tested[k.name] = true
 	}
 	for name := range declared {

@@ -29,6 +29,8 @@ type Google struct {
 	PodRange, ServiceRange        string // the names in secondaryRanges
 	ImmutableTags                 bool
 	ImageRepository               *Repository // has the existing image; nil if one is built
+	Domain                        string      // where the service answers by https; empty for http at an address
+	Zone, ZoneProject             string      // of Cloud DNS, for the domain's records; empty if others create them
 	Budget                        int         // only pipelines/ compares it with the cost: the program knows no prices
 }
 
@@ -114,6 +116,8 @@ func (c *Config) keys() []key {
 		{"secondaryRanges", onGoogleCloud, pair(&g.PodRange, &g.ServiceRange, "the names of two different secondary ranges, separated by a comma, or empty", isResourceName), "pods,services"},
 		{"controlPlaneRange", onGoogleCloud, text(&g.ControlPlaneRange, "a network of 16 IPv4 addresses (/28) outside 172.17.0.0/16, or empty", optional(isControlPlaneRange)), "172.16.0.32/28"},
 		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
+		{"domain", onGoogleCloud, text(&g.Domain, "a domain name such as timber.example.com, or empty", anything), `""`},
+		{"dnsZone", onGoogleCloud, text(&g.Zone, "a managed zone of Cloud DNS, NAME or PROJECT/NAME, or empty", optional(isZone)), `""`},
 		{"budget", onGoogleCloud, orNone(number(&g.Budget, maxBudget)), "100"},
 
 		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},

@@ -121,6 +121,7 @@ func (l *loader) checkGoogle() {
 	}
 	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
 	l.checkNetwork()
+	l.checkDomain()
 	if strings.Contains(l.Service.Address, ":") {
 		l.refuse("address", Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
@@ -175,6 +176,9 @@ func (l *loader) checkExisting() {
 			l.refuse(k.name, "", "is not set, but kubeconfig, context and registry belong together", k.example)
 		}
 	}
+	if domain, _ := l.get("domain"); domain != "" {
+		l.refuse("domain", "", "is served by Google's load balancer, which an existing cluster does not have", `""`)
+	}
 	if e.PullSecret == "" {
 		return
 	}
@@ -197,7 +201,7 @@ func (l *loader) checkExisting() {
 }
 
 // derived are the variables that the program sets, with the keys that they follow.
-var derived = map[string]string{"PORT": "port", "GOMEMLIMIT": "memory"}
+var derived = map[string]string{"PORT": "port", "GOMEMLIMIT": "memory", "IDLE_SECONDS": "domain"}
 
 // checkEnvironment checks the names of variables, and that each has a value. It
 // shows no value: it may be secret.

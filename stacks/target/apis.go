@@ -30,16 +30,21 @@ func (g *google) newAPIs() (*apis, error) {
 	}{
 		{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam},
 	} {
-		enabled, err := projects.NewService(g.ctx, api.name, &projects.ServiceArgs{
-			Project: pulumi.String(g.Project),
-			Service: pulumi.String(api.name + ".googleapis.com"),
-			// Others in the project may use the API, and an API costs nothing.
-			DisableOnDestroy: pulumi.Bool(false),
-		}, pulumi.Parent(a))
+		enabled, err := g.enable(api.name, pulumi.Parent(a))
 		if err != nil {
 			return nil, err
 		}
 		*api.resource = enabled
 	}
 	return a, g.ctx.RegisterResourceOutputs(a, pulumi.Map{})
+}
+
+// enable enables an API in the project.
+func (g *google) enable(api string, opts ...pulumi.ResourceOption) (*projects.Service, error) {
+	return projects.NewService(g.ctx, api, &projects.ServiceArgs{
+		Project: pulumi.String(g.Project),
+		Service: pulumi.String(api + ".googleapis.com"),
+		// Others in the project may use the API, and an API costs nothing.
+		DisableOnDestroy: pulumi.Bool(false),
+	}, opts...)
 }

@@ -86,6 +86,9 @@ func (g *google) newGKE(c *cluster) (*container.Cluster, error) {
 		}},
 		CostManagementConfig: &container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 	}
+	if g.Domain != "" { // else the cluster keeps what it has: a Gateway goes after this
+		gke.GatewayApiConfig = &container.ClusterGatewayApiConfigArgs{Channel: pulumi.String("CHANNEL_STANDARD")}
+	}
 	g.setNetwork(gke)
 	g.setAccess(gke)
 	setObservation(gke)

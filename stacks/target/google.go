@@ -28,7 +28,10 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 		return nil, err
 	}
 	g := &google{Google: cfg.Google, ctx: ctx, name: name, stack: cfg.Name, labels: resourceLabels(ctx.Project(), cfg), protect: cfg.DeletionProtection}
-	var err error
+	err := g.checkZone()
+	if err != nil {
+		return nil, err
+	}
 	if g.apis, err = g.newAPIs(); err != nil {
 		return nil, err
 	}
@@ -40,6 +43,10 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 	if err != nil {
 		return nil, err
 	}
+	domain, err := g.newDomain()
+	if err != nil {
+		return nil, err
+	}
 	return &Target{
 		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: registry.host, PullGrant: registry.readerGrant,
 		Platform:   "linux/amd64", // config refuses other machine types
@@ -47,6 +54,7 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 		ClusterID:  cluster.gke.ID(),
 		Nodes:      []pulumi.Resource{cluster.nodes},
 		MoreNodes:  g.MaxNodes > 0,
+		Domain:     domain,
 		Cluster:    cluster.gke.Name,
 		Kubectl: pulumi.Sprintf("gcloud container clusters get-credentials %s --location %s --project %s",
 			cluster.gke.Name, g.Location, g.Project),

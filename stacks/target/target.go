@@ -26,6 +26,7 @@ type Target struct {
 	Nodes      []pulumi.Resource  // that the program creates; nil on an existing cluster
 	MoreNodes  bool               // the cluster adds nodes for pods that find no place
 
+	Domain  *Domain            // where the service answers by https; nil for http at an address
 	Cluster pulumi.StringInput // name of the cluster
 	Kubectl pulumi.StringInput // the command that gives kubectl access to the cluster
 	Console pulumi.StringInput // the cluster's page in Google's console; nil for other clusters

@@ -10,8 +10,8 @@ import (
 
 // deployment registers the pods, with what they need and how they are replaced by
 // those of another version. No pod runs before the policy, and no more pods are asked for
-// than the quota allows.
-func (r *registration) deployment(policy, quota pulumi.Resource) (*appsv1.Deployment, error) {
+// than the quota allows. Some are resources that only some stacks have.
+func (r *registration) deployment(policy, quota pulumi.Resource, some []pulumi.Resource) (*appsv1.Deployment, error) {
 	// An account of their own has no rights, whatever others grant to the default one.
 	account, err := corev1.NewServiceAccount(r.ctx, r.name, &corev1.ServiceAccountArgs{
 		Metadata:                     r.meta,
@@ -57,7 +57,7 @@ func (r *registration) deployment(policy, quota pulumi.Resource) (*appsv1.Deploy
 	if err != nil {
 		return nil, err
 	}
-	return deployment, r.disruptionBudget(scaler)
+	return deployment, r.disruptionBudget(append(scaler, some...))
 }
 
 func (r *registration) deploymentSpec(template *corev1.PodTemplateSpecArgs) *appsv1.DeploymentSpecArgs {
@@ -72,7 +72,7 @@ func (r *registration) deploymentSpec(template *corev1.PodTemplateSpecArgs) *app
 				MaxUnavailable: pulumi.Int(0),
 			},
 		},
-		MinReadySeconds:         pulumi.Int(minReadySeconds),
+		MinReadySeconds:         pulumi.Int(r.readySeconds),
 		ProgressDeadlineSeconds: pulumi.Int(r.progressSeconds()),
 		Template:                template,
 	}

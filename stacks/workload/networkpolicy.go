@@ -7,6 +7,13 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 )
 
+// googleNetworks are where Google's load balancers call pods from:
+// https://cloud.google.com/load-balancing/docs/https#firewall-rules
+var googleNetworks = networkingv1.NetworkPolicyPeerArray{
+	networkingv1.NetworkPolicyPeerArgs{IpBlock: &networkingv1.IPBlockArgs{Cidr: pulumi.String("130.211.0.0/22")}},
+	networkingv1.NetworkPolicyPeerArgs{IpBlock: &networkingv1.IPBlockArgs{Cidr: pulumi.String("35.191.0.0/16")}},
+}
+
 // networkPolicies registers which connections are allowed: to the service's port,
 // and from the service if Egress. All others are denied in the whole namespace. The
 // kubelet's probes come from the node and are always allowed. GKE's Dataplane V2
@@ -18,22 +25,29 @@ func (r *registration) networkPolicies() (*networkingv1.NetworkPolicy, error) {
 	if r.Service.Egress {
 		types, egress = append(types, "Egress"), networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{}}
 	}
+	// From anywhere: with externalTrafficPolicy Cluster, requests that come through another
+	// node have that node's address instead of the client's.
+	var from networkingv1.NetworkPolicyPeerArray
+	opts := r.serving()
+	if r.Gateway != nil {
+		from = googleNetworks
+		opts = r.replaced("spec.ingress")
+	}
 	allow, err := networkingv1.NewNetworkPolicy(r.ctx, r.name, &networkingv1.NetworkPolicyArgs{
 		Metadata: r.meta,
 		Spec: &networkingv1.NetworkPolicySpecArgs{
 			PodSelector: r.podSelector(),
 			PolicyTypes: pulumi.ToStringArray(types),
 			Egress:      egress,
-			// From anywhere: with externalTrafficPolicy Cluster, requests that come through
-			// another node have that node's address instead of the client's.
 			Ingress: networkingv1.NetworkPolicyIngressRuleArray{networkingv1.NetworkPolicyIngressRuleArgs{
+				From: from,
 				Ports: networkingv1.NetworkPolicyPortArray{networkingv1.NetworkPolicyPortArgs{
 					Protocol: pulumi.String("TCP"),
 					Port:     pulumi.Int(r.Service.Port),
 				}},
 			}},
 		},
-	}, r.serving()...)
+	}, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (r *registration) pod(account *corev1.ServiceAccount, container corev1.Cont
 		// The service never calls the Kubernetes API and needs no other Services.
 		AutomountServiceAccountToken:  pulumi.Bool(false),
 		EnableServiceLinks:            pulumi.Bool(false),
-		TerminationGracePeriodSeconds: pulumi.Int(graceSeconds),
+		TerminationGracePeriodSeconds: pulumi.Int(r.drainDelay + endSeconds),
 		SecurityContext: &corev1.PodSecurityContextArgs{
 			RunAsNonRoot:   pulumi.Bool(true),
 			RunAsUser:      pulumi.Int(nonRootID),
@@ -99,7 +99,7 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 			Name:          pulumi.String(portName),
 			ContainerPort: pulumi.Int(s.Port),
 		}},
-		Env:       derivedVariables(s),
+		Env:       r.derivedVariables(),
 		Resources: resources(s),
 		VolumeMounts: corev1.VolumeMountArray{corev1.VolumeMountArgs{
 			Name:      pulumi.String(temporary),
@@ -117,7 +117,7 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		LivenessProbe: probe(s.LivenessPath, 10, fullHouse, 3),
 		// The kubelet sleeps, not a shell: the image has none.
 		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
-			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(drainDelay)},
+			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(r.drainDelay)},
 		}},
 		SecurityContext: &corev1.SecurityContextArgs{
 			AllowPrivilegeEscalation: pulumi.Bool(false),
@@ -129,7 +129,7 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		return container, nil
 	}
 	if !s.EnvironmentSecret {
-		container.Env = append(derivedVariables(s), plainVariables(s.Environment)...)
+		container.Env = append(r.derivedVariables(), plainVariables(s.Environment)...)
 		return container, nil
 	}
 	// A change creates another Secret with another name, which is a rollout.
@@ -144,13 +144,18 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 	return container, nil
 }
 
-// derivedVariables pass on what the program knows: the port to listen on,
-// and, for Go's garbage collector, when memory runs short: at five eighths of the limit.
-func derivedVariables(s config.Service) corev1.EnvVarArray {
-	return corev1.EnvVarArray{
-		corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String(fmt.Sprintf("%dMiB", max(1, s.Memory*5/8)))},
-		corev1.EnvVarArgs{Name: pulumi.String("PORT"), Value: pulumi.String(strconv.Itoa(s.Port))},
+// derivedVariables pass on what the program knows: the port to listen on, how long to keep
+// the connections of a Gateway, and, for Go's garbage collector, when memory runs short: at
+// five eighths of the limit.
+func (r *registration) derivedVariables() corev1.EnvVarArray {
+	variables := corev1.EnvVarArray{
+		corev1.EnvVarArgs{Name: pulumi.String("GOMEMLIMIT"), Value: pulumi.String(fmt.Sprintf("%dMiB", max(1, r.Service.Memory*5/8)))},
+		corev1.EnvVarArgs{Name: pulumi.String("PORT"), Value: pulumi.String(strconv.Itoa(r.Service.Port))},
 	}
+	if r.Gateway != nil {
+		variables = append(variables, corev1.EnvVarArgs{Name: pulumi.String("IDLE_SECONDS"), Value: pulumi.String(strconv.Itoa(idleSeconds))})
+	}
+	return variables
 }
 
 // plainVariables returns variables sorted by name, since another order would be a

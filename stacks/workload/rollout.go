@@ -9,9 +9,9 @@ const (
 	surge        = "25%"
 	surgeDivisor = 4
 
-	// minReadySeconds is how long a pod must stay ready to count: one that crashes
-	// right after its first answer stops the rollout.
-	minReadySeconds = 2
+	// settleSeconds is how long a pod must stay ready to count: one that crashes right
+	// after its first answer stops the rollout.
+	settleSeconds = 2
 	// placeSeconds is the time to schedule a pod, pull its image and start it.
 	placeSeconds = 90
 	// crowdSeconds is what each further pod costs when many start on few nodes: 60 pods
@@ -28,12 +28,25 @@ const (
 	// restarting kubelet from a lost machine.
 	lostNodeSeconds = 30
 
-	// drainDelay is how many seconds a stopping pod still takes new connections: until
+	// nodesLearn is how many seconds a stopping pod still takes new connections: until
 	// every node knows that the pod should get no more.
-	drainDelay = 5
-	// graceSeconds is how long a stopping pod may live in all: the delay, up to 15 for
-	// the service's own draining (app/server.go), and a reserve.
-	graceSeconds = 30
+	nodesLearn = 5
+	// endSeconds is how long a stopping pod may live after that: up to 15 for the
+	// service's own draining (app/server.go), and a reserve.
+	endSeconds = 25
+
+	// googleLearns is the same for a Gateway, whose load balancer calls pods directly and
+	// learns later than nodes do. Public reports see it send requests to pods for 15 to 20
+	// seconds after they were to end, and to new ones as late (kubernetes/ingress-gce#1718,
+	// #2222). Not tried on GKE itself.
+	googleLearns = 60
+	// googleReady is how long a new pod must be ready before an old one is told to end: so
+	// the load balancer always knows one that serves.
+	googleReady = 30
+	// idleSeconds is how long the service keeps connections that are not used. The load
+	// balancer keeps its own for 600, and must be the one that closes them:
+	// https://cloud.google.com/load-balancing/docs/https#timeouts_and_retries
+	idleSeconds = 620
 
 	// addressTimeout is how long Pulumi waits for the load balancer's address, which
 	// takes Google a minute or two.
@@ -43,7 +56,7 @@ const (
 // progressSeconds is how long Kubernetes waits for the next pod to get ready before it
 // gives up and says why.
 func (r *registration) progressSeconds() int {
-	seconds := placeSeconds + r.Service.StartupSeconds
+	seconds := placeSeconds + r.Service.StartupSeconds + r.readySeconds - settleSeconds
 	if r.MoreNodes {
 		seconds += nodeSeconds
 	}
@@ -60,5 +73,5 @@ func (r *registration) rolloutTimeout() time.Duration {
 	steps := (pods + step - 1) / step
 	// The first step creates the nodes for all: each later one has the places of the pods
 	// that the one before has replaced.
-	return time.Duration(60+r.progressSeconds()+(steps-1)*r.Service.StartupSeconds+pods*crowdSeconds) * time.Second
+	return time.Duration(60+r.progressSeconds()+(steps-1)*(r.Service.StartupSeconds+r.readySeconds-settleSeconds)+pods*crowdSeconds) * time.Second
 }

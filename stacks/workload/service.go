@@ -8,9 +8,22 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// service registers the load balancer in front of the pods. It does not wait for
-// them: the cloud creates the load balancer at the same time.
+// service registers the load balancer in front of the pods, or what a Gateway leads to. It
+// does not wait for them: the cloud creates the load balancer at the same time.
 func (r *registration) service() (*corev1.Service, error) {
+	ports := corev1.ServicePortArray{corev1.ServicePortArgs{
+		Name:       pulumi.String(portName),
+		Port:       pulumi.Int(80),
+		TargetPort: pulumi.String(portName),
+	}}
+	if r.Gateway != nil {
+		annotated := annotations()
+		annotated["pulumi.com/waitFor"] = pulumi.String("jsonpath={.spec.clusterIP}") // not for pods
+		return corev1.NewService(r.ctx, r.name, &corev1.ServiceArgs{
+			Metadata: &metav1.ObjectMetaArgs{Namespace: r.meta.Namespace, Labels: r.meta.Labels, Annotations: annotated},
+			Spec:     &corev1.ServiceSpecArgs{Type: pulumi.String("ClusterIP"), Selector: r.selector(), Ports: ports},
+		}, r.replaced("spec.type")...)
+	}
 	var allowed pulumi.StringArrayInput
 	if networks := r.Service.AllowedNetworks; len(networks) > 0 {
 		allowed = pulumi.ToStringArray(networks)
@@ -43,11 +56,7 @@ func (r *registration) service() (*corev1.Service, error) {
 			// Deprecated, because each cloud reads it in its own way, and the only form that
 			// Google's, MetalLB's and most other load balancers know. Annotations are for one.
 			LoadBalancerIP: address,
-			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
-				Name:       pulumi.String(portName),
-				Port:       pulumi.Int(80),
-				TargetPort: pulumi.String(portName),
-			}},
+			Ports:          ports,
 		},
 	}, r.serving(
 		pulumi.DeleteBeforeReplace(address != nil), // two Services cannot have one address

@@ -28,6 +28,7 @@ type Args struct {
 	PullSecret string          // a Docker config with a login to pull with; may be empty
 	Protect    bool            // refuse to delete or replace what serves
 	MoreNodes  bool            // the cluster adds nodes for pods that find no place
+	Gateway    *Gateway        // nil without a domain
 
 	Service config.Service
 }
@@ -36,8 +37,10 @@ type Args struct {
 type Workload struct {
 	pulumi.ResourceState
 
-	// URL is http://ADDRESS, or empty as long as the Service has no address.
+	// URL is http://ADDRESS, or empty as long as the Service has no address, or https://DOMAIN.
 	URL pulumi.StringOutput
+	// Address is that of a Gateway's load balancer.
+	Address pulumi.StringOutput
 	// Image is what the pods run, by digest. It depends on the Deployment, and so has no
 	// value if the rollout fails: the stack keeps the output of the last complete one.
 	Image pulumi.StringOutput
@@ -51,7 +54,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := ctx.RegisterComponentResource("hello-timber:workload:Workload", name, w, opts...); err != nil {
 		return nil, err
 	}
-	r := &registration{Args: args, ctx: ctx, name: name, child: []pulumi.ResourceOption{pulumi.Parent(w)}}
+	r := &registration{Args: args, ctx: ctx, name: name, child: []pulumi.ResourceOption{pulumi.Parent(w)}, readySeconds: settleSeconds, drainDelay: nodesLearn}
+	if args.Gateway != nil {
+		r.readySeconds, r.drainDelay = googleReady, googleLearns
+	}
 	namespace, err := r.namespace()
 	if err != nil {
 		return nil, err
@@ -67,15 +73,21 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	deployment, err := r.deployment(policy, quota)
+	service, err := r.service()
 	if err != nil {
 		return nil, err
 	}
-	balancer, err := r.service()
+	w.URL = service.Status.ApplyT(url).(pulumi.StringOutput)
+	var some []pulumi.Resource
+	if args.Gateway != nil {
+		if w.URL, w.Address, some, err = r.gateway(service); err != nil {
+			return nil, err
+		}
+	}
+	deployment, err := r.deployment(policy, quota, some)
 	if err != nil {
 		return nil, err
 	}
-	w.URL = balancer.Status.ApplyT(url).(pulumi.StringOutput)
 	w.Image = pulumi.All(args.Image, deployment.ID()).ApplyT(func(all []any) string { return all[0].(string) }).(pulumi.StringOutput)
 	w.Namespace = namespace.Metadata.Name().Elem()
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"url": w.URL})
@@ -88,6 +100,9 @@ type registration struct {
 	name  string
 	meta  *metav1.ObjectMetaArgs
 	child []pulumi.ResourceOption
+
+	readySeconds int // that a pod must stay ready to count
+	drainDelay   int // seconds that a stopping pod still takes new connections
 }
 
 // serving returns the options of objects that every stack has, and whose loss is noticed
@@ -96,6 +111,13 @@ type registration struct {
 // protected stack would delete it before it is refused.
 func (r *registration) serving(opts ...pulumi.ResourceOption) []pulumi.ResourceOption {
 	return append(append(opts, r.child...), pulumi.Protect(r.Protect))
+}
+
+// replaced returns the options of an object that a domain changes: it is replaced, and the
+// old one deleted last, so that the service answers without the domain until it does with
+// it. Neither may be protected for that. The other way, the object changes as it is.
+func (r *registration) replaced(property string) []pulumi.ResourceOption {
+	return append(r.child, pulumi.ReplaceOnChanges([]string{property}))
 }
 
 // labels returns the labels of every object, as recommended by

@@ -15,8 +15,9 @@ import (
 // are as many new ones, and those that a rollout adds.
 func TestPods(t *testing.T) {
 	for pods := 1; pods <= 100; pods++ {
-		for _, more := range []bool{false, true} {
-			r := &registration{Args: &Args{MoreNodes: more, Service: config.Service{Replicas: pods, StartupSeconds: 60}}}
+		for i := range 4 {
+			more, ready := i%2 == 1, []int{settleSeconds, googleReady}[i/2]
+			r := &registration{Args: &Args{MoreNodes: more, Service: config.Service{Replicas: pods, StartupSeconds: 60}}, readySeconds: ready}
 			progress, timeout := time.Duration(r.progressSeconds())*time.Second, r.rolloutTimeout()
 			steps := min(pods, 4)
 			if progress < 150*time.Second || timeout <= progress || timeout < time.Duration(steps)*time.Minute {

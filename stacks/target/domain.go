@@ -1,0 +1,113 @@
+package target
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/certificatemanager"
+	"github.com/pulumi/pulumi-gcp/sdk/v7/go/gcp/dns"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
+)
+
+// Domain is a domain on Google Cloud: a certificate that Google renews.
+type Domain struct {
+	pulumi.ResourceState
+
+	// Certificates is the name of the map of Certificate Manager that has the certificate.
+	Certificates pulumi.StringOutput
+	// Proof is the record of DNS by which Google knows whose the domain is, as a line of a
+	// zone's file.
+	Proof pulumi.StringOutput
+	// Publish creates the domain's record with the load balancer's address; nil without a zone.
+	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
+}
+
+// newDomain registers the domain; nil if there is none. Google issues the certificate when
+// it finds the record, which may be long after the update, and renews it while it does.
+func (g *google) newDomain() (*Domain, error) {
+	if g.Domain == "" {
+		return nil, nil
+	}
+	d := &Domain{}
+	if err := g.ctx.RegisterComponentResource("hello-timber:google:Domain", g.name, d); err != nil {
+		return nil, err
+	}
+	child, project := pulumi.Parent(d), pulumi.String(g.Project)
+	api, err := g.enable("certificatemanager", child)
+	if err != nil {
+		return nil, err
+	}
+	enabled := pulumi.DependsOn([]pulumi.Resource{api})
+	authorization, err := certificatemanager.NewDnsAuthorization(g.ctx, g.name, &certificatemanager.DnsAuthorizationArgs{
+		Project: project, Labels: g.labels, Domain: pulumi.String(g.Domain),
+	}, child, enabled)
+	if err != nil {
+		return nil, err
+	}
+	proof := authorization.DnsResourceRecords.Index(pulumi.Int(0))
+	d.Proof = pulumi.Sprintf("%s 300 IN %s %s", proof.Name().Elem(), proof.Type().Elem(), proof.Data().Elem())
+	certificate := []pulumi.ResourceOption{child}
+	if g.Zone != "" {
+		record, err := g.newRecord("authorization", proof.Name().Elem(), proof.Type().Elem(), proof.Data().Elem(), child)
+		if err != nil {
+			return nil, err
+		}
+		certificate = append(certificate, pulumi.DependsOn([]pulumi.Resource{record})) // Google looks for it at once
+		d.Publish = func(address pulumi.StringOutput) (pulumi.Resource, error) {
+			return g.newRecord("address", pulumi.String(g.Domain+"."), pulumi.String("A"), address, child)
+		}
+	}
+	issued, err := certificatemanager.NewCertificate(g.ctx, g.name, &certificatemanager.CertificateArgs{
+		Project: project, Labels: g.labels, Managed: &certificatemanager.CertificateManagedArgs{
+			Domains: pulumi.ToStringArray([]string{g.Domain}), DnsAuthorizations: pulumi.StringArray{authorization.ID()},
+		},
+	}, certificate...)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := certificatemanager.NewCertificateMapResource(g.ctx, g.name, &certificatemanager.CertificateMapResourceArgs{
+		Project: project, Labels: g.labels,
+	}, child, enabled)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := certificatemanager.NewCertificateMapEntry(g.ctx, g.name, &certificatemanager.CertificateMapEntryArgs{
+		Project: project, Labels: g.labels, Map: certificates.Name, Hostname: pulumi.String(g.Domain), Certificates: pulumi.StringArray{issued.ID()},
+	}, child)
+	if err != nil {
+		return nil, err
+	}
+	d.Certificates = entry.Map // known when the map is complete
+	return d, g.ctx.RegisterResourceOutputs(d, pulumi.Map{})
+}
+
+// newRecord registers a record in the domain's zone.
+func (g *google) newRecord(logical string, name, kind, data pulumi.StringInput, opts ...pulumi.ResourceOption) (*dns.RecordSet, error) {
+	return dns.NewRecordSet(g.ctx, logical, &dns.RecordSetArgs{
+		Project: pulumi.String(g.ZoneProject), ManagedZone: pulumi.String(g.Zone),
+		Name: name, Type: kind, Rrdatas: pulumi.StringArray{data}, Ttl: pulumi.Int(300),
+	}, opts...)
+}
+
+// checkZone refuses a zone that cannot have the domain's records.
+func (g *google) checkZone() error {
+	if g.Zone == "" {
+		return nil
+	}
+	zone, err := dns.LookupManagedZone(g.ctx, &dns.LookupManagedZoneArgs{Name: g.Zone, Project: &g.ZoneProject})
+	rule := ""
+	switch {
+	case err != nil:
+		rule = "cannot be read: " + err.Error()
+	case zone.Visibility == "private":
+		rule = "is private, so that Google cannot see in it whose the domain is"
+	case !strings.HasSuffix("."+g.Domain+".", "."+zone.DnsName):
+		rule = "is the zone of " + cmp.Or(zone.DnsName, "no domain") + ", which does not contain " + g.Domain
+	default:
+		return nil
+	}
+	return config.Problems("stack "+g.ctx.Stack()+" has no zone", config.Problem{What: "dnsZone", Value: config.Show(g.Zone), Rule: rule,
+		Fix: "choose another (gcloud dns managed-zones list --project " + g.ZoneProject + "): pulumi config set dnsZone ZONE --stack " + g.ctx.Stack()})
+}

@@ -1,0 +1,115 @@
+package workload
+
+import (
+	"maps"
+
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Gateway is a domain that Google's load balancer serves by https.
+type Gateway struct {
+	Domain string
+	// Certificates is the name of a map of Certificate Manager.
+	Certificates pulumi.StringInput
+	// Publish creates the domain's record with the load balancer's address; it may be nil.
+	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
+}
+
+// gatewayTimeout is how long Pulumi waits for a Gateway or a route. Google takes some
+// minutes to create a load balancer everywhere.
+const gatewayTimeout = "15m0s"
+
+// gateway registers what serves the domain: a Gateway that redirects http, and passes https
+// on to the Service. It returns the URL, the load balancer's address, and resources that
+// nothing depends on.
+func (r *registration) gateway(service *corev1.Service) (url, address pulumi.StringOutput, last []pulumi.Resource, err error) {
+	const api, gke = "gateway.networking.k8s.io/v1", "networking.gke.io/v1"
+	gateway, err := r.object(api, "Gateway", r.name, "condition=Programmed", pulumi.StringMap{"networking.gke.io/certmap": r.Gateway.Certificates}, pulumi.Map{
+		"gatewayClassName": pulumi.String("gke-l7-global-external-managed"),
+		"listeners": pulumi.Array{
+			pulumi.Map{"name": pulumi.String("http"), "port": pulumi.Int(80), "protocol": pulumi.String("HTTP")},
+			// GKE refuses TLS settings beside the certificates' map.
+			pulumi.Map{"name": pulumi.String("https"), "port": pulumi.Int(443), "protocol": pulumi.String("HTTPS")},
+		},
+	})
+	if err != nil {
+		return url, address, nil, err
+	}
+	address = gateway.Status.ApplyT(gatewayAddress).(pulumi.StringOutput)
+	url = gateway.ID().ApplyT(func(pulumi.ID) string { return "https://" + r.Gateway.Domain }).(pulumi.StringOutput)
+	target := pulumi.Map{"group": pulumi.String(""), "kind": pulumi.String("Service"), "name": service.Metadata.Name().Elem()}
+	route := func(listener string, rule pulumi.Map) pulumi.Map {
+		return pulumi.Map{
+			"parentRefs": pulumi.Array{pulumi.Map{"name": gateway.Metadata.Name().Elem(), "sectionName": pulumi.String(listener)}},
+			"hostnames":  pulumi.ToStringArray([]string{r.Gateway.Domain}),
+			"rules":      pulumi.Array{rule},
+		}
+	}
+	const accepted = `jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True`
+	for _, o := range []struct {
+		api, kind, name, waitFor string
+		spec                     pulumi.Map
+	}{
+		{api, "HTTPRoute", "http", accepted, route("http", pulumi.Map{"filters": pulumi.Array{pulumi.Map{
+			"type": pulumi.String("RequestRedirect"), "requestRedirect": pulumi.Map{"scheme": pulumi.String("https"), "statusCode": pulumi.Int(301)}}}})},
+		{api, "HTTPRoute", "https", accepted, route("https", pulumi.Map{
+			"backendRefs": pulumi.Array{pulumi.Map{"name": service.Metadata.Name().Elem(), "port": pulumi.Int(80)}},
+			// For a month, browsers that have seen the domain refuse it without https.
+			"filters": pulumi.Array{pulumi.Map{"type": pulumi.String("ResponseHeaderModifier"), "responseHeaderModifier": pulumi.Map{"set": pulumi.Array{
+				pulumi.Map{"name": pulumi.String("Strict-Transport-Security"), "value": pulumi.String("max-age=2592000")}}}}},
+		})},
+		{gke, "HealthCheckPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
+			"checkIntervalSec": pulumi.Int(5), "timeoutSec": pulumi.Int(5),
+			"config": pulumi.Map{"type": pulumi.String("HTTP"), "httpHealthCheck": pulumi.Map{
+				"portSpecification": pulumi.String("USE_FIXED_PORT"), "port": pulumi.Int(r.Service.Port), "requestPath": pulumi.String(r.Service.ReadinessPath)}}}}},
+		// Requests to a pod that ends have as long as all others.
+		{gke, "GCPBackendPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
+			"timeoutSec": pulumi.Int(30), "connectionDraining": pulumi.Map{"drainingTimeoutSec": pulumi.Int(30)}}}},
+	} {
+		object, err := r.object(o.api, o.kind, o.name, o.waitFor, nil, o.spec)
+		if err != nil {
+			return url, address, nil, err
+		}
+		last = append(last, object)
+	}
+	if r.Gateway.Publish != nil {
+		record, err := r.Gateway.Publish(address)
+		return url, address, append(last, record), err
+	}
+	return url, address, last, nil
+}
+
+// object is an object of a kind that the SDK does not have.
+type object struct {
+	pulumi.CustomResourceState
+
+	Metadata metav1.ObjectMetaPtrOutput `pulumi:"metadata"`
+	Status   pulumi.MapOutput           `pulumi:"status"`
+}
+
+// object registers an object. It is not protected: an update without the domain deletes it.
+func (r *registration) object(api, kind, name, waitFor string, more pulumi.StringMap, spec pulumi.Map) (*object, error) {
+	o, annotated := &object{}, annotations()
+	maps.Copy(annotated, more)
+	if waitFor != "" {
+		annotated["pulumi.com/waitFor"] = pulumi.String(waitFor)
+	}
+	return o, r.ctx.RegisterResource("kubernetes:"+api+":"+kind, name, kubernetes.UntypedArgs{
+		"apiVersion": pulumi.String(api), "kind": pulumi.String(kind), "spec": spec,
+		"metadata": &metav1.ObjectMetaArgs{Namespace: r.meta.Namespace, Labels: r.meta.Labels, Annotations: annotated},
+	}, o, append(r.child, pulumi.Timeouts(&pulumi.CustomTimeouts{Create: gatewayTimeout, Update: gatewayTimeout}))...)
+}
+
+// gatewayAddress returns the address in a Gateway's status, or nothing.
+func gatewayAddress(status map[string]any) string {
+	addresses, _ := status["addresses"].([]any)
+	if len(addresses) == 0 {
+		return ""
+	}
+	first, _ := addresses[0].(map[string]any)
+	address, _ := first["value"].(string)
+	return address
+}
