@@ -11,19 +11,21 @@ import (
 	"testing"
 	"time"
 
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
 	"hello-timber/emulator/traffic"
 )
 
 // underLoad does something while the load is on. No request may fail.
-func underLoad(t *testing.T, url string, want []string, do func()) *traffic.Load {
+func underLoad(t *testing.T, url string, want []string, do func(), options ...func(*vegeta.Attacker)) *traffic.Load {
 	t.Helper()
-	return underLoadOf(t, traffic.PerSecond, url, want, do)
+	return underLoadOf(t, traffic.PerSecond, url, want, do, options...)
 }
 
 // underLoadOf does so with another number of requests a second.
-func underLoadOf(t *testing.T, perSecond int, url string, want []string, do func()) *traffic.Load {
+func underLoadOf(t *testing.T, perSecond int, url string, want []string, do func(), options ...func(*vegeta.Attacker)) *traffic.Load {
 	t.Helper()
-	l := traffic.Start(url, perSecond, want)
+	l := traffic.Start(url, perSecond, want, options...)
 	defer func() { // also when do fails
 		l.Stop()
 		fmt.Printf("    %s\n", l)

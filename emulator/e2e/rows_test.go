@@ -43,6 +43,8 @@ const (
 	// ownNodes and ownLife: a stack with a cluster of its own, of three nodes and of one.
 	ownNodes = "e2e-nodes"
 	ownLife  = "e2e-life"
+	// ownDomain: one with a domain, and one node.
+	ownDomain = "e2e-domain"
 
 	// capacity is how many slots there are.
 	capacity = 2
@@ -80,6 +82,9 @@ var parts = map[string][]testRow{
 		{"a node drained", "no request fails, the disruption budget is respected", ownNodes, loaded, false, nodeDrained},
 		{"a kubelet hangs", "no request fails; full strength again without it", ownNodes, loaded, false, kubeletHangs},
 		{"a node stopped dead", "the service keeps answering; full strength again without it", ownNodes, loaded, false, nodeDead},
+
+		{"a domain, another one, and none", "https with the domain's certificate, http leads there; each ends with an empty preview and leaves nothing", ownDomain, 0, false, domains},
+		{"v1 → v2 → v1 on one pod with a domain, five times", "no request fails", ownDomain, loaded, false, httpsRollouts},
 
 		{"v1 → v2 → v1 on three pods, five times", "no request fails", onShared, loaded, false, rollouts},
 		{"scaled 1 → 3 → 1", "no request fails", onShared, loaded, false, scaling},
@@ -248,7 +253,7 @@ func (r *runner) stackFor(t *testing.T, row testRow) *stack {
 	if s == nil {
 		s = newStack(t, row.needs, options{owner: r.t})
 		s.normal = map[string]string{"replicas": "3", "nodes": "3", "machineType": "n1-standard-1", "imageVersion": "v1", "deletionProtection": "false", "startupSeconds": "5"}
-		if row.needs == ownLife {
+		if row.needs != ownNodes {
 			s.normal["nodes"], s.normal["replicas"] = "1", "1"
 		}
 		r.stacks[row.needs] = s

@@ -31,11 +31,11 @@ type Load struct {
 }
 
 // Start begins to send so many requests a second in each way. Each answer must be one of want.
-func Start(url string, perSecond int, want []string) *Load {
+func Start(url string, perSecond int, want []string, options ...func(*vegeta.Attacker)) *Load {
 	l := &Load{want: want, began: time.Now()}
 	target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url + "/index"})
 	for _, kept := range []bool{true, false} {
-		attacker := vegeta.NewAttacker(vegeta.KeepAlive(kept), vegeta.Timeout(Patience))
+		attacker := vegeta.NewAttacker(append([]func(*vegeta.Attacker){vegeta.KeepAlive(kept), vegeta.Timeout(Patience)}, options...)...)
 		l.attackers = append(l.attackers, attacker)
 		l.running.Go(func() {
 			for result := range attacker.Attack(target, vegeta.ConstantPacer{Freq: perSecond, Per: time.Second}, 0, fmt.Sprintf("kept: %t", kept)) {

@@ -4,10 +4,16 @@ package stack
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"hello-timber/emulator/setup/checkout"
@@ -35,19 +41,54 @@ func (s Name) page(ctx context.Context, c checkout.Checkout, p *progress.Report)
 	if err != nil {
 		return "", err
 	}
+	client, curl, err := clientFor(ctx, c, url)
+	if err != nil {
+		return "", err
+	}
 	url += "/index"
 	p.Say("waiting for " + url)
-	client := &http.Client{Timeout: 5 * time.Second}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(500 * time.Millisecond) {
 		status, body, err := get(ctx, client, url)
 		if err == nil {
-			return fmt.Sprintf("\n%s answers %s\n%s\n", url, status, body), nil
+			return fmt.Sprintf("\n%s answers %s\n%s\n", curl+url, status, body), nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return "", fmt.Errorf("the service does not answer: %w. Fix: look at its pods: %s", err, s.podsCommand(c))
 		}
 	}
 }
+
+// clientFor returns a client for a stack's URL. No DNS knows a domain on this machine, and
+// no one trusts who issued its certificate: so for https it also returns the command that
+// reaches the URL, without it.
+func clientFor(ctx context.Context, c checkout.Checkout, url string) (client *http.Client, command string, err error) {
+	client = &http.Client{Timeout: 5 * time.Second}
+	domain, https := strings.CutPrefix(url, "https://")
+	if !https {
+		return client, "", nil
+	}
+	text, err := c.Output(ctx, "pulumi", "stack", "output", "dnsRecords")
+	if err != nil {
+		return nil, "", err
+	}
+	address := addressRecord.FindStringSubmatch(text)
+	files, err := filepath.Glob(c.Home("google", "certificates", "*", domain+".pem"))
+	if err != nil || len(files) == 0 || address == nil {
+		return nil, "", fmt.Errorf("%s has no certificate or no address. Fix: make up", domain)
+	}
+	authority, err := os.ReadFile(files[0])
+	if err != nil {
+		return nil, "", err
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(authority)
+	client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address[1]+":443")
+	}}
+	return client, fmt.Sprintf("curl --resolve %s:443:%s --cacert %s ", domain, address[1], checkout.Quote(files[0])), nil
+}
+
+var addressRecord = regexp.MustCompile(` IN A ([0-9.]+)`)
 
 func get(ctx context.Context, client *http.Client, url string) (status string, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -1,0 +1,154 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"hello-timber/emulator/traffic"
+)
+
+// Rows about a domain of one's own.
+
+const (
+	domain = "timber.example.com"
+	zone   = "example-com" // in the emulator, zones are named after their domain
+)
+
+// door is how clients of this machine reach a domain that no DNS knows.
+type door struct {
+	host, address string
+	trusted       *x509.CertPool
+}
+
+// door reads what the stack and the emulated Google say of a domain.
+func (s *stack) door(t *testing.T, host string) door {
+	t.Helper()
+	var records []string
+	if err := json.Unmarshal([]byte(s.pulumi(t, "stack", "output", "dnsRecords", "--json")), &records); err != nil {
+		t.Fatal(err)
+	}
+	address, ok := strings.CutPrefix(records[0], host+". 300 IN A ")
+	if !ok || len(records) != 2 || !strings.HasPrefix(records[1], "_acme-challenge."+host+". 300 IN CNAME ") {
+		t.Fatalf("dnsRecords is %q", records)
+	}
+	files, err := filepath.Glob(filepath.Join(home(), "google", "certificates", "*", host+".pem"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("certificates of %s: %q (%v)", host, files, err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := door{host, address, x509.NewCertPool()}
+	d.trusted.AppendCertsFromPEM(text)
+	// What make up prints for people.
+	s.run(t, "curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--resolve", host+":443:"+address, "--cacert", files[0], "https://"+host+"/index")
+	return d
+}
+
+// client trusts the emulator's authority, and finds the domain. It follows no redirect.
+func (d door) client() *http.Client {
+	return &http.Client{
+		Timeout: traffic.Patience,
+		Transport: &http.Transport{
+			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: d.trusted},
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				_, port, _ := net.SplitHostPort(address)
+				return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(d.address, port))
+			},
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// serves asserts that the domain is served by https with a certificate of its own, and that
+// http leads there.
+func (d door) serves(t *testing.T, want string) {
+	t.Helper()
+	if _, body, err := get(d.client(), "https://"+d.host); err != nil || body != want {
+		t.Errorf("https://%s/index answers %q (%v), want %q", d.host, body, err, want)
+	}
+	for url, wanted := range map[string]string{"https": "200 max-age=2592000 ", "http": "301  https://" + d.host + "/index?a=b"} {
+		answer, err := d.client().Get(url + "://" + d.host + "/index?a=b")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		answer.Body.Close()
+		if got := fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Strict-Transport-Security"), " ", answer.Header.Get("Location")); got != wanted {
+			t.Errorf("%s: %s, want %s", url, got, wanted)
+		}
+	}
+	other := d
+	other.host = "other.example.com"
+	if _, _, err := get(other.client(), "https://"+other.host); err == nil {
+		t.Errorf("%s is served too", other.host)
+	}
+}
+
+// domains goes from http to a domain, to another, and back. The stack is protected.
+func domains(t *testing.T, s *stack) {
+	s.normal["deletionProtection"] = "true"
+	s.healthy(t)
+	plain := s.url
+	for _, host := range []string{domain, "wood.example.com"} {
+		s.set(t, "domain", host, "dnsZone", zone)
+		s.up(t)
+		if s.url != "https://"+host {
+			t.Errorf("url is %s", s.url)
+		}
+		eventually(t, "an answer", func() bool { _, _, err := get(s.door(t, host).client(), s.url); return err == nil })
+		s.door(t, host).serves(t, v1)
+		s.previewIsEmpty(t)
+		s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
+		if _, _, err := get(hurried, plain); err == nil {
+			t.Errorf("%s still answers", plain)
+		}
+	}
+	s.fails(t, []string{"protected"}, "pulumi", "destroy", "--yes", "--skip-preview")
+	s.door(t, "wood.example.com").serves(t, v1)
+	s.set(t, "domain", "", "dnsZone", "")
+	s.up(t)
+	s.previewIsEmpty(t)
+	answers(t, s.url, v1)
+	for _, pattern := range []string{"gcp-certificatemanager-*/*", "gcp-dns-*/*", "certificates/*"} {
+		if left, err := filepath.Glob(filepath.Join(home(), "google", pattern)); err != nil || len(left) > 0 {
+			t.Errorf("this is left: %q (%v)", left, err)
+		}
+	}
+	if left := s.kubectl(t, s.namespace(), "get", "gateways,httproutes,healthcheckpolicies,gcpbackendpolicies", "--output=name"); left != "" {
+		t.Errorf("this is left: %s", left)
+	}
+	s.normal["deletionProtection"] = "false"
+}
+
+// httpsRollouts: the load balancer learns late which pods come and go. With one pod, there
+// is no other that could answer meanwhile.
+func httpsRollouts(t *testing.T, s *stack) {
+	s.restore(t)
+	s.set(t, "domain", domain)
+	s.up(t, "--refresh")
+	d := s.door(t, domain)
+	eventually(t, "an answer", func() bool { _, _, err := get(d.client(), s.url); return err == nil })
+	began := time.Now()
+	load := underLoad(t, s.url, []string{v1, v2}, func() {
+		for range 5 {
+			s.through(t, "imageVersion", "v2", "v1")
+		}
+	}, vegeta.TLSConfig(&tls.Config{RootCAs: d.trusted}), vegeta.ConnectTo(map[string][]string{d.host + ":443": {d.address + ":443"}}))
+	s.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
+}
