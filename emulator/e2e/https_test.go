@@ -30,8 +30,8 @@ const (
 
 // door is how clients of this machine reach a domain that no DNS knows.
 type door struct {
-	host, address string
-	trusted       *x509.CertPool
+	host, address, authority string
+	trusted                  *x509.CertPool
 }
 
 // door reads what the stack and the emulated Google say of a domain.
@@ -45,7 +45,7 @@ func (s *stack) door(t *testing.T, host string) door {
 	if !ok || len(records) != 2 || !strings.HasPrefix(records[1], "_acme-challenge."+host+". 300 IN CNAME ") {
 		t.Fatalf("dnsRecords is %q", records)
 	}
-	files, err := filepath.Glob(filepath.Join(home(), "google", "certificates", "*", host+".pem"))
+	files, err := filepath.Glob(filepath.Join(home(), "google", "certificates", "*~"+host+".pem"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("certificates of %s: %q (%v)", host, files, err)
 	}
@@ -53,10 +53,8 @@ func (s *stack) door(t *testing.T, host string) door {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := door{host, address, x509.NewCertPool()}
+	d := door{host, address, files[0], x509.NewCertPool()}
 	d.trusted.AppendCertsFromPEM(text)
-	// What make up prints for people.
-	s.run(t, "curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--resolve", host+":443:"+address, "--cacert", files[0], "https://"+host+"/index")
 	return d
 }
 
@@ -75,10 +73,21 @@ func (d door) client() *http.Client {
 	}
 }
 
+// opens waits until the load balancer knows the pods, and knows no more those from before
+// the domain, which end sooner than it learns that.
+func (s *stack) opens(t *testing.T, d door) {
+	t.Helper()
+	s.full(t)
+	s.idle(func() { time.Sleep(20 * time.Second) })
+	eventually(t, "an answer", func() bool { _, _, err := get(d.client(), "https://"+d.host); return err == nil })
+}
+
 // serves asserts that the domain is served by https with a certificate of its own, and that
 // http leads there.
-func (d door) serves(t *testing.T, want string) {
+func (s *stack) serves(t *testing.T, d door, want string) {
 	t.Helper()
+	// What make up prints for people.
+	s.run(t, "curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--resolve", d.host+":443:"+d.address, "--cacert", d.authority, "https://"+d.host+"/index")
 	if _, body, err := get(d.client(), "https://"+d.host); err != nil || body != want {
 		t.Errorf("https://%s/index answers %q (%v), want %q", d.host, body, err, want)
 	}
@@ -111,8 +120,8 @@ func domains(t *testing.T, s *stack) {
 		if s.url != "https://"+host {
 			t.Errorf("url is %s", s.url)
 		}
-		eventually(t, "an answer", func() bool { _, _, err := get(s.door(t, host).client(), s.url); return err == nil })
-		s.door(t, host).serves(t, v1)
+		s.opens(t, s.door(t, host))
+		s.serves(t, s.door(t, host), v1)
 		s.previewIsEmpty(t)
 		s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 		if _, _, err := get(hurried, plain); err == nil {
@@ -120,7 +129,7 @@ func domains(t *testing.T, s *stack) {
 		}
 	}
 	s.fails(t, []string{"protected"}, "pulumi", "destroy", "--yes", "--skip-preview")
-	s.door(t, "wood.example.com").serves(t, v1)
+	s.serves(t, s.door(t, "wood.example.com"), v1)
 	s.set(t, "domain", "", "dnsZone", "")
 	s.up(t)
 	s.previewIsEmpty(t)
@@ -143,7 +152,7 @@ func httpsRollouts(t *testing.T, s *stack) {
 	s.set(t, "domain", domain)
 	s.up(t, "--refresh")
 	d := s.door(t, domain)
-	eventually(t, "an answer", func() bool { _, _, err := get(d.client(), s.url); return err == nil })
+	s.opens(t, d)
 	began := time.Now()
 	load := underLoad(t, s.url, []string{v1, v2}, func() {
 		for range 5 {

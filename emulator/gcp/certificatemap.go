@@ -3,6 +3,7 @@ package gcp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,12 +43,11 @@ var _ = register(resourceType{
 		return errors.Join(date(c), issue(servedFrom(g.records, c.new), str(c.new, "hostname")))
 	},
 	remove: func(_ context.Context, g *google, r records.Record) error {
-		path := servedFrom(g.records, r.Properties)
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		err := os.Remove(servedFrom(g.records, r.Properties))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		_ = os.Remove(filepath.Dir(path)) // if it is empty
-		return nil
+		return err
 	},
 })
 
@@ -61,7 +61,7 @@ func date(c *change) error {
 // servedFrom is the file in which the emulated load balancer finds an entry's certificate.
 // Clients trust it too: curl --cacert FILE.
 func servedFrom(book records.Book, entry map[string]any) string {
-	return filepath.Join(book.Dir, "certificates", filepath.Base(str(entry, "map")), str(entry, "hostname")+".pem")
+	return filepath.Join(book.Dir, "certificates", fmt.Sprintf("projects~%s~%s~%s.pem", str(entry, "project"), filepath.Base(str(entry, "map")), str(entry, "hostname")))
 }
 
 // issue writes a certificate for a host into a file, with its authority's certificate and its key.

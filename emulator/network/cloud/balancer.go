@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,7 +18,7 @@ import (
 // balancer is the load balancer of a Gateway: an address with a server for each listener.
 type balancer struct {
 	address      string
-	certificates string // folder with a file for each host
+	certificates string // the files of a map, up to the host
 	servers      map[string]*http.Server
 	routes       atomic.Pointer[[]object[routeSpec]]
 }
@@ -46,7 +45,7 @@ func (g *gateways) balancer(ctx context.Context, gw object[gatewaySpec]) (*balan
 		return nil, err
 	}
 	g.balancers[gw.UID] = &balancer{address: status.Ingress[0].IP, servers: map[string]*http.Server{},
-		certificates: filepath.Join(g.google, "certificates", gw.Annotations["networking.gke.io/certmap"])}
+		certificates: filepath.Join(g.google, "certificates", "*~"+gw.Annotations["networking.gke.io/certmap"]+"~")}
 	return g.balancers[gw.UID], nil
 }
 
@@ -63,8 +62,10 @@ func (g *gateways) remove(ctx context.Context, gw object[gatewaySpec]) error {
 
 // listen starts the server of a listener, once.
 func (g *gateways) listen(b *balancer, l listener) error {
-	if _, err := os.Stat(b.certificates); err != nil && l.Protocol == "HTTPS" {
-		return fmt.Errorf("certificate map %s has no entry", filepath.Base(b.certificates))
+	if l.Protocol == "HTTPS" {
+		if _, err := b.certificate("*"); err != nil {
+			return err
+		}
 	}
 	if b.servers[l.Name] != nil {
 		return nil
@@ -75,9 +76,7 @@ func (g *gateways) listen(b *balancer, l listener) error {
 	}
 	if l.Protocol == "HTTPS" {
 		socket = tls.NewListener(socket, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			file := filepath.Join(b.certificates, filepath.Base(hello.ServerName)+".pem")
-			pair, err := tls.LoadX509KeyPair(file, file)
-			return &pair, err
+			return b.certificate(hello.ServerName)
 		}})
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -93,6 +92,16 @@ func (g *gateways) listen(b *balancer, l listener) error {
 	b.servers[l.Name] = server
 	go server.Serve(socket)
 	return nil
+}
+
+// certificate returns the certificate of a host. Package gcp writes it.
+func (b *balancer) certificate(host string) (*tls.Certificate, error) {
+	files, err := filepath.Glob(b.certificates + host + ".pem")
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("%s%s has no certificate", filepath.Base(b.certificates), host)
+	}
+	pair, err := tls.LoadX509KeyPair(files[0], files[0])
+	return &pair, err
 }
 
 // answer does what the rule of a route says.

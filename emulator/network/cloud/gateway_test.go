@@ -130,7 +130,7 @@ func certified(t *testing.T, folder string) *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(text)
 	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	path := filepath.Join(folder, "certificates", "timber-1a2b3c4", host+".pem")
+	path := filepath.Join(folder, "certificates", "projects~p~timber-1a2b3c4~"+host+".pem")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (s Name) page(ctx context.Context, c checkout.Checkout, p *progress.Report)
 	}
 	url += "/index"
 	p.Say("waiting for " + url)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
 		status, body, err := get(ctx, client, url)
 		if err == nil {
 			return fmt.Sprintf("\n%s answers %s\n%s\n", curl+url, status, body), nil
@@ -72,7 +72,7 @@ func clientFor(ctx context.Context, c checkout.Checkout, url string) (client *ht
 		return nil, "", err
 	}
 	address := addressRecord.FindStringSubmatch(text)
-	files, err := filepath.Glob(c.Home("google", "certificates", "*", domain+".pem"))
+	files, err := filepath.Glob(c.Home("google", "certificates", "*~"+domain+".pem"))
 	if err != nil || len(files) == 0 || address == nil {
 		return nil, "", fmt.Errorf("%s has no certificate or no address. Fix: make up", domain)
 	}
