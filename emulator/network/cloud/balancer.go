@@ -116,5 +116,9 @@ func (g *gateways) answer(w http.ResponseWriter, r *http.Request, route object[r
 			w.Header().Set(header.Name, header.Value)
 		}
 	}
+	if route.pool == nil {
+		http.Error(w, "no backend", http.StatusInternalServerError) // as the Gateway API demands
+		return
+	}
 	route.pool.ServeHTTP(w, r)
 }

@@ -117,6 +117,7 @@ func (g *gateways) compare(ctx context.Context) error {
 		return unknown
 	}
 	routes, err := list[routeSpec](ctx, g.objects, routeKind)
+	routes = slices.DeleteFunc(routes, func(r object[routeSpec]) bool { return len(r.Spec.ParentRefs) != 1 || len(r.Spec.Rules) != 1 })
 	unknown = errors.Join(unknown, err, g.learn(ctx, routes))
 	for _, gw := range all {
 		if gw.Spec.GatewayClassName != "gke-l7-global-external-managed" {

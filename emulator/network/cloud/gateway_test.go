@@ -62,6 +62,16 @@ spec:
   - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: Strict-Transport-Security, value: max-age=60}]}}]
     backendRefs: [{name: timber, port: 80}]
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {namespace: timber, name: nowhere, uid: r3, generation: 1}
+spec: {parentRefs: [{name: gateway, sectionName: http}], hostnames: [nowhere.example.com], rules: [{}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {namespace: timber, name: unattached, uid: r4, generation: 1}
+spec: {}
+---
 apiVersion: networking.gke.io/v1
 kind: HealthCheckPolicy
 metadata: {namespace: timber, name: timber, uid: h}
@@ -214,6 +224,9 @@ func TestGateway(t *testing.T) {
 		if answer, _ := get(wrong); answer.StatusCode != http.StatusNotFound && answer.StatusCode != 0 {
 			t.Errorf("%s: %s", wrong, answer.Status)
 		}
+	}
+	if answer, _ := get("http://nowhere.example.com/"); answer.StatusCode != http.StatusInternalServerError {
+		t.Errorf("a route without a backend: %s", answer.Status)
 	}
 	status := func() string {
 		gw, err := objects.Resource(gatewayKind).Namespace("timber").Get(t.Context(), "gateway", metav1.GetOptions{})
