@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -164,6 +166,24 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// dns has the data of records by their names.
+type dns map[string]string
+
+func (d dns) LookupHost(_ context.Context, name string) ([]string, error) {
+	if d[name] == "" {
+		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	}
+	if d[name] == "down" {
+		return nil, &net.DNSError{Err: "server misbehaving", Name: name}
+	}
+	return strings.Split(d[name], ","), nil
+}
+
+func (d dns) LookupCNAME(ctx context.Context, name string) (string, error) {
+	data, err := d.LookupHost(ctx, name)
+	return strings.Join(data, ""), err
+}
+
 // The roles are the same wherever they are listed.
 func TestRoles(t *testing.T) {
 	for file, prefix := range map[string]string{"../docs/google-cloud.md": "`", "../docs/pipelines.md": " "} {
@@ -171,7 +191,7 @@ func TestRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for role := range permissions {
+		for role := range merge(permissions, domainPermissions) {
 			if !strings.Contains(string(text), prefix+strings.TrimPrefix(role, "roles/")) {
 				t.Errorf("%s does not have %s", file, role)
 			}
@@ -195,6 +215,20 @@ func TestFindings(t *testing.T) {
 	reserved := func(rest string) commands {
 		return commands{addresses: `[{"name": "db", "addressType": "INTERNAL", "region": "regions/europe-west1"}, {"name": "timber", "region": "https://www.googleapis.com/compute/v1/projects/acme-timber/regions/` + rest + `}]`}
 	}
+	domain := func(name, state, more string) commands {
+		return commands{
+			outputs: fmt.Sprintf(`{"cluster": "c", "url": "https://%[1]s", "dnsRecords": ["%[1]s. 300 IN A 203.0.113.80", "_acme-challenge.%[1]s. 300 IN CNAME proof.goog."]}`, name),
+			"gcloud certificate-manager certificates list --project=acme-timber --format=json": fmt.Sprintf(
+				`[{"name": "projects/acme-timber/locations/global/certificates/other", "managed": {"domains": ["other.example.com"], "state": "FAILED"}},
+				{"name": "projects/acme-timber/locations/global/certificates/hello-timber-1a2b3c4", "managed": {"domains": [%q], "state": %q%s}}]`, name, state, more)}
+	}
+	names := dns{}
+	for name, data := range map[string][2]string{"oak": {"203.0.113.80", "proof.goog."}, "ash": {"192.0.2.1", "proof.goog."}, "elm": {"203.0.113.80,2001:db8::80", "proof.goog."}, "fir": {"203.0.113.80", ""}, "yew": {"down", ""}} {
+		names[name+".example.com."], names["_acme-challenge."+name+".example.com."] = data[0], data[1]
+	}
+	now := resolver
+	t.Cleanup(func() { resolver = now })
+	resolver = names
 	machine := func(name, zone, processors string, change commands) commands {
 		if change == nil {
 			change = commands{}
@@ -251,6 +285,18 @@ func TestFindings(t *testing.T) {
 		"an address in use":            {"address=203.0.113.9", reserved(`europe-west1", "status": "IN_USE"`), nil, reserve},
 		"its own address":              {"address=203.0.113.9", merge(reserved(`europe-west1", "status": "IN_USE"`), commands{outputs: `{"cluster": "c", "url": "http://203.0.113.9"}`}), nil, "ok       address  203.0.113.9, reserved as timber"},
 		"a reserved address":           {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "status": "RESERVED"`), nil, "ok       address  203.0.113.9, reserved as timber"},
+		"a domain, not up":             {"domain=oak.example.com", nil, nil, "ok       domain   oak.example.com, whose records the next update lists"},
+		"a domain":                     {"domain=oak.example.com", domain("oak.example.com", "ACTIVE", ""), nil, "ok       domain   oak.example.com, with its records and its certificate"},
+		"another domain before":        {"domain=ash.example.com", domain("oak.example.com", "ACTIVE", ""), nil, "ok       domain   ash.example.com, whose records the next update lists"},
+		"a domain elsewhere":           {"domain=ash.example.com", domain("ash.example.com", "ACTIVE", ""), nil, "MISSING  domain   DNS has 192.0.2.1 for ash.example.com., not 203.0.113.80. Fix: create this record, and no other of that name: ash.example.com. 300 IN A 203.0.113.80"},
+		"a domain with IPv6":           {"domain=elm.example.com", domain("elm.example.com", "ACTIVE", ""), nil, "MISSING  domain   DNS has 203.0.113.80, 2001:db8::80 for elm.example.com., not 203.0.113.80"},
+		"a domain without proof":       {"domain=fir.example.com", domain("fir.example.com", "PROVISIONING", ""), nil, "MISSING  domain   DNS has nothing for _acme-challenge.fir.example.com., not proof.goog. Fix: create this record, and no other of that name: _acme-challenge.fir.example.com. 300 IN CNAME proof.goog."},
+		"a domain in no one's zone":    {"domain=ivy.example.com dnsZone=acme-dns/example-com", domain("ivy.example.com", "PROVISIONING", ""), nil, "MISSING  domain … Fix: have the domain's registrar name the zone's name servers, which this prints: gcloud dns managed-zones describe example-com --project acme-dns"},
+		"no DNS":                       {"domain=yew.example.com", domain("yew.example.com", "PROVISIONING", ""), nil, "unknown  domain   lookup yew.example.com.: server misbehaving"},
+		"a certificate that waits": {"domain=oak.example.com", domain("oak.example.com", "PROVISIONING", `, "authorizationAttemptInfo": [{"domain": "oak.example.com", "state": "FAILED", "failureReason": "CAA"}]`), nil,
+			"MISSING  domain   certificate hello-timber-1a2b3c4 of oak.example.com is PROVISIONING CAA. Fix: wait up to an hour after a change of DNS; then look at docs/https.md"},
+		"no role for a domain":         {"domain=oak.example.com dnsZone=example-com", nil, []string{"certificatemanager.certs.delete", "dns.changes.create"}, "MISSING  roles … for role in roles/certificatemanager.owner roles/dns.admin; do"},
+		"another's zone":               {"domain=oak.example.com dnsZone=acme-dns/example-com", nil, []string{"dns.changes.create"}, "ok       roles    all 7"},
 		"up":                           {"", commands{outputs: `{"cluster": "c"}`}, nil, "ok       quota    in use by the stack"},
 		"compute API off":              {"", commands{region: "!ERROR: (gcloud.compute) API [compute.googleapis.com] not enabled"}, nil, "unknown  quota … not enabled"},
 		"quota":                        {"", commands{region: `{"quotas": [{"metric": "CPUS", "limit": 4, "usage": 2}, {"metric": "SSD_TOTAL_GB", "limit": 500, "usage": 0}]}`}, nil, "MISSING  quota    too little in europe-west1: CPUS 3 of 2 free. Fix: request more at https://console.cloud.google.com/iam-admin/quotas?project=acme-timber"},
@@ -297,8 +343,8 @@ func TestNoProject(t *testing.T) {
 // ofStack finds printed commands that act on the selected stack, unless they name one.
 var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(\n]*`)
 
-func merge(all ...commands) commands {
-	merged := commands{}
+func merge[M ~map[string]V, V any](all ...M) M {
+	merged := M{}
 	for _, some := range all {
 		maps.Copy(merged, some)
 	}

@@ -91,21 +91,34 @@ var permissions = map[string][]string{
 	"roles/serviceusage.serviceUsageAdmin":  {"serviceusage.services.enable"},
 }
 
+// domainPermissions are those that a domain needs besides, dns.admin in its zone's project.
+var domainPermissions = map[string][]string{
+	"roles/certificatemanager.owner": {"certificatemanager.certs.create", "certificatemanager.certs.delete"},
+	"roles/dns.admin":                {"dns.changes.create"},
+}
+
 // roles asks Google itself, because gcloud has no command for it: a project's policy
 // does not have what a group, a folder, or the organization grants.
 func roles(ctx context.Context, s *stack) (string, error) {
-	granted, err := s.testPermissions(ctx, slices.Concat(slices.Collect(maps.Values(permissions))...))
+	needed := maps.Clone(permissions)
+	if s.config["domain"] != "" {
+		maps.Copy(needed, domainPermissions)
+	}
+	if zone := s.config["dnsZone"]; zone == "" || strings.Contains(zone, "/") {
+		delete(needed, "roles/dns.admin")
+	}
+	granted, err := s.testPermissions(ctx, slices.Concat(slices.Collect(maps.Values(needed))...))
 	if err != nil {
 		return "", err
 	}
 	var lacking []string
-	for _, role := range slices.Sorted(maps.Keys(permissions)) {
-		if slices.ContainsFunc(permissions[role], func(permission string) bool { return !slices.Contains(granted, permission) }) {
+	for _, role := range slices.Sorted(maps.Keys(needed)) {
+		if slices.ContainsFunc(needed[role], func(permission string) bool { return !slices.Contains(granted, permission) }) {
 			lacking = append(lacking, role)
 		}
 	}
 	if len(lacking) == 0 {
-		return "all six", nil
+		return fmt.Sprintf("all %d", len(needed)), nil
 	}
 	fix := fmt.Sprintf("ask a project administrator to run: for role in %s; do gcloud projects add-iam-policy-binding %s --member user:EMAIL --role $role --condition None; done",
 		strings.Join(lacking, " "), s.project())

@@ -48,7 +48,10 @@ func pulumiVersion(ctx context.Context, _ *stack) (string, error) {
 // stackConfig reads the config, and the outputs, which have the cluster. For those, pulumi
 // needs the backend, the login and the passphrase.
 func stackConfig(ctx context.Context, s *stack) (string, error) {
-	var outputs map[string]any
+	var outputs struct {
+		Cluster, URL string
+		DNSRecords   []string
+	}
 	if err := ask(ctx, &outputs, "pulumi", "stack", "output", "--json", "--stack", s.name); err != nil {
 		return "", s.unreadable(ctx, err)
 	}
@@ -69,10 +72,10 @@ func stackConfig(ctx context.Context, s *stack) (string, error) {
 		return "", missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name, "gcp:project is not set")
 	}
 	state := "not up"
-	if _, s.up = outputs["cluster"]; s.up {
+	if s.up = outputs.Cluster != ""; s.up {
 		state = "up"
 	}
-	s.url, _ = outputs["url"].(string)
+	s.url, s.records = outputs.URL, outputs.DNSRecords
 	return fmt.Sprintf("%s, %s, in project %s, %s", s.name, state, s.project(), s.config["location"]), nil
 }
 

@@ -18,6 +18,7 @@
 //	project, billing,   gcloud's account, which may     the Google provider        an answer that the account may not
 //	apis, network       not be the provider's                                      read is unknown
 //	address             type, tier, region and user     GKE's load balancer        it takes no other address
+//	domain              DNS, as this machine sees it    Google, browsers           after the TTL, all see the same
 //	quota               the region and all regions      GKE: first the temporary   each quota has the larger of both
 //	                                                    pool, then the stack's
 package main
@@ -74,6 +75,7 @@ var checks = []struct {
 	{"roles", true, []string{"login", "project"}, roles},
 	{"network", true, []string{"project"}, network},
 	{"address", true, []string{"project"}, address},
+	{"domain", true, []string{"project"}, domain},
 	{"quota", true, []string{"project"}, quota},
 }
 
@@ -83,11 +85,12 @@ func missing(fix, format string, args ...any) error {
 
 // stack is a stack and what the checks have found out about it.
 type stack struct {
-	name   string
-	config map[string]string
-	up     bool   // it has a cluster
-	url    string // where its service answers, or empty
-	token  string // the access token of the Application Default Credentials
+	name    string
+	config  map[string]string
+	up      bool     // it has a cluster
+	url     string   // where its service answers, or empty
+	records []string // that its domain needs, or empty
+	token   string   // the access token of the Application Default Credentials
 }
 
 func (s *stack) project() string { return s.config["gcp:project"] }

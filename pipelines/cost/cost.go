@@ -42,6 +42,8 @@ func (c *Cost) Add(typ string, inputs map[string]any) {
 		if spec, _ := inputs["spec"].(map[string]any); spec["type"] == "LoadBalancer" {
 			c.Balancers++
 		}
+	case "kubernetes:gateway.networking.k8s.io/v1:Gateway":
+		c.Balancers++ // two rules, for http and https, which cost as much as one; the certificate is free
 	}
 }
 

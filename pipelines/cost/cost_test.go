@@ -27,6 +27,8 @@ func scaledPoolOf(location, machine string, count, limit float64) *apitype.StepE
 
 var balancer = &apitype.StepEventStateMetadata{Type: "kubernetes:core/v1:Service", Inputs: map[string]any{"spec": map[string]any{"type": "LoadBalancer"}}}
 
+var gateway = &apitype.StepEventStateMetadata{Type: "kubernetes:gateway.networking.k8s.io/v1:Gateway"}
+
 // fixed has a test calculate with these prices, so that new ones change no test.
 func fixed(t *testing.T) {
 	t.Helper()
@@ -56,6 +58,7 @@ func TestCost(t *testing.T) {
 		"autoscaling":      {[]*apitype.StepEventStateMetadata{scaledPoolOf("europe-west1", "e2-medium", 1, 2)}, 168.64, "$169"},
 		"another size":     {[]*apitype.StepEventStateMetadata{poolOf("europe-west1-b", "e2-standard-4", 2, false)}, 217.65, "$218"},
 		"sustained use":    {[]*apitype.StepEventStateMetadata{poolOf("us-central1-b", "n2-standard-2", 1, false)}, 57.93, "$58"},
+		"a domain":         {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), gateway}, 18.25, "$18 (or $91)"},
 		"several services": {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), balancer, balancer}, 18.25, "$18 (or $91)"},
 		"unknown":          {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1"), poolOf("europe-west1", "c4-standard-4", 1, false), balancer}, 91.25, "$91 + unknown"},
 		"zone, unknown":    {[]*apitype.StepEventStateMetadata{clusterAt("europe-west1-d"), poolOf("europe-west1-d", "c4-standard-4", 1, false), balancer}, 18.25, "$18 (or $91) + unknown"},
