@@ -57,6 +57,8 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 		}
 		checkouttest.Write(t, filepath.Join(c.Root, name), string(text))
 	}
+	checkouttest.Write(t, filepath.Join(c.Root, "emulator", "network", "gateway-api.txt"), "gateway-api@v1 sum\n")
+	checkouttest.Write(t, filepath.Join(c.Root, "emulator", "network", "gke.yaml"), "")
 	programs, err := List(t.Context(), c, sources)
 	if err != nil {
 		t.Fatal(err)
@@ -116,12 +118,14 @@ func pretendCompiler(t *testing.T) (compiled func() []string) {
 		t.Fatal(err)
 	}
 	checkouttest.Write(t, filepath.Join(fake, "cmd", "pulumi-resource-kubernetes", "schema.json"), "{}")
+	checkouttest.Write(t, filepath.Join(fake, "config", "crd", "standard", "gateway.networking.k8s.io_gateways.yaml"), "")
 	checkouttest.Write(t, filepath.Join(fake, "go"), `#!/bin/sh
 case "$1" in
 list) echo .; exit;;
 -C) echo "`+fake+`"; exit;;
 build) ;;
-*) exec "`+compiler+`" "$@";;
+*) [ "$2" != download ] || { echo '{"Dir": "`+fake+`", "Sum": "sum"}'; exit; }
+	exec "`+compiler+`" "$@";;
 esac
 while [ "$1" != -o ]; do shift; done
 [ ! -h "$2" ] || { echo "writes through the link $2" >&2; exit 1; }
