@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,12 +45,20 @@ func (r *run) prepare(t *testing.T, folder string, s scenario) {
 		if s.edit != nil {
 			edited = s.edit(filepath.Base(path), edited)
 		}
-		var document yaml.Node
-		if err := yaml.Unmarshal([]byte(edited), &document); err != nil {
+		var workflow map[string]any
+		if err := yaml.Unmarshal([]byte(edited), &workflow); err != nil {
 			t.Fatal(err)
 		}
-		r.surround(document.Content[0], fmt.Sprintf("%02d", i), filepath.Base(path) == s.file)
-		if text, err = yaml.Marshal(&document); err != nil {
+		for name, job := range workflow["jobs"].(map[string]any) {
+			place := fmt.Sprintf("%02d.%05d", i, strings.Index(edited, "\n  "+name+":"))
+			r.order[fmt.Sprint(workflow["name"], "/", name)] = place
+			if job := job.(map[string]any); job["steps"] != nil {
+				surround(job, workflow["permissions"])
+			} else if filepath.Base(path) == s.file {
+				r.order[name] = place
+			}
+		}
+		if text, err = yaml.Marshal(workflow); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, text, 0o600); err != nil {
@@ -57,92 +67,39 @@ func (r *run) prepare(t *testing.T, folder string, s scenario) {
 	}
 }
 
-// surround adds a first and a last step to each job of a workflow.
-func (r *run) surround(workflow *yaml.Node, place string, starts bool) {
-	jobs := at(workflow, "jobs")
-	for i := 0; i < len(jobs.Content); i += 2 {
-		name, job := jobs.Content[i].Value, jobs.Content[i+1]
-		here := fmt.Sprintf("%s.%02d", place, i)
-		r.order[at(workflow, "name").Value+"/"+name] = here
-		steps := at(job, "steps")
-		if steps == nil {
-			if starts {
-				r.order[name] = here
-			}
-			continue
-		}
-		permissions := at(job, "permissions")
-		if permissions == nil {
-			permissions = at(workflow, "permissions")
-		}
-		environment := scalar(at(job, "environment"), "name")
-		begin := map[string]any{"name": "begin", "run": "github begin", "env": map[string]string{
-			"RUNNER": at(job, "runs-on").Value, "ENVIRONMENT": environment,
-			"GROUP": scalar(at(job, "concurrency"), "group"), "MAY": list(permissions),
-		}}
-		end := map[string]any{"name": "end", "if": "always()", "run": "github end", "env": map[string]string{
-			"GROUP": scalar(at(job, "concurrency"), "group"), "STATUS": "${{ job.status }}", "URL": value(at(at(job, "environment"), "url")),
-		}}
-		remove(job, "concurrency") // act ignores it, and does not know all of its keys
-		steps.Content = append(append([]*yaml.Node{encode(begin)}, steps.Content...), encode(end))
+// surround adds a first and a last step to a job.
+func surround(job map[string]any, permissions any) {
+	if own, ok := job["permissions"]; ok {
+		permissions = own
 	}
+	environment, group := named(job["environment"], "name"), named(job["concurrency"], "group")
+	begin := map[string]any{"name": "begin", "run": "github begin", "env": map[string]any{
+		"RUNNER": job["runs-on"], "ENVIRONMENT": environment, "GROUP": group, "MAY": list(permissions),
+	}}
+	end := map[string]any{"name": "end", "if": "always()", "run": "github end", "env": map[string]any{
+		"GROUP": group, "STATUS": "${{ job.status }}", "URL": named(job["environment"], "url"),
+	}}
+	delete(job, "concurrency") // act ignores it, and does not know all of its keys
+	job["steps"] = slices.Concat([]any{begin}, job["steps"].([]any), []any{end})
 }
 
-// at is the value of a key, or nil.
-func at(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
+// named is a value of a mapping, or what is written instead of its name or group.
+func named(value any, key string) any {
+	if mapping, ok := value.(map[string]any); ok {
+		return cmp.Or(mapping[key], any(""))
 	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			if n = n.Content[i+1]; n.Kind == yaml.AliasNode {
-				n = n.Alias
-			}
-			return n
-		}
-	}
-	return nil
-}
-
-// remove takes a key out of a mapping.
-func remove(n *yaml.Node, key string) {
-	for i := 0; i < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			n.Content = slices.Delete(n.Content, i, i+2)
-			return
-		}
-	}
-}
-
-// value is a scalar's, or empty.
-func value(n *yaml.Node) string {
-	if n == nil {
+	if value == nil || key == "url" {
 		return ""
 	}
-	return n.Value
-}
-
-// scalar is a value that may also be written as the only key of a mapping.
-func scalar(n *yaml.Node, key string) string {
-	if inner := at(n, key); inner != nil {
-		n = inner
-	}
-	return value(n)
+	return value
 }
 
 // list writes permissions in one line.
-func list(permissions *yaml.Node) string {
+func list(permissions any) string {
+	granted, _ := permissions.(map[string]any)
 	var words []string
-	for i := 0; i < len(permissions.Content); i += 2 {
-		words = append(words, permissions.Content[i].Value+":"+permissions.Content[i+1].Value)
+	for _, name := range slices.Sorted(maps.Keys(granted)) {
+		words = append(words, fmt.Sprint(name, ":", granted[name]))
 	}
 	return strings.Join(words, " ")
-}
-
-func encode(v any) *yaml.Node {
-	n := &yaml.Node{}
-	if err := n.Encode(v); err != nil {
-		panic(err) // of maps of strings
-	}
-	return n
 }
