@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -98,53 +97,27 @@ func TestStackLists(t *testing.T) {
 // Dependabot looks at every module, and at every image that is built from others, and
 // waits a week with each release.
 func TestDependabot(t *testing.T) {
-	want := map[string][]string{}
-	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		ecosystem := map[string]string{"go.mod": "gomod", "Dockerfile": "docker"}[entry.Name()]
-		folder := strings.TrimPrefix(filepath.Dir(path), "..")
-		switch {
-		case entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "bin" || entry.Name() == "testdata"):
-			return fs.SkipDir
-		case ecosystem != "":
-			want[ecosystem] = append(want[ecosystem], cmp.Or(folder, "/"))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
-		Updates []struct {
-			Ecosystem   string `yaml:"package-ecosystem"`
-			Directories []string
-			Cooldown    struct {
-				Days int `yaml:"default-days"`
+	text := read(t, "../.github/dependabot.yml")
+	for ecosystem, name := range map[string]string{"gomod": "go.mod", "docker": "Dockerfile"} {
+		var want []string
+		for file := range filesOf(t, 1, "../"+name, "../*/"+name, "../*/*/"+name, "../*/*/*/"+name) {
+			if !strings.HasPrefix(file, "../.") {
+				want = append(want, cmp.Or(strings.TrimPrefix(filepath.Dir(file), ".."), "/"))
 			}
 		}
-	}
-	if err := yaml.Unmarshal([]byte(read(t, "../.github/dependabot.yml")), &config); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string][]string{}
-	for _, update := range config.Updates {
-		if update.Cooldown.Days < 7 {
-			t.Errorf("Dependabot proposes a release of %s after %d days, want 7", update.Ecosystem, update.Cooldown.Days)
+		slices.Sort(want)
+		found := regexp.MustCompile(`package-ecosystem: ` + ecosystem + `\n +directories: \[(.+)\]`).FindStringSubmatch(text)
+		if found == nil {
+			t.Fatalf("Dependabot has no directories of %s", ecosystem)
 		}
-		if update.Ecosystem != "github-actions" {
-			// Your own service in app/ may have no Go module. Dependabot skips the folder then.
-			got[update.Ecosystem] = slices.DeleteFunc(slices.Sorted(slices.Values(update.Directories)), func(folder string) bool {
-				return folder == "/app" && !slices.Contains(want[update.Ecosystem], folder)
-			})
+		// Your own service in app/ may have no Go module. Dependabot skips the folder then.
+		got := slices.DeleteFunc(strings.Split(found[1], ", "), func(folder string) bool { return folder == "/app" && !slices.Contains(want, folder) })
+		if !slices.Equal(got, want) {
+			t.Errorf("Dependabot has %q, the repository %q", got, want)
 		}
 	}
-	for _, folders := range want {
-		slices.Sort(folders)
-	}
-	if !maps.EqualFunc(got, want, slices.Equal) {
-		t.Errorf("Dependabot has %q, the repository %q", got, want)
+	if all, waits := strings.Count(text, "package-ecosystem:"), strings.Count(text, "default-days: 7\n"); all != waits {
+		t.Errorf("of %d ecosystems, Dependabot waits 7 days for %d", all, waits)
 	}
 }
 
