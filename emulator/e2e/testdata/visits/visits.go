@@ -4,15 +4,12 @@ package main
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
-	_ "time/tzdata" // the image has no time zones
 )
 
 const (
@@ -43,30 +40,8 @@ func main() {
 		}
 		fmt.Fprintf(w, "counted %t\n", found.KVs[0].Version > "1")
 	})
-	http.HandleFunc("/needs", needs)
 	server := &http.Server{Addr: ":" + os.Getenv("PORT"), ReadHeaderTimeout: patience}
 	log.Fatal(server.ListenAndServe())
-}
-
-// needs answers what a service that calls others expects of its image and of its pod.
-func needs(w http.ResponseWriter, _ *http.Request) {
-	trusted := "missing"
-	if pool, err := x509.SystemCertPool(); err == nil && !pool.Equal(x509.NewCertPool()) {
-		trusted = "found"
-	}
-	file, err := os.CreateTemp("", "")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	kept, err := file.WriteString("written")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	fmt.Fprintf(w, "certificates %s, time zone %s, %d bytes in %s\n", trusted, time.Now().Format("-0700"), kept, filepath.Dir(file.Name()))
 }
 
 // ask calls etcd's JSON gateway. Keys are in base 64.
