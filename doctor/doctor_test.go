@@ -223,7 +223,7 @@ func TestFindings(t *testing.T) {
 				{"name": "projects/acme-timber/locations/global/certificates/hello-timber-1a2b3c4", "managed": {"domains": [%q], "state": %q%s}}]`, name, state, more)}
 	}
 	names := dns{}
-	for name, data := range map[string][2]string{"oak": {"203.0.113.80", "proof.goog."}, "ash": {"192.0.2.1", "proof.goog."}, "elm": {"203.0.113.80,2001:db8::80", "proof.goog."}, "fir": {"203.0.113.80", ""}, "yew": {"down", ""}} {
+	for name, data := range map[string][2]string{"oak": {"203.0.113.80", "proof.goog."}, "ash": {"192.0.2.1", "proof.goog."}, "elm": {"203.0.113.80,2001:db8::80", "proof.goog."}, "fir": {"203.0.113.80", ""}, "yew": {"down", "down"}} {
 		names[name+".example.com."], names["_acme-challenge."+name+".example.com."] = data[0], data[1]
 	}
 	now := resolver
@@ -292,7 +292,7 @@ func TestFindings(t *testing.T) {
 		"a domain with IPv6":           {"domain=elm.example.com", domain("elm.example.com", "ACTIVE", ""), nil, "MISSING  domain   DNS has 203.0.113.80, 2001:db8::80 for elm.example.com., not 203.0.113.80"},
 		"a domain without proof":       {"domain=fir.example.com", domain("fir.example.com", "PROVISIONING", ""), nil, "MISSING  domain   DNS has nothing for _acme-challenge.fir.example.com., not proof.goog. Fix: create this record, and no other of that name: _acme-challenge.fir.example.com. 300 IN CNAME proof.goog."},
 		"a domain in no one's zone":    {"domain=ivy.example.com dnsZone=acme-dns/example-com", domain("ivy.example.com", "PROVISIONING", ""), nil, "MISSING  domain … Fix: have the domain's registrar name the zone's name servers, which this prints: gcloud dns managed-zones describe example-com --project acme-dns"},
-		"no DNS":                       {"domain=yew.example.com", domain("yew.example.com", "PROVISIONING", ""), nil, "unknown  domain   lookup yew.example.com.: server misbehaving"},
+		"no DNS":                       {"domain=yew.example.com", domain("yew.example.com", "PROVISIONING", ""), nil, "unknown  domain   lookup _acme-challenge.yew.example.com.: server misbehaving"},
 		"a certificate that waits": {"domain=oak.example.com", domain("oak.example.com", "PROVISIONING", `, "authorizationAttemptInfo": [{"domain": "oak.example.com", "state": "FAILED", "failureReason": "CAA"}]`), nil,
 			"MISSING  domain   certificate hello-timber-1a2b3c4 of oak.example.com is PROVISIONING CAA. Fix: wait up to an hour after a change of DNS; then look at docs/https.md"},
 		"no role for a domain":         {"domain=oak.example.com dnsZone=example-com", nil, []string{"certificatemanager.certs.delete", "dns.changes.create"}, "MISSING  roles … for role in roles/certificatemanager.owner roles/dns.admin; do"},

@@ -24,13 +24,11 @@ func domain(ctx context.Context, s *stack) (string, error) {
 	if name == "" {
 		return "none", nil
 	}
-	if len(s.records) == 0 || !strings.HasPrefix(s.records[0], name+". ") {
+	if len(s.records) != 2 || !strings.HasPrefix(s.records[0], name+". ") {
 		return name + ", whose records the next update lists", nil
 	}
-	for _, record := range s.records {
-		if err := s.resolves(ctx, record); err != nil {
-			return "", err
-		}
+	if err := s.resolves(ctx, s.records[1]); err != nil {
+		return "", err
 	}
 	var certificates []struct {
 		Name    string
@@ -52,7 +50,7 @@ func domain(ctx context.Context, s *stack) (string, error) {
 			return "", missing("wait up to an hour after a change of DNS; then look at docs/https.md", "certificate %s of %s is %s%s", path.Base(c.Name), name, m.State, reason)
 		}
 	}
-	return name + ", with its records and its certificate", nil
+	return name + ", with its records and its certificate", s.resolves(ctx, s.records[0])
 }
 
 // resolves checks whether DNS has a record, which is a line of a zone's file.

@@ -25,7 +25,7 @@ var environments = []string{"dev", "staging", "prod"}
 const promoted = "europe-west4-docker.pkg.dev/staging-project/hello-timber-staging/timber-tutorial@sha256:1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcdef01"
 
 // TestGolden shows in a review what a change of the program changes on each stack:
-// everything on dev, and where staging, prod, autoscaling, a domain and an existing cluster differ from it.
+// everything on dev, and where staging, prod, autoscaling and an existing cluster differ from it.
 func TestGolden(t *testing.T) {
 	dev, _ := deployDev(t, nil)
 	golden(t, "dev.golden.yaml", dump(t, dev))
@@ -35,8 +35,6 @@ func TestGolden(t *testing.T) {
 	}
 	scaling, _ := deployDev(t, map[string]string{"hello-timber:maxReplicas": "10", "hello-timber:maxNodes": "6"})
 	golden(t, "autoscaling.golden.txt", []byte(heading+differences(t, dev, scaling)))
-	domain, _ := deployDev(t, map[string]string{"hello-timber:domain": "timber.example.com", "hello-timber:dnsZone": "dns-project/example-com"})
-	golden(t, "domain.golden.txt", []byte(heading+differences(t, dev, domain)))
 	config := existingConfig(t)
 	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
 	c := newCloud()

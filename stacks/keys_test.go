@@ -74,6 +74,7 @@ var shown = []string{
 	"port=1023 egress=true allowedNetworks=203.0.113.0/24,198.51.100.0/24",
 	"address=203.0.113.9",
 	"replicas=100",
+	"domain=timber.example.com dnsZone=dns-project/example-com",
 }
 
 // TestKeys shows what keys change that the environments do not set.
@@ -98,7 +99,7 @@ func TestEveryKey(t *testing.T) {
 	for _, wrong := range slices.Concat(wrongValues, wrongOnExisting) {
 		refused += " " + wrong.key
 	}
-	changed := "budget= context= deletionProtection= dnsZone= domain= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
+	changed := "budget= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
 	declared, _, err := config.Read(func(name string) ([]byte, error) { return os.ReadFile("../" + name) }, "none")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package gcp
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -416,5 +418,55 @@ func TestGoogleRefuses(t *testing.T) {
 	e.up(nodePoolType, "pool", pool)
 	if err := e.try(nodePoolType, "pool", machine("c4-standard-2", "pd-standard")); err == nil || !strings.Contains(err.Error(), "cannot be used by c4-standard-2") {
 		t.Errorf("a change to what is refused of a new one: %v", err)
+	}
+}
+
+// The file of an entry has a certificate for its host, and the authority that clients trust.
+// It is there as long as the entry. A Gateway needs a cluster that has the Gateway API.
+func TestCertificate(t *testing.T) {
+	const types, host = "gcp:certificatemanager/", "timber.example.com"
+	e := start(t)
+	e.up(serviceType, "certificatemanager", props{"service": certificateManager.host, "disableOnDestroy": false})
+	proof := e.up(types+"dnsAuthorization:DnsAuthorization", "proof", props{"domain": host})["dnsResourceRecords"]
+	if name := proof.([]any)[0].(props)["name"]; name != "_acme-challenge."+host+"." {
+		t.Errorf("the proof is %v", proof)
+	}
+	issued := e.up(types+"certificate:Certificate", "issued", props{"managed": props{"domains": []any{host}, "dnsAuthorizations": []any{string(e.ids["proof"])}}})
+	if state := issued["managed"].(props)["state"]; state != "PROVISIONING" {
+		t.Errorf("the new certificate is %v", state)
+	}
+	if e.refresh(types+"certificate:Certificate", "issued"); e.out["issued"].Mappable()["managed"].(props)["state"] != "ACTIVE" {
+		t.Errorf("the certificate is %v", e.out["issued"])
+	}
+	name := e.up(types+"certificateMap:CertificateMap", "map", nil)["name"]
+	e.up(types+"certificateMapEntry:CertificateMapEntry", "entry", props{"map": name, "hostname": host, "certificates": []any{string(e.ids["issued"])}})
+
+	files, err := filepath.Glob(filepath.Join(e.records.Dir, "certificates", fmt.Sprintf("projects~timber-project~%s~%s.pem", name, host)))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files: %q, %v", files, err)
+	}
+	pair, err := tls.LoadX509KeyPair(files[0], files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(text)
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: trusted}); err != nil {
+		t.Error(err)
+	}
+	if err := e.down(types+"certificateMapEntry:CertificateMapEntry", "entry"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(files[0]); err == nil {
+		t.Errorf("%s is left", files[0])
+	}
+
+	e.up(clusterType, "cluster", cluster)
+	if e.up(clusterType, "cluster", with(cluster, props{"gatewayApiConfig": props{"channel": "CHANNEL_STANDARD"}})); !strings.HasPrefix(e.docker.did, "gateways of cluster-") {
+		t.Errorf("the last is: %s", e.docker.did)
 	}
 }

@@ -14,6 +14,8 @@ type apis struct {
 	compute          pulumi.Resource // the cluster's machines, and the project's default network
 	artifactRegistry pulumi.Resource
 	iam              pulumi.Resource // service accounts
+
+	certificateManager pulumi.Resource // for a domain
 }
 
 // newAPIs enables the APIs. Two others must be enabled before, because they enable
@@ -24,27 +26,25 @@ func (g *google) newAPIs() (*apis, error) {
 	if err := g.ctx.RegisterComponentResource("hello-timber:google:APIs", g.name, a); err != nil {
 		return nil, err
 	}
-	for _, api := range []struct {
+	type api struct {
 		name     string
 		resource *pulumi.Resource
-	}{
-		{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam},
-	} {
-		enabled, err := g.enable(api.name, pulumi.Parent(a))
+	}
+	all := []api{{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam}}
+	if g.Domain != "" {
+		all = append(all, api{"certificatemanager", &a.certificateManager})
+	}
+	for _, api := range all {
+		enabled, err := projects.NewService(g.ctx, api.name, &projects.ServiceArgs{
+			Project: pulumi.String(g.Project),
+			Service: pulumi.String(api.name + ".googleapis.com"),
+			// Others in the project may use the API, and an API costs nothing.
+			DisableOnDestroy: pulumi.Bool(false),
+		}, pulumi.Parent(a))
 		if err != nil {
 			return nil, err
 		}
 		*api.resource = enabled
 	}
 	return a, g.ctx.RegisterResourceOutputs(a, pulumi.Map{})
-}
-
-// enable enables an API in the project.
-func (g *google) enable(api string, opts ...pulumi.ResourceOption) (*projects.Service, error) {
-	return projects.NewService(g.ctx, api, &projects.ServiceArgs{
-		Project: pulumi.String(g.Project),
-		Service: pulumi.String(api + ".googleapis.com"),
-		// Others in the project may use the API, and an API costs nothing.
-		DisableOnDestroy: pulumi.Bool(false),
-	}, opts...)
 }

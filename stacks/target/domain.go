@@ -15,12 +15,10 @@ import (
 type Domain struct {
 	pulumi.ResourceState
 
-	// Certificates is the name of the map of Certificate Manager that has the certificate.
-	Certificates pulumi.StringOutput
-	// Proof is the record of DNS by which Google knows whose the domain is, as a line of a
-	// zone's file.
-	Proof pulumi.StringOutput
-	// Publish creates the domain's record with the load balancer's address; nil without a zone.
+	Certificates pulumi.StringOutput // name of the map of Certificate Manager that has the certificate
+	Proof        pulumi.StringOutput // the record by which Google knows whose the domain is, as a line of a zone file
+
+	// Publish creates the record with the load balancer's address; nil without a zone.
 	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
 }
 
@@ -35,11 +33,7 @@ func (g *google) newDomain() (*Domain, error) {
 		return nil, err
 	}
 	child, project := pulumi.Parent(d), pulumi.String(g.Project)
-	api, err := g.enable("certificatemanager", child)
-	if err != nil {
-		return nil, err
-	}
-	enabled := pulumi.DependsOn([]pulumi.Resource{api})
+	enabled := pulumi.DependsOn([]pulumi.Resource{g.apis.certificateManager})
 	authorization, err := certificatemanager.NewDnsAuthorization(g.ctx, g.name, &certificatemanager.DnsAuthorizationArgs{
 		Project: project, Labels: g.labels, Domain: pulumi.String(g.Domain),
 	}, child, enabled)

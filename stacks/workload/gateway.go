@@ -11,11 +11,9 @@ import (
 
 // Gateway is a domain that Google's load balancer serves by https.
 type Gateway struct {
-	Domain string
-	// Certificates is the name of a map of Certificate Manager.
-	Certificates pulumi.StringInput
-	// Publish creates the domain's record with the load balancer's address; it may be nil.
-	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
+	Domain       string
+	Certificates pulumi.StringInput                                         // name of a map of Certificate Manager
+	Publish      func(address pulumi.StringOutput) (pulumi.Resource, error) // creates the domain's record; may be nil
 }
 
 // gatewayTimeout is how long Pulumi waits for a Gateway or a route. Google takes some
