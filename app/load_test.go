@@ -14,7 +14,7 @@ import (
 func BenchmarkService(b *testing.B) {
 	for _, clients := range []int{32, 1000} {
 		b.Run(fmt.Sprint(clients, "clients"), func(b *testing.B) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := listen("0")
 			if err != nil {
 				b.Fatal(err)
 			}

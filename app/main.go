@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -55,7 +54,7 @@ func run() error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 
-	listener, err := net.Listen("tcp", net.JoinHostPort("", port))
+	listener, err := listen(port)
 	if err != nil {
 		return err
 	}

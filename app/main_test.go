@@ -92,11 +92,11 @@ type process struct {
 	log     *bufio.Scanner
 }
 
-// start runs the binary and waits until it listens.
-func start(t *testing.T, binary string) *process {
+// start runs the binary, with more variables, and waits until it listens.
+func start(t *testing.T, binary string, env ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(binary)}
-	p.Env = []string{"PORT=0"}
+	p.Env = append(env, "PORT=0")
 	p.Stderr = os.Stderr
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -227,6 +227,23 @@ func TestBinary(t *testing.T) {
 		p.line(t, "drained")
 		if code := p.exit(t); code != 0 {
 			t.Errorf("exit code %d", code)
+		}
+	})
+
+	// A pod pays for what the kernel keeps of a connection from the moment that it is accepted.
+	t.Run("the kernel keeps little of a client that waits", func(t *testing.T) {
+		p := start(t, v1Binary, "GOMEMLIMIT=1MiB") // for ten connections
+		for range 11 {                             // one of which is accepted, and waits for room
+			p.begin(t)
+		}
+		conn, err := net.Dial("tcp", p.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.(*net.TCPConn).SetWriteBuffer(1)
+		conn.SetWriteDeadline(time.Now().Add(readTimeout / 4))
+		if kept, err := conn.Write(make([]byte, 1<<20)); kept > 40<<10 || err == nil {
+			t.Errorf("the kernel keeps %d bytes, %v", kept, err)
 		}
 	})
 
