@@ -27,9 +27,13 @@ const (
 
 	// fullHouse is how many seconds a probe waits in a queue with strangers. With the
 	// queue full, which is 4096 connections in Linux, and the slowest clients in front, the
-	// service in app/ answers after eight (TestAttacks). With Kubernetes' default of one
-	// second, strangers would have pods restarted by connecting to them.
+	// service in app/ answers after eight (TestAttacks).
 	fullHouse = 10
+	// crowdedOut is how many probes in a row may find no place in that queue. 18,000
+	// strangers with half a header, who send a few Mbit/s, have made three in a row fail. With
+	// Kubernetes' default of three, they would have pods restarted, each time after a longer
+	// pause, and keep them away for up to five minutes after they have gone.
+	crowdedOut = 30
 
 	// unprivilegedPorts is the first port that the kernel lets every user listen on.
 	unprivilegedPorts = 1024
@@ -113,8 +117,8 @@ func (r *registration) container() (corev1.ContainerArgs, error) {
 		// Out of the Service after two failures: within seconds if it refuses, and after
 		// twenty if it does not answer.
 		ReadinessProbe: probe(s.ReadinessPath, 2, fullHouse, 2),
-		// Restarted after half a minute without an answer. Sooner would kill pods that are only busy.
-		LivenessProbe: probe(s.LivenessPath, 10, fullHouse, 3),
+		// Restarted after five minutes without an answer. Sooner would kill pods that are only busy.
+		LivenessProbe: probe(s.LivenessPath, 10, fullHouse, crowdedOut),
 		// The kubelet sleeps, not a shell: the image has none.
 		Lifecycle: &corev1.LifecycleArgs{PreStop: &corev1.LifecycleHandlerArgs{
 			Sleep: &corev1.SleepActionArgs{Seconds: pulumi.Int(r.drainDelay)},
