@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -137,7 +138,7 @@ func (p *provider) invoke(_ context.Context, request plugin.InvokeRequest) (plug
 // check names what has no name.
 func (p *provider) check(_ context.Context, request plugin.CheckRequest) (plugin.CheckResponse, error) {
 	if _, known := replaces[string(request.URN.Type())]; !known {
-		return plugin.CheckResponse{}, fmt.Errorf("%s: add which of its properties replace it", request.URN.Type())
+		return plugin.CheckResponse{}, fmt.Errorf("%s: add to replaces which of its properties replace it", request.URN.Type())
 	}
 	path := resource.PropertyPath{"name"}
 	switch {
@@ -329,16 +330,27 @@ func (l *life) program(info plugin.RunInfo, _ *deploytest.ResourceMonitor) error
 	return pulumi.RunWithContext(ctx, stacks.Deploy)
 }
 
+var required = regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+ v([\d.]+)$`)
+
+// providers are those of go.mod, in the version that the program asks for.
+func (l *life) providers() (loaders []*deploytest.ProviderLoader) {
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, found := range required.FindAllStringSubmatch(string(text), -1) {
+		loaders = append(loaders, deploytest.NewProviderLoader(tokens.Package(found[1]), semver.MustParse(found[2]), l.cloud.load))
+	}
+	return loaders
+}
+
 // operation is engine.Update or engine.Destroy.
 type operation func(engine.UpdateInfo, *engine.Context, engine.UpdateOptions, bool) (*deploy.Plan, display.ResourceChanges, error)
 
 // run runs an operation of the engine, and returns what it does to which resources.
 func (l *life) run(run operation, preview bool) ([]string, error) {
 	l.t.Helper()
-	host := deploytest.NewPluginHostF(nil, nil, deploytest.NewLanguageRuntimeF(l.program), nil, nil,
-		deploytest.NewProviderLoader("gcp", semver.MustParse("7.38.0"), l.cloud.load),
-		deploytest.NewProviderLoader("docker", semver.MustParse("4.11.2"), l.cloud.load),
-		deploytest.NewProviderLoader("kubernetes", semver.MustParse("4.25.0"), l.cloud.load))()
+	host := deploytest.NewPluginHostF(nil, nil, deploytest.NewLanguageRuntimeF(l.program), nil, nil, l.providers()...)()
 	options := l.options
 	options.Parallel = 8
 	options.HostFactory = func(context.Context, diag.Sink, diag.Sink, plugin.DebugContext) (plugin.Host, error) {
@@ -432,7 +444,7 @@ func (l *life) has() []string {
 func (l *life) hasAgain(what string, had []string) {
 	l.t.Helper()
 	if has := l.has(); !slices.Equal(has, had) {
-		l.t.Errorf("%s: before, the state had\n%q, afterwards\n%q", what, had, has)
+		l.t.Errorf("%s: the state has lost %q, and got %q", what, without(had, has), without(has, had))
 	}
 }
 
@@ -448,12 +460,17 @@ func (l *life) sane(what string) {
 			}
 		}
 	}
-	if !maps.Equal(state, l.cloud.exists) {
-		l.t.Errorf("%s: the state has\n%q\nbut this exists:\n%q", what, sorted(state), sorted(l.cloud.exists))
+	if has, exists := sorted(state), sorted(l.cloud.exists); !slices.Equal(has, exists) {
+		l.t.Errorf("%s: only the state has %q, and only the cloud %q", what, without(has, exists), without(exists, has))
 	}
 }
 
 func sorted(ids map[resource.ID]bool) []resource.ID { return slices.Sorted(maps.Keys(ids)) }
+
+// without lists what is in one list and not in another.
+func without[T comparable](list, other []T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(item T) bool { return slices.Contains(other, item) })
+}
 
 // image returns the stack's output image, or nil.
 func (l *life) image() any { return l.output("image") }
