@@ -22,15 +22,8 @@ import (
 const application = "hello-timber"
 
 // Deploy is the program. It registers nothing unless the whole configuration is
-// correct, this machine has the tools, and the image's source can be read. It exports:
-//
-//   - url: where the service answers, http://ADDRESS or https://DOMAIN; the tutorial's page is /index
-//   - dnsRecords: what a domain needs in DNS, as lines of a zone's file
-//   - image: the image that the pods run, by digest: that of the last complete rollout
-//   - cluster: the name of the cluster, or of the context of an existing one
-//   - namespace: where the pods are
-//   - kubectl: the command that gives kubectl access to the cluster
-//   - console: the cluster's page in Google's console, on Google Cloud
+// correct, this machine has the tools, and the image's source can be read. What it
+// exports is described in docs/configuration.md.
 func Deploy(ctx *pulumi.Context) error {
 	cfg, err := config.Load(ctx)
 	if err != nil {

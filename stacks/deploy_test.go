@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,16 @@ func TestOutputs(t *testing.T) {
 	}
 	if !maps.Equal(outputs, want) {
 		t.Errorf("outputs are\n%v, want\n%v", outputs, want)
+	}
+	document, err := os.ReadFile("../docs/configuration.md")
+	_, table, _ := strings.Cut(string(document), "\n## Outputs\n")
+	var described []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(.+?)` \\|").FindAllStringSubmatch(table, -1) {
+		described = append(described, row[1])
+	}
+	slices.Sort(described)
+	if names := slices.Sorted(maps.Keys(outputs)); err != nil || !slices.Equal(described, names) {
+		t.Errorf("docs/configuration.md describes the outputs %q, want %q (%v)", described, names, err)
 	}
 }
 
