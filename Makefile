@@ -61,7 +61,7 @@ TOOL = go tool -modfile="$$ROOT/tools/go.mod"
 GOLANGCI = go tool -modfile="$$ROOT/tools/lint/go.mod" golangci-lint run --allow-parallel-runners
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down env deploy cost image verify sbom version settings destroy summary comment drift issue doctor lint words vulnerabilities unit workflows test e2e pictures clean setup build browser metrics
+.PHONY: $(shell sed -n 's/^\([a-z0-9]*\):.*/\1/p' Makefile)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-15s  %s\n", $$1, $$2 }' Makefile
