@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hello-timber/pipelines/run"
 )
 
 var (
@@ -88,7 +90,7 @@ func TestChangelog(t *testing.T) {
 func TestSetUp(t *testing.T) {
 	_, setUp, _ := strings.Cut(read(t, "../docs/pipelines.md"), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
-	run := func(checks string) string {
+	setUpWith := func(checks string) string {
 		script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { ` + checks + `; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
 		for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
 			script += block[1]
@@ -100,10 +102,10 @@ func TestSetUp(t *testing.T) {
 		return string(out)
 	}
 	const on = "gh variable set PIPELINES "
-	if out := run("false"); !strings.Contains(out, "gcloud iam workload-identity-pools create ") || strings.Contains(out, on) {
+	if out := setUpWith("false"); !strings.Contains(out, "gcloud iam workload-identity-pools create ") || strings.Contains(out, on) {
 		t.Errorf("GitHub's rules are not kept, and the pipelines are on:\n%s", out)
 	}
-	out, readers := run("true"), 0
+	out, readers := setUpWith("true"), 0
 	for _, want := range []string{on, "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
@@ -122,8 +124,8 @@ func TestSetUp(t *testing.T) {
 			readers++
 		}
 	}
-	if role := regexp.MustCompile("roles create imageReaders .*").FindString(out); readers != 2 || strings.Contains(role, "delete") || strings.Contains(role, "upload") {
-		t.Errorf("%d of staging and prod can let nodes read dev's images, with %s", readers, role)
+	if role := regexp.MustCompile("roles create imageReaders .*").FindString(out); readers != len(run.DeployEnvironments)-1 || strings.Contains(role, "delete") || strings.Contains(role, "upload") {
+		t.Errorf("%d stacks besides dev can let nodes read dev's images, with %s", readers, role)
 	}
 }
 

@@ -252,7 +252,11 @@ func TestSettings(t *testing.T) {
 			`{"type": "non_fast_forward", "ruleset_id": 1}, {"type": "deletion", "ruleset_id": 1}]`,
 		approval: `{"can_admins_bypass": false, "protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "Team"}]}]}`,
 	}
-	for _, name := range []string{"dev", "staging", "prod", "watch-dev", "watch-staging", "watch-prod", "prod-approval"} {
+	environments := []string{"prod-approval"}
+	for _, stack := range run.DeployEnvironments {
+		environments = append(environments, stack, "watch-"+stack)
+	}
+	for _, name := range environments {
 		path := "/environments/" + name
 		if good[path+"/deployment-branch-policies"] = `{"branch_policies": [{"name": "main", "type": "branch"}]}`; name != "prod-approval" {
 			good[path] = `{"can_admins_bypass": false, "protection_rules": [{"type": "branch_policy"}]}`

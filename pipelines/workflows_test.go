@@ -72,11 +72,11 @@ func TestWorkflows(t *testing.T) {
 func TestStackLists(t *testing.T) {
 	for file, patterns := range map[string][]string{
 		"../.github/workflows/main.yml":    {`(?m)^      stack: (.+)$`},
-		"../.github/workflows/deploy.yml":  {`(?m)^        options: \[(.+)\]$`},
+		"../.github/workflows/deploy.yml":  {`(?m)^        options: \[(.+)\]$`, `(?m)^        inputs\.stack == '(.+?)'`},
 		"../.github/workflows/destroy.yml": {`(?m)^        options: \[(.+)\]$`},
 		"../.github/workflows/nightly.yml": {`(?m)^        stack: \[(.+)\]$`},
 		"../.drone.yml":                    {`make issue STACKS="(.+?)"`},
-		"../docs/pipelines.md":             {`(?m)^for stack in (.+); do\n  # Deploy`, `(?m)^for stack in (.+); do\n  environment `},
+		"../docs/pipelines.md":             {`(?m)^STACKS=\((.+)\)`},
 	} {
 		for _, pattern := range patterns {
 			var stacks []string
