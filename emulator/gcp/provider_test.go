@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+	"gopkg.in/yaml.v3"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"hello-timber/emulator/records"
@@ -73,6 +75,35 @@ func TestCheck(t *testing.T) {
 	response, err := e.CheckConfig(t.Context(), plugin.CheckConfigRequest{URN: "urn:pulumi:dev::hello-timber::pulumi:providers:gcp::default", News: values(props{"project": "p", "credentials": "x"})})
 	if err != nil || len(response.Failures) != 1 || !strings.Contains(response.Failures[0].Reason, "pulumi config rm gcp:credentials --stack dev") {
 		t.Errorf("configuration: %v, %v", response.Failures, err)
+	}
+}
+
+// The program's resources are here, with all of their properties.
+func TestProgram(t *testing.T) {
+	e, checked := start(t), 0
+	golden, err := os.Open("../../stacks/testdata/dev.golden.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer golden.Close()
+	for documents := yaml.NewDecoder(golden); ; checked++ {
+		var resource struct {
+			Resource string
+			Inputs   props
+		}
+		if err := documents.Decode(&resource); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if typ, name, _ := strings.Cut(resource.Resource, " "); strings.HasPrefix(typ, "gcp:") {
+			if _, reason := e.check(typ, name, resource.Inputs); reason != "" {
+				t.Errorf("%s: %s", resource.Resource, reason)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("the golden file has %d resources", checked)
 	}
 }
 
