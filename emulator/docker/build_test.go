@@ -99,7 +99,7 @@ func (p *dockerProvider) image(t *testing.T, password string) (resource.Property
 	const name = "europe-west1-docker.pkg.dev/p/r/timber-tutorial:v1"
 	inputs, reasons := check(t, properties(map[string]any{
 		"imageName": name, "skipPush": false, "buildOnPreview": false,
-		"build":    map[string]any{"context": "./app", "dockerfile": "./app/Dockerfile", "args": map[string]any{"VERSION": "v1"}},
+		"build":    map[string]any{"context": "./app", "dockerfile": "./app/Dockerfile", "platform": "linux/amd64", "args": map[string]any{"VERSION": "v1"}},
 		"registry": map[string]any{"server": "europe-west1-docker.pkg.dev", "username": "oauth2accesstoken", "password": password},
 	}))
 	if reasons != nil {

@@ -9,11 +9,9 @@ package docker
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -117,8 +115,8 @@ func (p *dockerProvider) Check(_ context.Context, req plugin.CheckRequest) (plug
 	return plugin.CheckResponse{Properties: req.News}, nil
 }
 
-// complete checks an image's properties and adds the defaults and the digest of
-// the files it is built from.
+// complete checks an image's properties and adds the digest of the files that it is built
+// from.
 func complete(properties resource.PropertyMap) error {
 	in, err := decode(properties)
 	if err != nil {
@@ -130,24 +128,17 @@ func complete(properties resource.PropertyMap) error {
 			return fmt.Errorf("imageName %q: %w; write it in full, as in europe-west1-docker.pkg.dev/project/repository/image:v1", in.ImageName, err)
 		}
 	}
-	if properties["build"].IsNull() {
-		properties["build"] = resource.NewProperty(resource.PropertyMap{})
-	}
 	if properties["build"].ContainsUnknowns() {
 		return nil
 	}
-	build := properties["build"].ObjectValue()
-	folder := cmp.Or(in.Build.Context, ".")
-	dockerfile := cmp.Or(in.Build.Dockerfile, path.Join(folder, "Dockerfile"))
-	digest, err := contextDigest(folder, dockerfile)
-	if err != nil {
-		return fmt.Errorf("build.context %s: %w", folder, err)
+	if in.Build.Context == "" || in.Build.Dockerfile == "" || in.Build.Platform == "" {
+		return fmt.Errorf("the emulator's %s: build needs a context, a dockerfile and a platform", imageType)
 	}
-	build["context"] = resource.NewProperty(folder)
-	build["dockerfile"] = resource.NewProperty(dockerfile)
-	build["contextDigest"] = resource.NewProperty(digest)
-	// What Google's nodes run; the official provider takes what this machine runs.
-	build["platform"] = resource.NewProperty(cmp.Or(in.Build.Platform, "linux/amd64"))
+	digest, err := contextDigest(in.Build.Context, in.Build.Dockerfile)
+	if err != nil {
+		return fmt.Errorf("build.context %s: %w", in.Build.Context, err)
+	}
+	properties["build"].ObjectValue()["contextDigest"] = resource.NewProperty(digest)
 	return nil
 }
 

@@ -59,6 +59,9 @@ func check(t *testing.T, news resource.PropertyMap) (resource.PropertyMap, []str
 
 func TestCheckRefuses(t *testing.T) {
 	const name = "europe-west1-docker.pkg.dev/p/r/i:v1"
+	build := func(folder, dockerfile string) map[string]any {
+		return map[string]any{"imageName": name, "build": map[string]any{"context": folder, "dockerfile": dockerfile, "platform": "linux/amd64"}}
+	}
 	for _, test := range []struct {
 		news map[string]any
 		want string
@@ -69,9 +72,10 @@ func TestCheckRefuses(t *testing.T) {
 		{map[string]any{"imageName": name, "skipPush": "no"}, `cannot unmarshal string`},
 		{map[string]any{"imageName": name, "skipPush": true}, "neither skipPush nor buildOnPreview can be true"},
 		{map[string]any{"imageName": "timber:v1"}, `imageName "timber:v1": repository name must be canonical`},
-		{map[string]any{"imageName": name, "build": map[string]any{"context": "app", "dockerfile": "Dockerfile"}}, "build.dockerfile, whose path is relative to the program and not to the context: open Dockerfile: no such file"},
-		{map[string]any{"imageName": name, "build": map[string]any{"context": "app", "dockerfile": "missing/Dockerfile"}}, "open missing/Dockerfile: no such file"},
-		{map[string]any{"imageName": name, "build": map[string]any{"context": "missing", "dockerfile": "app/Dockerfile"}}, "build.context missing: "},
+		{map[string]any{"imageName": name}, "build needs a context, a dockerfile and a platform"},
+		{build("app", "Dockerfile"), "build.dockerfile, whose path is relative to the program and not to the context: open Dockerfile: no such file"},
+		{build("app", "missing/Dockerfile"), "open missing/Dockerfile: no such file"},
+		{build("missing", "app/Dockerfile"), "build.context missing: "},
 	} {
 		program(t, map[string]string{"app/Dockerfile": "FROM scratch\n"})
 		_, reasons := check(t, properties(test.news))
@@ -85,24 +89,12 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-func TestCheckCompletes(t *testing.T) {
-	program(t, map[string]string{"Dockerfile": "FROM scratch\n"})
-	digest, err := contextDigest(".", "Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	unknownBuild := resource.NewProperty(resource.PropertyMap{"context": unknown})
-	for name, test := range map[string]struct{ build, want resource.PropertyValue }{
-		"nothing": {resource.NewNullProperty(), resource.NewProperty(properties(map[string]any{
-			"context": ".", "dockerfile": "Dockerfile", "platform": "linux/amd64", "contextDigest": digest}))},
-		"platform": {resource.NewProperty(properties(map[string]any{"platform": "linux/arm64"})), resource.NewProperty(properties(map[string]any{
-			"context": ".", "dockerfile": "Dockerfile", "platform": "linux/arm64", "contextDigest": digest}))},
-		"unknown folder": {unknownBuild, unknownBuild}, // what a preview does not know stays unknown
-		"unknown":        {unknown, unknown},
-	} {
-		inputs, reasons := check(t, resource.PropertyMap{"imageName": unknown, "build": test.build})
-		if reasons != nil || !inputs["build"].DeepEquals(test.want) {
-			t.Errorf("%s: %v, %q, want %v", name, inputs["build"], reasons, test.want)
+// What a preview does not know stays unknown.
+func TestCheckUnknown(t *testing.T) {
+	for _, build := range []resource.PropertyValue{unknown, resource.NewProperty(resource.PropertyMap{"context": unknown})} {
+		inputs, reasons := check(t, resource.PropertyMap{"imageName": unknown, "build": build})
+		if reasons != nil || !inputs["build"].DeepEquals(build) {
+			t.Errorf("%v becomes %v, %q", build, inputs["build"], reasons)
 		}
 	}
 }
