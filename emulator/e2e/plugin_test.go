@@ -3,11 +3,7 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,11 +18,15 @@ import (
 func foreignPlugin(t *testing.T, _ *stack) {
 	s := newStack(t, "e2e-plugin", options{folder: root()})
 	ran := filepath.Join(t.TempDir(), "ran")
-	archive := pluginArchive(t, ran)
+	archive := filepath.Join(t.TempDir(), "plugin.tar.gz")
+	s.run(t, "sh", "-ec", `cd "${1%/*}"
+printf "#!/bin/sh\necho > '%s'\n" "$2" > pulumi-resource-foreign
+chmod +x pulumi-resource-foreign
+tar -czf "$1" pulumi-resource-foreign`, "sh", archive, ran)
 	var requests atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
-		w.Write(archive)
+		http.ServeFile(w, r, archive)
 	}))
 	t.Cleanup(server.Close)
 
@@ -69,21 +69,4 @@ func (s *stack) importState(t *testing.T, resources ...any) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	writeFile(t, file, string(state))
 	s.pulumi(t, "stack", "import", "--file", file)
-}
-
-// pluginArchive is the archive of a plugin that makes a file when it is started.
-func pluginArchive(t *testing.T, makes string) []byte {
-	t.Helper()
-	script := "#!/bin/sh\necho > '" + makes + "'\n"
-	var archive bytes.Buffer
-	zipped := gzip.NewWriter(&archive)
-	files := tar.NewWriter(zipped)
-	if err := files.WriteHeader(&tar.Header{Name: "pulumi-resource-foreign", Mode: 0o755, Size: int64(len(script))}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := files.Write([]byte(script))
-	if err := errors.Join(err, files.Close(), zipped.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return archive.Bytes()
 }

@@ -73,31 +73,13 @@ func home() string { return filepath.Join(root(), ".emulator") }
 // compile in each run otherwise. Stacks whose tests are about the user's way, or edit the
 // program, have another folder.
 var program = sync.OnceValues(func() (string, error) {
-	folder := programFolder()
-	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
-		return "", err
-	}
-	text, err := os.ReadFile(filepath.Join(root(), "Pulumi.yaml"))
-	if err != nil {
-		return "", err
-	}
-	const target = "buildTarget: bin/hello-timber"
-	project := strings.Replace(string(text), target, "binary: hello-timber", 1)
-	if project == string(text) {
-		return "", fmt.Errorf("Pulumi.yaml does not have %q", target)
-	}
-	if err := os.WriteFile(filepath.Join(folder, "Pulumi.yaml"), []byte(project), 0o644); err != nil {
-		return "", err
-	}
-	for _, command := range [][]string{
-		{"cp", "-a", "go.mod", "go.sum", "app", folder},
-		{"go", "build", "-buildvcs=false", "-o", filepath.Join(folder, "hello-timber"), "-trimpath", "-ldflags", "-w -s"}, // as Pulumi's host does
-	} {
-		if _, err := (&stack{folder: root(), env: os.Environ()}).try(command[0], command[1:]...); err != nil {
-			return "", err
-		}
-	}
-	return folder, nil
+	_, err := (&stack{folder: root(), env: os.Environ()}).try("sh", "-ec", `rm -rf "$1"
+mkdir -p "$1"
+sed 's,buildTarget: bin/hello-timber,binary: hello-timber,' Pulumi.yaml > "$1/Pulumi.yaml"
+grep -q 'binary: hello-timber' "$1/Pulumi.yaml"
+cp -a go.mod go.sum app "$1"
+go build -buildvcs=false -o "$1/hello-timber" -trimpath -ldflags '-w -s' # as Pulumi's host does`, "sh", programFolder())
+	return programFolder(), err
 })
 
 // programFolder is not in /tmp, which may be mounted noexec.
