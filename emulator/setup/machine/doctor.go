@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"hello-timber/emulator/setup/checkout"
@@ -21,7 +22,7 @@ import (
 func Doctor(ctx context.Context, c checkout.Checkout, p *progress.Report) error {
 	p.Say("asking the engine")
 	problems := 0
-	for _, f := range append(examine(ctx, c, askEngine(ctx, c)), chromium(c)) {
+	for _, f := range slices.Concat(examine(ctx, c, askEngine(ctx, c)), Policies(ctx, c), []Finding{chromium(c)}) {
 		f.Print(os.Stdout)
 		if f.required() {
 			problems++

@@ -19,14 +19,13 @@ import (
 
 // host holds the facts about this machine, Docker aside.
 type host struct {
-	err           error
-	root          string // the checkout
-	system        string // operating system and architecture, as Go names them
-	memory        uint64 // in MB
-	disks         []disk
-	noexec        bool  // the checkout's file system starts no programs
-	inotify       []int // the limits of inotifyNeeds
-	unenforceable []string
+	err     error
+	root    string // the checkout
+	system  string // operating system and architecture, as Go names them
+	memory  uint64 // in MB
+	disks   []disk
+	noexec  bool  // the checkout's file system starts no programs
+	inotify []int // the limits of inotifyNeeds
 }
 
 // disk is a file system, with the folders on it that are written, what is free there and
@@ -45,7 +44,6 @@ func readHost(ctx context.Context, c checkout.Checkout, e engine) host {
 		limit, err := need.limit()
 		h.err, h.inotify = cmp.Or(h.err, err), append(h.inotify, limit)
 	}
-	h.unenforceable = unenforceable(os.DirFS("/"), kernelRelease())
 	disks, err := disks(ctx, c, e)
 	h.err, h.disks = cmp.Or(h.err, err), disks
 	return h
@@ -119,7 +117,7 @@ func (h host) findings() []Finding {
 		found = append(found, missing("folder", "sudo mount -o remount,exec \"$(findmnt -no TARGET -T "+checkout.Quote(h.root)+")\"",
 			"%s is on a file system that is mounted noexec, so nothing that is compiled there can be started", h.root))
 	}
-	return append(append(found, inotify(h.inotify)...), policies(h.unenforceable)...)
+	return append(found, inotify(h.inotify)...)
 }
 
 func space(disks []disk) Finding {

@@ -3,15 +3,12 @@
 package machine
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"hello-timber/emulator/setup/checkout/checkouttest"
 )
@@ -48,7 +45,6 @@ func TestHosts(t *testing.T) {
 		"few inotify":   {change: func(h *host) { h.inotify[0] = 32 }, says: "of root's 32 inotify instances a cluster needs 40", fix: "fs.inotify.max_user_instances=1024 |"},
 		"few watches":   {change: func(h *host) { h.inotify[1] = 1000 }, says: "of root's 1000 inotify watches", fix: "fs.inotify.max_user_watches=65536 |"},
 		"usual inotify": {change: func(h *host) { h.inotify = []int{128, 8192} }, says: "of root's 128 inotify instances", fix: "fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536 |", optional: true},
-		"no nfqueue":    {change: func(h *host) { h.unenforceable = []string{"nfnetlink_queue"} }, says: "NOT ENFORCED", fix: "sudo modprobe -a nfnetlink_queue", optional: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := fine
@@ -59,37 +55,14 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// What a kernel has is found in what it has loaded, in its modules, or in its options.
-func TestUnenforceable(t *testing.T) {
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write([]byte("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_COMPAT=y\n# CONFIG_NFT_QUEUE is not set\nCONFIG_NETFILTER_XT_TARGET_NFQUEUE=m\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
-	for name, tt := range map[string]struct {
-		root fstest.MapFS
-		want string
-	}{
-		"loaded":                     {fstest.MapFS{"sys/module/nft_queue/refcnt": file("1"), "sys/module/nf_tables/refcnt": file("1"), "proc/net/netfilter/nfnetlink_queue": file("")}, ""},
-		"Debian's, to be loaded":     {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n/nft_compat.ko.xz: x\n")}, ""},
-		"without nft_compat":         {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n/nf_tables.ko.xz:\n")}, "nft_queue"},
-		"without nftables":           {fstest.MapFS{"lib/modules/6.1/modules.dep": file("/xt_NFQUEUE.ko.xz: x\n/nfnetlink_queue.ko.xz: x\n")}, "nf_tables nft_queue"},
-		"built in, half of it":       {fstest.MapFS{"lib/modules/6.1/modules.builtin": file("kernel/net/netfilter/nft_queue.ko\nkernel/net/netfilter/nf_tables.ko\n")}, "nfnetlink_queue"},
-		"config without modules":     {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}}, "nft_queue"},
-		"config and its module":      {fstest.MapFS{"proc/config.gz": {Data: packed.Bytes()}, "lib/modules/6.1/modules.dep": file("kernel/net/netfilter/xt_NFQUEUE.ko:")}, ""},
-		"config of a distribution":   {fstest.MapFS{"boot/config-6.1": file("CONFIG_NETFILTER_NETLINK_QUEUE=y\nCONFIG_NF_TABLES=y\nCONFIG_NFT_QUEUE=y\n")}, ""},
-		"another kernel's modules":   {fstest.MapFS{"lib/modules/5.10/modules.dep": file("/nft_queue.ko: /nfnetlink_queue.ko"), "boot/config-6.1": file("")}, "nfnetlink_queue nf_tables nft_queue"},
-		"a kernel that says nothing": {fstest.MapFS{}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := strings.Join(unenforceable(tt.root, "6.1"), " "); got != tt.want {
-				t.Errorf("lacks %q, want %q", got, tt.want)
-			}
-		})
+// The nodes say whether policies are enforced. Without nodes no one knows.
+func TestPolicies(t *testing.T) {
+	c := checkouttest.New(t)
+	for verdict, fix := range map[string]string{"enforced": "", "this kernel has no packet queues": "sudo modprobe -a nfnetlink_queue", "": ""} {
+		checkouttest.Script(t, filepath.Join(c.Root, "fake", "docker"), `[ -z "$VERDICT" ] || case $1 in ps) echo one; echo two;; exec) [ "$2" = one ] && echo "$VERDICT";; esac`)
+		t.Setenv("PATH", filepath.Join(c.Root, "fake")+":/usr/bin:/bin")
+		t.Setenv("VERDICT", verdict)
+		finds(t, Policies(t.Context(), c), "NOT ENFORCED, and any pod can reach any other: "+verdict, fix, true)
 	}
 }
 
