@@ -68,24 +68,13 @@ func pipeline(t *testing.T, _ *stack) {
 	var first, second string
 	step("a merge reaches dev and prod as one image", func(t *testing.T) { first = merge(t, v1) })
 	step("prod is in three zones, and kube-score likes it", func(t *testing.T) { prod.isSpread(t); prod.score(t) })
-	step("a pull request gets one comment, which is updated", func(t *testing.T) {
+	step("a pull request gets a comment", func(t *testing.T) {
 		dev.set(t, "imageVersion", "v2", "replicas", "2")
 		prod.set(t, "spot", "true")
-		summarize := func() {
-			dev.make(t, "summary", "STACKS=e2e-dev e2e-prod", "COMMIT=0123456")
-			dev.make(t, "comment", "STACKS=e2e-dev e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
-		}
-		summarize()
+		dev.make(t, "summary", "STACKS=e2e-dev e2e-prod", "COMMIT=0123456")
+		dev.make(t, "comment", "STACKS=e2e-dev e2e-prod", "PULL_REQUEST=7", "COMMIT=0123456")
 		hub.golden(t, "comment.golden.md")
-
 		prod.set(t, "spot", "false")
-		summarize()
-		if want := []string{"POST /issues/7/comments", "PATCH /issues/comments/1"}; fmt.Sprint(hub.writes) != fmt.Sprint(want) {
-			t.Errorf("GitHub was asked to %q, want %q", hub.writes, want)
-		}
-		if strings.Contains(hub.body, "CAUTION") {
-			t.Errorf("the comment still warns:\n%s", hub.body)
-		}
 	})
 	step("its merge rolls v2 through both", func(t *testing.T) { second = merge(t, v2) })
 	if first == second {
@@ -106,9 +95,6 @@ func pipeline(t *testing.T, _ *stack) {
 		}
 		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="+second, "APPROVED="+approved["plan"]); err == nil || !strings.Contains(said(err), "than what was approved") {
 			t.Errorf("another image than the approved one ended with %v", err)
-		}
-		if _, err := prod.try("make", "-s", "deploy", "STACK=e2e-prod", "IMAGE="); err == nil || !strings.Contains(said(err), `IMAGE: ""`) {
-			t.Errorf("an empty image ended with %v", err)
 		}
 	})
 	step("a manual change is found and reported, and not undone", func(t *testing.T) {
@@ -144,11 +130,9 @@ func pipeline(t *testing.T, _ *stack) {
 			t.Errorf("built again, %s is %s", first, again)
 		}
 	})
-	step("destroy wants the name of the stack twice, and no protection", func(t *testing.T) {
-		prod.fails(t, []string{"CONFIRM=e2e-prod"}, "make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-dev")
+	step("destroy wants no protection", func(t *testing.T) {
 		had := prod.resources(t)
 		prod.fails(t, []string{`" cannot be deleted`}, "make", "-s", "destroy", "STACK=e2e-prod", "CONFIRM=e2e-prod")
-		prod.fails(t, []string{`" cannot be deleted`}, "pulumi", "destroy", "--yes", "--skip-preview")
 		if has := prod.resources(t); !slices.Equal(has, had) {
 			t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
 		}
