@@ -51,8 +51,8 @@ func One(ctx context.Context, c checkout.Checkout, name string, run func(context
 	return Run(ctx, c, Step{Name: name, Run: run})
 }
 
-// Run runs every step as soon as those it needs are done. A step that is needed and is not
-// among them is up to date. Run ends with the first step that fails.
+// Run runs every step as soon as those it needs are done. It ends with the first step that
+// fails.
 func Run(ctx context.Context, c checkout.Checkout, steps ...Step) error {
 	return run(ctx, c, &view{out: os.Stderr, began: time.Now()}, steps)
 }
@@ -69,9 +69,6 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 	for _, p := range v.steps {
 		all.Go(func() {
 			for _, need := range p.step.Needs {
-				if done[need] == nil {
-					continue
-				}
 				select {
 				case <-done[need]:
 				case <-ctx.Done():
@@ -186,9 +183,8 @@ func (l *lines) Write(text []byte) (int, error) {
 	}
 }
 
-// Run runs a command, writes its output to the step's log, unless that goes elsewhere,
-// and calls each, which may be nil, with each line. Its error ends with the last lines
-// of the output.
+// Run runs a command, writes its output to the step's log, and calls each, which may be
+// nil, with each line. Its error ends with the last lines of the output.
 func (p *Report) Run(cmd *exec.Cmd, each func(string)) error {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -205,10 +201,7 @@ func (p *Report) Run(cmd *exec.Cmd, each func(string)) error {
 			each(line)
 		}
 	}}
-	cmd.Stderr = output
-	if cmd.Stdout == nil {
-		cmd.Stdout = output
-	}
+	cmd.Stdout, cmd.Stderr = output, output
 	// Grandchildren that outlive an interrupted command must not hold its output open.
 	cmd.WaitDelay = 10 * time.Second
 	err = cmd.Run()
