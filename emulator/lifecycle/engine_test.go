@@ -29,10 +29,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	sdk "github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"hello-timber/emulator/gcp"
 	"hello-timber/stacks"
 	settings "hello-timber/stacks/config"
 )
@@ -136,9 +138,12 @@ func (p *provider) invoke(_ context.Context, request plugin.InvokeRequest) (plug
 }
 
 // check names what has no name.
-func (p *provider) check(_ context.Context, request plugin.CheckRequest) (plugin.CheckResponse, error) {
+func (p *provider) check(ctx context.Context, request plugin.CheckRequest) (plugin.CheckResponse, error) {
 	if _, known := replaces[string(request.URN.Type())]; !known {
 		return plugin.CheckResponse{}, fmt.Errorf("%s: add to replaces which of its properties replace it", request.URN.Type())
+	}
+	if err := emulated(ctx, request); err != nil {
+		return plugin.CheckResponse{}, err
 	}
 	path := resource.PropertyPath{"name"}
 	switch {
@@ -156,6 +161,20 @@ func (p *provider) check(_ context.Context, request plugin.CheckRequest) (plugin
 		path.Set(properties, name)
 	}
 	return plugin.CheckResponse{Properties: properties.ObjectValue()}, nil
+}
+
+// emulated returns an error if the emulator lacks a resource of Google's, or a property.
+func emulated(ctx context.Context, request plugin.CheckRequest) error {
+	if !strings.HasPrefix(string(request.URN.Type()), "gcp:") {
+		return nil
+	}
+	response, err := gcp.New(nil).Check(ctx, sdk.CheckRequest{
+		URN: request.URN, Name: request.URN.Name(), Type: request.URN.Type(), Olds: request.Olds, News: request.News, RandomSeed: request.RandomSeed,
+	})
+	for _, failure := range response.Failures {
+		err = errors.Join(err, errors.New(failure.Reason))
+	}
+	return err
 }
 
 func (p *provider) diff(_ context.Context, request plugin.DiffRequest) (plugin.DiffResult, error) {
