@@ -61,7 +61,7 @@ var parts = map[string][]testRow{
 		{"the tutorial's end", "destroy leaves nothing", ofTutorial, 0, true, tutorialEnds},
 	},
 	"rest": {
-		{"a change from a pull request to prod, and back", "one image, one comment, one issue; nothing that was not approved", nothing, 0, false, pipeline},
+		{"a change from a pull request to prod, and back", "one image; changes and drift are reported; nothing that was not approved", nothing, 0, false, pipeline},
 		{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", ownLife, 0, false, upInterrupted(making, besideCluster)},
 		{"node pool resized 3 → 4 → 3", "no request fails, the disruption budget is respected", ownNodes, loaded, false, poolResized},
 		{"an update whose pods crash at start", "old pods serve; up fails and reports why; the next one recovers", onShared, 0, false, podsCrash},
