@@ -1,6 +1,8 @@
 package run
 
 import (
+	"bytes"
+	"io"
 	"regexp"
 	"strings"
 )
@@ -36,16 +38,17 @@ const (
 	// saysShort one that is also part of other words.
 	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|account[_-]?key|authorization|credential)[\w.-]*`
 	saysShort = `(?:\b|_)(?:pass|pwd|sig)`
-	// saidValue is quoted, also inside a quoted text, or ends with the word.
-	saidValue = `(\\?"(?:[^"\\]|\\[^"])*\\?"|'[^']*'|[^\s"',;&{}\[\]][^\s"',;&}\]]*)`
+	// saidValue is quoted, also inside a quoted text or one inside that, or ends with the
+	// word. The end of a quoted one may be cut off.
+	saidValue = `("(?:[^"\\]|\\(?s:.))*(?:"|$)|\\"(?:[^"\\]|\\\\\\"|\\[^"])*(?:\\"|$)|\\{2,}"[^"]*(?:"|$)|'[^']*'|[^\s"',;&{}\[\]][^\s"',;&}\]]*)`
 )
 
 // assigned are values with a name: in each, the last group is the value.
 var assigned = []*regexp.Regexp{
 	// password=…, "token": "…", ?sig=…, Authorization: Bearer …
-	regexp.MustCompile(`(?i)(["']?(?:` + says + `|` + saysShort + `)\\?["']?\s*[:=]\s*(?:(?:bearer|basic|digest|token)\s+)?)` + saidValue),
+	regexp.MustCompile(`(?i)(["']?(?:` + says + `|` + saysShort + `)\\*["']?\s*[:=]\s*(?:(?:bearer|basic|digest|token)\s+)?)` + saidValue),
 	// --password …
-	regexp.MustCompile(`(?i)(--?(?:` + says + `|[\w-]*` + saysShort + `)\s+)("[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`),
+	regexp.MustCompile(`(?i)((?:^|[^\w-])--?(?:` + says + `|[\w-]*` + saysShort + `)\s+)("[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`),
 	// "token": {"value": "…"}, and {"name": "TOKEN", "value": "…"}
 	regexp.MustCompile(`(?i)(\\?"` + says + `\\?"\s*:\s*\{[^{}]*?\\?"(?:value|plaintext|data)\\?"\s*:\s*)` + saidValue),
 	regexp.MustCompile(`(?i)(\\?"name\\?"\s*:\s*\\?"` + says + `\\?"\s*,\s*\\?"value\\?"\s*:\s*)` + saidValue),
@@ -55,6 +58,9 @@ var assigned = []*regexp.Regexp{
 	regexp.MustCompile(`(://)([^\s/@:"']*:[^\s"'<>]+)@`),
 	regexp.MustCompile(`(://)([^\s/@"']+)@`),
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([\w.~+/-]{12,}=*)`),
+	// …&X-Goog-Signature=…, and curl --user me:…, but no user's and group's numbers
+	regexp.MustCompile(`(?i)(\b(?:[\w-]*-)?signature=)([^\s"'&,;]+)`),
+	regexp.MustCompile(`(\s(?:-u|--user|--proxy-user)[ =]["']?[^\s:"']+:)([^\s"']*[^\s"'\d][^\s"']*)`),
 }
 
 // Mask hides what looks like a credential.
@@ -74,6 +80,30 @@ func Mask(text string) string {
 	}
 	return text
 }
+
+// masked hides what looks like a credential in what a command prints, line by line.
+type masked struct {
+	to   io.Writer
+	rest []byte // of the last line
+}
+
+// longestKey is more than a private key has.
+const longestKey = 64 << 10
+
+func (m *masked) Write(text []byte) (int, error) {
+	m.rest = append(m.rest, text...)
+	end := bytes.LastIndexByte(m.rest, '\n') + 1
+	begin := bytes.LastIndex(m.rest[:end], []byte("-----BEGIN "))
+	if begin >= 0 && end-begin < longestKey && !bytes.Contains(m.rest[begin:end], []byte("-----END ")) {
+		end = begin // the lines of a key are hidden together
+	}
+	_, err := io.WriteString(m.to, Mask(string(m.rest[:end])))
+	m.rest = append([]byte(nil), m.rest[end:]...)
+	return len(text), err
+}
+
+// flush writes a last line that does not end.
+func (m *masked) flush() { _, _ = io.WriteString(m.to, Mask(string(m.rest))) }
 
 var secretPath = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|authorization)(?:"\])?$`).MatchString
 

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -50,6 +51,12 @@ func TestMask(t *testing.T) {
 		"SG.abcdefghij0123456789.abcdefghij0123456789":                         "abcdefghij",
 		"pypi-AgEIcHlwaS5vcmcabcdefghij":                                       "abcdefghij",
 		"https://hooks.slack.com/services/T0/B0/abcdefghij":                    "abcdefghij",
+		`{"password": "a\"hunter2"}`:                                           "hunter2",
+		`"{\"password\":\"a\\\"hunter2\"}"`:                                    "hunter2",
+		`{"a":"{\"b\":\"{\\\"password\\\":\\\"hunter2\\\"}\"}"}`:               "hunter2",
+		`password="hunter2, cut`:                                               "hunter2",
+		"https://storage.example.com/x?X-Goog-Signature=hunter2&X=1":           "hunter2",
+		"curl --user me:hunter2 https://example.com":                           "hunter2",
 	} {
 		if masked := Mask(text); strings.Contains(masked, secret) || !strings.Contains(masked, Hidden) {
 			t.Errorf("%q becomes %q", text, masked)
@@ -60,9 +67,30 @@ func TestMask(t *testing.T) {
 		"europe-west1-docker.pkg.dev/p/r/timber@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", `secrets "environment" is forbidden`, `{"imagePullSecrets":[{"name":"pull"}]}`,
 		`{"automountServiceAccountToken":false}`, "bypass=1, design: new, 3 passed: yes", "https://example.com/a/@scope/b", "https://example.com:8080/x",
 		"go get example.com/x@v1.2.3", "mail me@example.com", "task-abcdefghij0123456789-0123456789", "pulumi up --stack dev", `{"secret":{"items":[]}}`,
+		"docker run -u 65532:65532 timber", "the signature is of main", `kubectl: "gcloud container clusters get-credentials timber-1 --zone z"`,
 	} {
 		if masked := Mask(harmless); masked != harmless {
 			t.Errorf("%q becomes %q", harmless, masked)
+		}
+	}
+}
+
+// What a command prints is hidden also if it comes in parts, and all of it comes.
+func TestMasked(t *testing.T) {
+	const text = "first\npassword=hunter2\n-----BEGIN PRIVATE KEY-----\nhunter2\nhunter2\n-----END PRIVATE KEY-----\nrest, token: hunter2"
+	for _, size := range []int{1, 7, 1000} {
+		var shown strings.Builder
+		w := &masked{to: &shown}
+		for rest := text; rest != ""; {
+			part := rest[:min(size, len(rest))]
+			if n, err := io.WriteString(w, part); n != len(part) || err != nil {
+				t.Fatal(n, err)
+			}
+			rest = rest[len(part):]
+		}
+		w.flush()
+		if want := "first\npassword=[secret]\n[secret]\nrest, token: [secret]"; shown.String() != want {
+			t.Errorf("in parts of %d: %q, want %q", size, shown.String(), want)
 		}
 	}
 }

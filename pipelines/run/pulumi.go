@@ -17,11 +17,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 )
 
-// cli is the Pulumi CLI. It differs from the Automation API's own in four ways:
+// cli is the Pulumi CLI. It differs from the Automation API's own in five ways:
 // it never selects a stack, so that a person's next command acts on the stack
 // they selected; it lets an interrupted update end by itself, because a killed one
-// leaves a lock; it starts no shell and needs no terminal; and it installs no plugin
-// that a state names (see installPlugins).
+// leaves a lock; it starts no shell and needs no terminal; it installs no plugin
+// that a state names (see installPlugins); and what it shows has no credential.
 type cli struct{ auto.PulumiCommand }
 
 func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []io.Writer, env []string, args ...string,
@@ -36,9 +36,11 @@ func (cli) Run(ctx context.Context, folder string, in io.Reader, out, errOut []i
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	var outText, errText bytes.Buffer
-	command.Stdout = io.MultiWriter(append(out, &outText)...)
-	command.Stderr = io.MultiWriter(append(errOut, &errText)...)
+	shown, complaints := &masked{to: io.MultiWriter(out...)}, &masked{to: io.MultiWriter(errOut...)}
+	command.Stdout, command.Stderr = io.MultiWriter(shown, &outText), io.MultiWriter(complaints, &errText)
 	err = command.Run()
+	shown.flush()
+	complaints.flush()
 	return outText.String(), errText.String(), command.ProcessState.ExitCode(), err
 }
 

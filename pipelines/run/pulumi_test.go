@@ -36,6 +36,21 @@ func TestCLI(t *testing.T) {
 	}
 }
 
+// The log has no credential. What the program reads of the output is whole.
+func TestLog(t *testing.T) {
+	tools := t.TempDir()
+	script := "#!/bin/sh\necho password=hunter2\necho token=hunter2 >&2\n"
+	if err := os.WriteFile(filepath.Join(tools, "pulumi"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	var out, complaints strings.Builder
+	whole, _, _, err := cli{}.Run(t.Context(), ".", nil, []io.Writer{&out}, []io.Writer{&complaints}, nil, "up")
+	if log := out.String() + complaints.String(); log != "password=[secret]\ntoken=[secret]\n" || whole != "password=hunter2\n" || err != nil {
+		t.Errorf("the log has %q, the output %q, %v", log, whole, err)
+	}
+}
+
 // writer is a function that takes what is written.
 type writer func(text string)
 
