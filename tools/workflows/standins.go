@@ -235,9 +235,12 @@ func gcloud(args []string) error {
 }
 
 func gh(args []string) error {
-	if args[0] == "api" { // compares a tag with main
+	switch {
+	case args[0] == "api" && strings.Contains(args[1], "/compare/main..."): // with a tag
 		fmt.Println(cmp.Or(answer("compared"), "behind"))
-	} else {
+	case args[0] == "api": // the commit of the run with a tag
+		fmt.Println(cmp.Or(answer("moved"), "identical"))
+	default:
 		say("gh %s", strings.Join(args, " "))
 	}
 	if notes, err := os.ReadFile("notes.md"); err == nil {

@@ -93,6 +93,7 @@ var events = map[string]struct {
 	"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
 	"release":                {release, []string{tests, "gh release create v1.2.0 --verify-tag --title v1.2.0 --notes-file notes.md", `notes "\n- A note\n"`, "run: success"}, []string{credential, "--prerelease"}},
 	"release-unmerged":       {release.with(answers{"compared": "ahead"}), []string{"is not on main", "run: failure"}, []string{tests, "gh release"}},
+	"release-moved":          {release.with(answers{"moved": "ahead"}), []string{tests, "leads to another commit", "run: failure"}, []string{"gh release"}},
 	"release-no-notes":       {candidate, []string{"CHANGELOG.md has no heading ## [1.2.0-rc.1]", "run: failure"}, []string{tests, "gh release"}},
 	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"gh release"}},
 }
