@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -282,12 +283,15 @@ jobs:
 		{good, " # v7.0.1\n        with: {p", "\n        with: {p", "no comment with its version"},
 		{good, "persist-credentials: false", "fetch-depth: 0", "a checkout must not leave its token"},
 		{good, "actions/checkout@", "anchore/checkout@", "is of no one whose actions"},
+		{good, "- uses: actions/github", "- \"uses\": evil/github", "1 of its actions are written so that"},
+		{good, "- uses: actions/github", "- uses:\n          evil/github", "1 of its actions are written so that"},
 		{good, "{contents: read, id", "{contents: read, pull-requests: write, id", "code that may not be main's"},
 		{good, "persist-credentials: false", "persist-credentials: false, credentials_json: x", "credentials_json"},
 		{good, "make test", `echo "${{ github.event.pull_request.title }}"`, "an expression becomes code in job test"},
 		{good, "process.env.TITLE", "'${{ github.head_ref }}'", "an expression becomes code in job test"},
 		{good, "{contents: read}\njobs", "{contents: read}\nenv: {BACKEND: \"${{ vars.BACKEND }}\"}\njobs", "vars: every writer"},
 		{good, "github.event.pull_request.title", "SECRETS['KEY']", "SECRETS: every writer"},
+		{good, "github.event.pull_request.title", "' # ' && vars.TITLE", "vars: every writer"},
 		{good, "steps:\n", "if: vars.PIPELINES == 'on' && vars.STACK\n    steps:\n", "vars: every writer"},
 		{good, "steps:\n", "runs-on: [\"${{ inputs.runner }}\"]\n    steps:\n", "where job test runs"},
 		{good, "    steps: []", "    steps: []\n    secrets: inherit", "secrets: every writer"},
@@ -366,7 +370,6 @@ var (
 	pinned   = regexp.MustCompile(`^[\w.-]+/[\w./-]+@[0-9a-f]{40}$`)
 	digests  = regexp.MustCompile(`@sha256:[0-9a-f]{64}\b`)
 	version  = regexp.MustCompile(`^ # v\d+\.\d+\.\d+$`)
-	comment  = regexp.MustCompile(`(?m)(^|\s)#.*$`)
 	// settable are the contexts whose values every writer can set.
 	settable = regexp.MustCompile(`(?i)\b(vars|secrets)\b`)
 	// trusted are the only ones whose actions run. Some actions of others download and
@@ -387,7 +390,8 @@ func checkWorkflow(text string) (mistakes []string) {
 		}
 	}
 	var w workflow
-	if err := yaml.Unmarshal([]byte(text), &w); err != nil {
+	var all any
+	if err := errors.Join(yaml.Unmarshal([]byte(text), &w), yaml.Unmarshal([]byte(text), &all)); err != nil {
 		return []string{err.Error()}
 	}
 	complain(len(w.Jobs)+len(w.Runs.Steps) == 0, "there are no jobs")
@@ -398,7 +402,10 @@ func checkWorkflow(text string) (mistakes []string) {
 	for what, access := range w.Permissions {
 		complain(access == "write", "the top level: %s: %s; only a job may write", what, access)
 	}
-	for _, uses := range usesLine.FindAllStringSubmatch(text, -1) {
+	written := usesLine.FindAllStringSubmatch(text, -1)
+	hidden := w.uses() - len(written)
+	complain(hidden != 0, "%d of its actions are written so that the next rules miss them", hidden)
+	for _, uses := range written {
 		switch {
 		case strings.HasPrefix(uses[1], "./"):
 		case !trusted.MatchString(uses[1]):
@@ -409,7 +416,7 @@ func checkWorkflow(text string) (mistakes []string) {
 		}
 	}
 	// The one variable that is read switches the pipelines on and off.
-	code := strings.ReplaceAll(comment.ReplaceAllString(text, ""), "vars.PIPELINES == 'on'", "")
+	code := strings.ReplaceAll(fmt.Sprint(all), "vars.PIPELINES == 'on'", "") // without comments
 	found := settable.FindString(code)
 	complain(found != "", "%s: every writer can set what it reads; commit it, as in pipelines/google.env", found)
 	for _, never := range []string{"allow-unsafe-pr-checkout", "credentials_json"} {
@@ -419,6 +426,20 @@ func checkWorkflow(text string) (mistakes []string) {
 		mistakes = append(mistakes, job.check(name, w)...)
 	}
 	return append(mistakes, checkSteps("the action", w.Runs.Steps)...)
+}
+
+// uses is how many actions and workflows it calls.
+func (w workflow) uses() (number int) {
+	steps := w.Runs.Steps
+	for _, job := range w.Jobs {
+		steps = slices.Concat(steps, job.Steps, []step{{Uses: job.Uses}})
+	}
+	for _, step := range steps {
+		if step.Uses != "" {
+			number++
+		}
+	}
+	return number
 }
 
 // check lists what is wrong with a job.
