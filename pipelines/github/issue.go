@@ -22,7 +22,8 @@ func Issue(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	// What a state names and Pulumi starts does not write on GitHub.
+	// What Pulumi starts does not inherit it. A command that a state names could still find
+	// it in this process, so whoever writes the state can write issues and comments.
 	if err := os.Unsetenv("GITHUB_TOKEN"); err != nil {
 		return err
 	}
