@@ -22,6 +22,7 @@ func TestSteps(t *testing.T) {
 		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:kubernetes::default-cluster", New: state},
 		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default_7_38_0", New: state},
 		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default", New: state},
+		{Op: apitype.OpUpdate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default_7_38_1", New: state, Diffs: []string{"containerCustomEndpoint"}},
 		{Op: apitype.OpSame, URN: "urn:pulumi:s::p::a:b:C::same", New: state},
 	} {
 		r.step(step)
@@ -30,7 +31,7 @@ func TestSteps(t *testing.T) {
 	for _, c := range r.Plan.Changes {
 		got = append(got, string(c.Op)+" "+c.Name)
 	}
-	if want := "created new without state, deleted old without state, changed no urn, created default-cluster"; strings.Join(got, ", ") != want {
+	if want := "created new without state, deleted old without state, changed no urn, created default-cluster, changed default_7_38_1"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -51,7 +52,7 @@ func TestDifferent(t *testing.T) {
 // A property's path says what its value is, also where Pulumi does not know.
 func TestMaskPaths(t *testing.T) {
 	for path, shown := range map[string]bool{
-		"registry.password": false, `data["api_key"]`: false, "env[0].TOKEN": false, "clientSecret": false,
+		"registry.password": false, `data["api_key"]`: false, "env[0].TOKEN": false, "clientSecret": false, "credentials": false,
 		"spec.secretName": true, "volumes[0].secret.items": true, "registry.username": true,
 	} {
 		if got := show(path, "hunter2"); (got == `"hunter2"`) != shown || !shown && got != run.Hidden {

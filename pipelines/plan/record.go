@@ -81,7 +81,8 @@ func (r *Recorder) message(severity, text string) {
 // defaultProvider is one that the engine creates, which is no part of the cloud.
 var defaultProvider = regexp.MustCompile(`^default(_\d+(_[\w.]+)*)?$`).MatchString
 
-// step adds what a step changes. Components only group resources.
+// step adds what a step changes. Components only group resources. A default provider comes
+// and goes with its version, but a change of its settings may lead every request elsewhere.
 func (r *Recorder) step(step apitype.StepEventMetadata) {
 	op, differs := opOf[step.Op]
 	at := step.New
@@ -90,7 +91,7 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 	}
 	c := Change{Op: op}
 	c.Type, c.Name = TypeAndName(step.URN)
-	if !differs || at == nil || !at.Custom || strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
+	if !differs || at == nil || !at.Custom || op != Changed && strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
 		return
 	}
 	old, now := hideIn(step.Old), hideIn(step.New)

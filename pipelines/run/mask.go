@@ -105,7 +105,7 @@ func (m *masked) Write(text []byte) (int, error) {
 // flush writes a last line that does not end.
 func (m *masked) flush() { _, _ = io.WriteString(m.to, Mask(string(m.rest))) }
 
-var secretPath = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|authorization)(?:"\])?$`).MatchString
+var secretPath = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|authorization|credentials?)(?:"\])?$`).MatchString
 
 // MaskAt hides the text of a property whose path says that it is a secret.
 func MaskAt(path, text string) string {
