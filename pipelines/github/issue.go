@@ -23,7 +23,7 @@ func Issue(ctx context.Context, p *run.Pipeline) error {
 		return err
 	}
 	// What Pulumi starts does not inherit it. A command that a state names could still find
-	// it in this process, so whoever writes the state can write issues and comments.
+	// it in this process: the deployers of a stack, who write its state, are trusted with it.
 	if err := os.Unsetenv("GITHUB_TOKEN"); err != nil {
 		return err
 	}
