@@ -32,7 +32,8 @@ SETUP = .emulator/bin/setup
 
 # Stacks whose names begin with one of these are on this machine, where the emulator
 # replaces Google. All others are where the environment's own pulumi finds them.
-export LOCAL = local e2e
+override LOCAL = local e2e
+export LOCAL
 is-local = $(filter $(LOCAL:=%),$(STACK))
 local = $(if $(is-local),,$(error stacks of this machine are named local… or e2e…. Fix: make $(1) STACK=$(STACK)))
 

@@ -105,11 +105,14 @@ func TestMakePassesEmptiness(t *testing.T) {
 	}
 }
 
-// make up and make down are for this machine only.
+// make up and make down are for this machine only, and nothing that is typed makes a stack
+// of Google Cloud one of this machine: the emulator would get its state.
 func TestMakeLocal(t *testing.T) {
 	for _, target := range []string{"up", "down"} {
-		if out, err := makeIt(t, nil, "-n", target, "STACK=prod"); err == nil || !strings.Contains(out, "STACK=prod") {
-			t.Errorf("make %s STACK=prod: %v\n%s", target, err, out)
+		for _, env := range []string{"X=", "LOCAL=prod", "MAKEFLAGS=LOCAL=prod"} {
+			if out, err := makeIt(t, []string{env}, "-n", target, "STACK=prod", "LOCAL=prod"); err == nil || !strings.Contains(out, "STACK=prod") {
+				t.Errorf("%s make %s STACK=prod: %v\n%s", env, target, err, out)
+			}
 		}
 	}
 }
