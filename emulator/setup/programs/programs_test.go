@@ -137,6 +137,13 @@ func TestProviderVersion(t *testing.T) {
 	if err := errors.Join(err, err2); err != nil || got[sdk] != asked[sdk] {
 		t.Errorf("emulator/kubernetes is the provider %s (%v), the program asks for %s", got[sdk], err, asked[sdk])
 	}
+	for module, file := range map[string]string{"pulumi-gcp/sdk/v7": "gcp/provider.go", "pulumi-docker/sdk/v4": "docker/docker.go"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", file))
+		version := strings.TrimPrefix(asked["github.com/pulumi/"+module], "v")
+		if err != nil || !strings.Contains(string(text), `wire.NewBase(host, "`+version+`", `) {
+			t.Errorf("emulator/%s imitates another version than %q of %s, %v. Fix: record the answers of that version, see testdata/README.md next to it", file, version, module, err)
+		}
+	}
 	// Make does not see the module that replaces the SDK, because no program is in it. Go
 	// repeats this test when a file changes that it has read.
 	if _, err := (checkout.Checkout{Root: "../../.."}).Digest([]string{"emulator/kubernetes/sdk"}); err != nil {
