@@ -32,14 +32,6 @@ func TestRangesSplitANetworkInHalves(t *testing.T) {
 	}
 }
 
-func TestRegion(t *testing.T) {
-	for location, want := range map[string]string{"europe-west1-d": "europe-west1", "europe-west1": "europe-west1"} {
-		if got := Region(location); got != want {
-			t.Errorf("Region(%q) = %q, want %q", location, got, want)
-		}
-	}
-}
-
 func TestPlanAddsRemovesAndRenewsByZone(t *testing.T) {
 	pool := Pool{MachineType: "e2-medium", NodesPerZone: 2, Zones: []string{"a", "b"}}
 	before := pool
