@@ -69,7 +69,7 @@ func (s *stack) resolves(ctx context.Context, record string) error {
 		err = failed
 	}
 	var dns *net.DNSError
-	if err != nil && !(errors.As(err, &dns) && dns.IsNotFound) {
+	if err != nil && (!errors.As(err, &dns) || !dns.IsNotFound) {
 		return err
 	}
 	if len(found) == 1 && found[0] == field[4] {
