@@ -96,7 +96,7 @@ type process struct {
 func start(t *testing.T, binary string, env ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(binary)}
-	p.Env = append(env, "PORT=0")
+	p.Env = append([]string{"PORT=0"}, env...)
 	p.Stderr = os.Stderr
 	stdout, err := p.StdoutPipe()
 	if err != nil {
