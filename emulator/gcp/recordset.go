@@ -10,7 +10,7 @@ import (
 
 // A record of Cloud DNS. In the emulator, no one can look it up.
 var _ = register(resourceType{
-	Schema: schema{Token: "gcp:dns/recordSet:RecordSet", ID: "projects/{project}/managedZones/{.../managedZone}/rrsets/{name}/{type}", Fields: fields{
+	Schema: schema{Token: "gcp:dns/recordSet:RecordSet", ID: "projects/{project}/managedZones/{.../managedZone}/rrsets/{name}/{type}", Fields: fields{ //nolint:gosec // a type's name, no credential
 		"managedZone":   {Kind: text, Flags: required | forces, Same: terraform.SameReference},
 		"name":          {Kind: text, Flags: required | forces},
 		"project":       {Kind: text, Flags: computed | forces},
