@@ -47,6 +47,8 @@ var wrongValues = []struct {
 	{"livenessPath", []string{"", "livez"}},
 	{"readinessPath", []string{"http://localhost/readyz", "/ready now"}},
 	{"startupSeconds", []string{"0", "601", "5m"}},
+	{"checkPath", []string{"index"}},
+	{"checkSeconds", []string{"0", "601"}},
 	{"memory", []string{"64Mi", "0", "4097"}},
 	{"egress", []string{"yes"}},
 	{"owner", []string{"Timber", "team timber", "-timber", "timber_", "timber@example.com", strings.Repeat("a", 64)}},
@@ -99,7 +101,7 @@ func TestEveryKey(t *testing.T) {
 	for _, wrong := range slices.Concat(wrongValues, wrongOnExisting) {
 		refused += " " + wrong.key
 	}
-	changed := "budget= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
+	changed := "budget= checkPath= checkSeconds= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
 	declared, _, err := config.Read(func(name string) ([]byte, error) { return os.ReadFile("../" + name) }, "none")
 	if err != nil {
 		t.Fatal(err)

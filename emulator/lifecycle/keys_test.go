@@ -34,6 +34,8 @@ var (
 		{name: "livenessPath", first: "/alive", second: "/"},
 		{name: "readinessPath", first: "/ready", second: "/"},
 		{name: "startupSeconds", first: "60", second: "600"},
+		{name: "checkPath", first: "/index", second: "/"},
+		{name: "checkSeconds", first: "60", second: "600"},
 		{name: "memory", first: "256", second: "512"},
 		{name: "egress", first: "true", second: "false"},
 		{name: "allowedNetworks", first: "198.51.100.0/24", second: "198.51.100.0/24,203.0.113.0/24"},

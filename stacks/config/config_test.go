@@ -206,7 +206,7 @@ func TestLoad(t *testing.T) {
 // stacks/messages_test.go.
 func TestAccepted(t *testing.T) {
 	for key, values := range map[string][]string{
-		"replicas": {"100"}, "maxReplicas": {"0", "3"}, "nodes": {"1", "30"}, "maxNodes": {"3"}, "budget": {"100000"}, "memory": {"4096"}, "startupSeconds": {"600"}, "port": {"1", "65535"},
+		"replicas": {"100"}, "maxReplicas": {"0", "3"}, "nodes": {"1", "30"}, "maxNodes": {"3"}, "budget": {"100000"}, "memory": {"4096"}, "startupSeconds": {"600"}, "checkPath": {"/index?deep=no"}, "checkSeconds": {"600"}, "port": {"1", "65535"},
 		"imageVersion": {"v2", "v1.10.0-rc.1"}, "location": {"northamerica-northeast2-a", "europe-west12"}, "machineType": {"e2-custom-2-4096", "t2d-standard-1"},
 		"network": {"my-network"}, "subnetwork": {"s"}, "controlPlaneRange": {"10.9.0.16/28"}, "address": {"203.0.113.9"}, "owner": {"team_timber-1"},
 		"livenessPath": {"/health?deep=no"}, "readinessPath": {"/"}, "spot": {"true"}, "egress": {"true"}, "immutableTags": {"false"}, "deletionProtection": {"false"},

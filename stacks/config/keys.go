@@ -52,6 +52,8 @@ type Service struct {
 	Port                        int
 	LivenessPath, ReadinessPath string
 	StartupSeconds              int
+	CheckPath                   string // only pipelines/ checks a new version, after an update
+	CheckSeconds                int
 	Memory                      int // limit of a pod, in MiB
 	Environment                 map[string]string
 	EnvironmentSecret           bool // all of the environment, if a part of it is secret
@@ -67,6 +69,7 @@ const (
 	maxReplicas       = 100
 	maxMemory         = 4096 // MiB
 	maxStartupSeconds = 600
+	maxCheckSeconds   = 600
 	maxBudget         = 100000 // US dollars a month
 )
 
@@ -130,6 +133,8 @@ func (c *Config) keys() []key {
 		{"livenessPath", everywhere, text(&s.LivenessPath, "the path of a URL, such as /healthz", isURLPath), "/livez"},
 		{"readinessPath", everywhere, text(&s.ReadinessPath, "the path of a URL, such as /healthz", isURLPath), "/readyz"},
 		{"startupSeconds", everywhere, number(&s.StartupSeconds, maxStartupSeconds), "30"},
+		{"checkPath", everywhere, text(&s.CheckPath, "the path of a URL, such as /healthz, or empty", optional(isURLPath)), "/index"},
+		{"checkSeconds", everywhere, number(&s.CheckSeconds, maxCheckSeconds), "30"},
 		{"memory", everywhere, number(&s.Memory, maxMemory), "256"},
 		{"environment", everywhere, variables(&s.Environment), ""},
 		{"egress", everywhere, boolean(&s.Egress), "false"},
