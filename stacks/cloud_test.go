@@ -203,7 +203,7 @@ func deploy(t *testing.T, c *cloud, stack string, config map[string]string) (map
 
 	outputs := map[string]any{}
 	program := func(ctx *pulumi.Context) error {
-		if err := Deploy(ctx); err != nil {
+		if err := declare(ctx, false); err != nil {
 			return err
 		}
 		for name, output := range ctx.GetCurrentExportMap() {

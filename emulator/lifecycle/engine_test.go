@@ -299,6 +299,7 @@ type life struct {
 	secret   []string // keys
 	snapshot *deploy.Snapshot
 	options  engine.UpdateOptions
+	host     plugin.Host // of the operation that runs
 }
 
 func newLife(t *testing.T, stack string) *life {
@@ -341,7 +342,7 @@ func (l *life) choose(settings ...setting) {
 func (l *life) program(info plugin.RunInfo, _ *deploytest.ResourceMonitor) error {
 	ctx, err := pulumi.NewContext(context.Background(), pulumi.RunInfo{ // it outlives t.Context
 		Project: project, Stack: l.stack, Config: l.config, ConfigSecretKeys: l.secret,
-		Parallel: info.Parallel, DryRun: info.DryRun, MonitorAddr: info.MonitorAddress,
+		Parallel: info.Parallel, DryRun: info.DryRun, MonitorAddr: info.MonitorAddress, EngineAddr: l.host.ServerAddr(),
 	})
 	if err != nil {
 		return err
@@ -369,11 +370,11 @@ type operation func(engine.UpdateInfo, *engine.Context, engine.UpdateOptions, bo
 // run runs an operation of the engine, and returns what it does to which resources.
 func (l *life) run(run operation, preview bool) ([]string, error) {
 	l.t.Helper()
-	host := deploytest.NewPluginHostF(nil, nil, deploytest.NewLanguageRuntimeF(l.program), nil, nil, l.providers()...)()
 	options := l.options
 	options.Parallel = 8
-	options.HostFactory = func(context.Context, diag.Sink, diag.Sink, plugin.DebugContext) (plugin.Host, error) {
-		return host, nil
+	options.HostFactory = func(_ context.Context, sink, status diag.Sink, _ plugin.DebugContext) (plugin.Host, error) {
+		l.host = deploytest.NewPluginHostF(sink, status, deploytest.NewLanguageRuntimeF(l.program), nil, nil, l.providers()...)()
+		return l.host, nil
 	}
 	target := deploy.Target{Name: tokens.MustParseStackName(l.stack), Config: config.Map{}}
 	if l.snapshot != nil { // the engine changes what it is given, in previews too
@@ -410,7 +411,7 @@ func (l *life) run(run operation, preview bool) ([]string, error) {
 		}
 	}
 	slices.Sort(changes)
-	if err := errors.Join(journal.Close(), host.Close()); err != nil {
+	if err := errors.Join(journal.Close(), l.host.Close()); err != nil {
 		l.t.Fatal(err)
 	}
 	if preview {

@@ -68,6 +68,7 @@ func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) 
 		ClusterID:  pulumi.String(is.system.Metadata.UID),
 		Cluster:    pulumi.String(e.Context),
 		Kubectl:    pulumi.String("kubectl config use-context " + config.Quote(e.Context) + " --kubeconfig " + config.Quote(e.Kubeconfig)),
+		Ask:        e.read,
 	}, nil
 }
 
@@ -206,10 +207,15 @@ func choose(nodes, deployments list) (most string, repelled []string) {
 	return most, repelled
 }
 
-// get reads an object of the API. Raw, because kubectl would otherwise first ask for
+// read reads a path of the API. Raw, because kubectl would otherwise first ask for
 // everything that the API has, five times if nothing answers.
+func (e *existing) read(path string) (string, error) {
+	return e.kubectl("--context="+e.Context, "get", "--raw="+path, "--request-timeout=15s")
+}
+
+// get reads an object of the API.
 func (e *existing) get(path string, object any) error {
-	text, err := e.kubectl("--context="+e.Context, "get", "--raw="+path, "--request-timeout=15s")
+	text, err := e.read(path)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,14 @@
 package target
 
 import (
+	"errors"
+	"os"
 	"regexp"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"hello-timber/command"
 	"hello-timber/stacks/config"
 )
 
@@ -23,7 +26,7 @@ type google struct {
 // newGoogle creates the target on Google Cloud: a GKE cluster with its nodes, and an
 // Artifact Registry repository. It returns an error before it registers anything if the
 // credentials would not work for all of it.
-func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, error) {
+func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config, run *command.Runner) (*Target, error) {
 	if err := checkCredentials(ctx); err != nil {
 		return nil, err
 	}
@@ -47,10 +50,11 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 	if err != nil {
 		return nil, err
 	}
+	kubeconfig := pulumi.Sprintf(googleKubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem())
 	return &Target{
 		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: registry.host, PullGrant: registry.readerGrant,
 		Platform:   "linux/amd64", // config refuses other machine types
-		Kubeconfig: pulumi.Sprintf(googleKubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem()),
+		Kubeconfig: kubeconfig,
 		ClusterID:  cluster.gke.ID(),
 		Nodes:      []pulumi.Resource{cluster.nodes},
 		MoreNodes:  g.MaxNodes > 0,
@@ -60,7 +64,32 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config) (*Target, e
 			cluster.gke.Name, g.Location, g.Project),
 		Console: pulumi.Sprintf("https://console.cloud.google.com/kubernetes/clusters/details/%s/%s/details?project=%s",
 			g.Location, cluster.gke.Name, g.Project),
+		Ask: asker(ctx, run, kubeconfig),
 	}, nil
+}
+
+// asker returns what asks the cluster of a kubeconfig, which is known later. Nothing else here needs
+// kubectl, so it may be missing.
+func asker(ctx *pulumi.Context, run *command.Runner, kubeconfig pulumi.StringOutput) func(path string) (string, error) {
+	known := make(chan string, 1)
+	kubeconfig.ApplyT(func(text string) string {
+		known <- text
+		return text
+	})
+	return func(path string) (string, error) {
+		file, err := os.CreateTemp("", "kubeconfig")
+		if err != nil {
+			return "", err
+		}
+		defer os.Remove(file.Name())
+		text := <-known
+		known <- text
+		_, err = file.WriteString(text)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return "", err
+		}
+		return run.Run(ctx.Context(), "kubectl", "--kubeconfig="+file.Name(), "get", "--raw="+path, "--request-timeout=15s")
+	}
 }
 
 // resourceLabels split bills and searches in Google's console by project, stack and owner.

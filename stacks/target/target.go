@@ -30,6 +30,9 @@ type Target struct {
 	Cluster pulumi.StringInput // name of the cluster
 	Kubectl pulumi.StringInput // the command that gives kubectl access to the cluster
 	Console pulumi.StringInput // the cluster's page in Google's console; nil for other clusters
+
+	// Ask reads a path of the cluster's API with kubectl, once there is a cluster.
+	Ask func(path string) (string, error)
 }
 
 // New returns the target that cfg describes. Its error says what is wrong with the
@@ -38,5 +41,5 @@ func New(ctx *pulumi.Context, name string, cfg *config.Config, run *command.Runn
 	if cfg.Existing != nil {
 		return findExisting(ctx, cfg, run)
 	}
-	return newGoogle(ctx, name, cfg)
+	return newGoogle(ctx, name, cfg, run)
 }

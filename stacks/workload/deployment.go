@@ -38,6 +38,10 @@ func (r *registration) deployment(policy, quota pulumi.Resource, some []pulumi.R
 	if r.PullGrant != nil {
 		before = append(before, r.PullGrant)
 	}
+	explain, err := r.explain()
+	if err != nil {
+		return nil, err
+	}
 	timeout := r.rolloutTimeout().String()
 	var ignored []string
 	if r.Service.MaxReplicas > 0 {
@@ -49,6 +53,7 @@ func (r *registration) deployment(policy, quota pulumi.Resource, some []pulumi.R
 	}, r.serving(
 		pulumi.DependsOn(before),
 		pulumi.IgnoreChanges(ignored),
+		explain,
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ type Args struct {
 	MoreNodes  bool            // the cluster adds nodes for pods that find no place
 	Gateway    *Gateway        // nil without a domain
 
+	// Ask reads a path of the cluster's API; nil for no error hook.
+	Ask func(path string) (string, error)
+
 	Service config.Service
 }
 

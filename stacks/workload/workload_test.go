@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +56,33 @@ func TestURL(t *testing.T) {
 	} {
 		if got := url(test.status); got != test.want {
 			t.Errorf("%s: url is %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestPodsSay: what the newest pod says is found, or why it is not.
+func TestPodsSay(t *testing.T) {
+	const path = "/api/v1/namespaces/timber-dev"
+	answers := map[string]string{
+		path + "/pods": `{"items": [{"metadata": {"name": "old", "creationTimestamp": "2026-11-28T10:00:00Z"}}, {"metadata": {"name": "new", "creationTimestamp": "2026-11-29T10:00:00Z"}},
+			{"metadata": {"name": "older", "creationTimestamp": "2026-11-27T10:00:00Z"}}]}`,
+		path + "/events?fieldSelector=type%3DWarning%2CinvolvedObject.name%3Dnew": `{"items": [{"reason": "Unhealthy", "message": "Readiness probe failed: HTTP probe failed with statuscode: 500"}]}`,
+		path + "/pods/new/log?tailLines=10":                                       "the database is gone\n",
+	}
+	r := &registration{Args: &Args{Namespace: "timber-dev", Ask: func(path string) (string, error) {
+		if answer, ok := answers[path]; ok {
+			return answer, nil
+		}
+		return "", errors.New("Error from server (BadRequest): " + path)
+	}}}
+	const all = "Pod new:\nUnhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500\nThe end of its log:\nthe database is gone"
+	if got := r.podsSay(); got != all {
+		t.Errorf("got\n%s\nwant\n%s", got, all)
+	}
+	for _, missing := range []string{path + "/pods/new/log?tailLines=10", path + "/pods"} {
+		delete(answers, missing)
+		if got := r.podsSay(); !strings.Contains(got, "Error from server (BadRequest): "+missing) {
+			t.Errorf("without %s: %s", missing, got)
 		}
 	}
 }

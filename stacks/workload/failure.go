@@ -1,0 +1,69 @@
+package workload
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// explain returns a hook for a rollout that fails, after which the engine ends the program.
+// Pulumi's error says which pods are not ready, and of one that ended, why. The hook adds
+// what a pod says while it runs, and the way back.
+func (r *registration) explain() (pulumi.ResourceOption, error) {
+	if r.Ask == nil {
+		return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{}), nil
+	}
+	hook, err := r.ctx.RegisterErrorHook("pods that are not ready", func(failed *pulumi.ErrorHookArgs) (retry bool, err error) {
+		if failed.FailedOperation == "delete" {
+			return false, nil
+		}
+		text := r.podsSay()
+		if failed.FailedOperation == "update" && os.Getenv("PULUMI_AUTOMATION_API") == "" { // make deploy returns by itself
+			text += "\nTo return to the image that ran before: make deploy STACK=" + r.ctx.Stack() + " IMAGE=deployed"
+		}
+		_ = r.ctx.Log.Error(text, nil)
+		return false, nil
+	})
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}), err
+}
+
+// found is a pod or an event.
+type found struct {
+	Metadata        struct{ Name, CreationTimestamp string }
+	Reason, Message string
+}
+
+// podsSay is the newest pod's events and the end of its log. The engine hides the config's
+// secrets in it.
+func (r *registration) podsSay() string {
+	path := "/api/v1/namespaces/" + r.Namespace
+	list := func(path string) (list struct{ Items []found }, err error) {
+		text, err := r.Ask(path)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &list)
+		}
+		return list, err
+	}
+	pods, err := list(path + "/pods")
+	if err != nil || len(pods.Items) == 0 {
+		return fmt.Sprintf("The cluster knows %d pods (error: %v)", len(pods.Items), err)
+	}
+	newest := slices.MaxFunc(pods.Items, func(a, b found) int {
+		return strings.Compare(a.Metadata.CreationTimestamp, b.Metadata.CreationTimestamp)
+	}).Metadata.Name
+	text := "Pod " + newest + ":"
+	warnings, err := list(path + "/events?fieldSelector=type%3DWarning%2CinvolvedObject.name%3D" + newest)
+	for _, event := range warnings.Items {
+		text += "\n" + event.Reason + ": " + event.Message
+	}
+	log, failed := r.Ask(path + "/pods/" + newest + "/log?tailLines=10")
+	if err := errors.Join(err, failed); err != nil {
+		log += err.Error()
+	}
+	return text + "\nThe end of its log:\n" + strings.TrimSpace(log)
+}
