@@ -87,7 +87,7 @@ env: setup ## Environment for pulumi and kubectl: eval "$(make -s env)"
 # What pipelines do, and people may. With STACK=local or another local name all of
 # it happens on this machine. docs/pipelines.md describes each.
 
-deploy: ## Update STACK, to IMAGE if given; a preview right after must show no change
+deploy: ## Update STACK, to IMAGE if given, or return to the image before; a preview must then show no change
 	@$(PIPELINES) deploy
 
 cost: ## What STACK costs a month, now and after an update to IMAGE

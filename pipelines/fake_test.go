@@ -48,6 +48,12 @@ type fakeStack struct {
 	complaint string
 	// unreadable is why the state cannot be read.
 	unreadable string
+	// message is that of the last update.
+	message string
+	// failedCheck is the value of the only tag.
+	failedCheck string
+	// on is what a call changes, before it is answered.
+	on func(call string)
 }
 
 func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []io.Writer, env []string, args ...string) (string, string, int, error) {
@@ -76,6 +82,9 @@ func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []i
 	if stack == nil {
 		return fail("error: no stack named '" + name + "' found\n")
 	}
+	if stack.on != nil {
+		stack.on(strings.Join(args, " "))
+	}
 	switch args[0] + " " + args[1] {
 	case "stack select":
 		return "", "", 0, nil
@@ -83,12 +92,21 @@ func (f *fakePulumi) Run(_ context.Context, _ string, _ io.Reader, _, errOut []i
 		text, err := json.Marshal(stack.outputs)
 		return string(text), "", 0, err
 	case "stack history":
-		return `[{"version": 1, "result": "` + cmp.Or(stack.result, "succeeded") + `", "environment": {"git.head": "` + stack.head + `"}}]`, "", 0, nil
+		return `[{"version": 1, "result": "` + cmp.Or(stack.result, "succeeded") + `", "message": "` + stack.message + `", "environment": {"git.head": "` + stack.head + `"}}]`, "", 0, nil
 	case "stack export":
 		if stack.unreadable != "" {
 			return fail(stack.unreadable)
 		}
 		return `{"version": 3, "deployment": ` + stack.state + `}`, "", 0, nil
+	case "stack tag":
+		if args[2] == "ls" {
+			return `{"failed-check": "` + stack.failedCheck + `"}`, "", 0, nil
+		}
+		stack.failedCheck = ""
+		if args[2] == "set" {
+			stack.failedCheck = args[4]
+		}
+		return "", "", 0, nil
 	case "config set":
 		return "", "", 0, nil
 	}

@@ -14,7 +14,8 @@
 //	               deploy then also undoes what was changed manually), or configured
 //	               (what the stack's config says; the default)
 //	APPROVED       the plan that was approved, as summary printed it
-//	ROLLBACK       anything, to deploy a commit that is older than what the stack runs
+//	ROLLBACK       anything, to deploy a commit that is older than what the stack runs;
+//	               but no, to stay with a version that fails
 //	CONFIRM        the name of the stack to destroy, once more
 //	BASE           the commit or branch that version compares app/ with
 //	COMMIT         the commit that runs: image requires it of the stack's last update,

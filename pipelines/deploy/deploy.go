@@ -5,6 +5,7 @@ package deploy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -21,9 +22,9 @@ import (
 	"hello-timber/stacks/config"
 )
 
-// Deploy updates STACK to IMAGE. A preview right afterwards must show no change. With
-// IMAGE=deployed it repairs STACK: it also compares everything with the cloud first, and
-// undoes what differs.
+// Deploy updates STACK to IMAGE. A preview right afterwards must show no change. If the new
+// version fails, it returns to the one before. With IMAGE=deployed it repairs STACK: it also
+// compares everything with the cloud first, and undoes what differs.
 func Deploy(ctx context.Context, p *run.Pipeline) error {
 	request, err := p.ImageRequest()
 	if err != nil {
@@ -43,26 +44,43 @@ func Deploy(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	options := []optup.Option{optup.ConfigFile(image.Config), optup.Exclude(image.Keep)}
-	if request == run.Deployed {
+	d := &deployment{Pipeline: p, stack: s}
+	d.before, _ = run.Runs(ctx, s)
+	d.note("deploys %s to stack %s, which runs %s", request, s.Name(), cmp.Or(d.before.Image, "nothing"))
+	d.readCheck()
+	var options []optup.Option
+	if _, given := p.Lookup("APPROVED"); d.before.Killed && !given || request == run.Deployed { // no more than what was approved
+		d.note("everything is compared with the cloud first, as after an update that was killed")
 		options = append(options, optup.Refresh())
 	}
-	r := &plan.Recorder{Plan: plan.Plan{Stack: s.Name()}}
-	var result auto.UpResult
-	err = plan.Record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
-		result, err = s.Up(ctx, append(options, optup.EventStreams(channel), optup.Color("never"), optup.ShowSecrets(false),
-			optup.ProgressStreams(p.Out), optup.ErrorProgressStreams(p.Log, complaints))...)
-		return err
-	})
+	outputs, r, err := d.update(ctx, image, options...)
+	if err == nil {
+		err = d.check(ctx, outputs)
+	}
 	if err != nil {
-		return fmt.Errorf("%w. Fix the cause above, then run the same command again; if the stack is locked by a killed run: pulumi cancel --stack %s",
-			run.Failure("deploy stack "+s.Name(), err), s.Name())
+		return d.undo(ctx, r.Plan, err)
 	}
 	again, err := plan.Of(ctx, p, s.Name(), request, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.Out))
 	if err != nil {
 		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.Counts(), err)
 	}
-	return reportDeployment(p, result.Outputs, r.Built)
+	d.note("deployed; a preview shows no change")
+	return errors.Join(s.RemoveTag(ctx, run.FailedCheck), reportDeployment(p, outputs, r.Built))
+}
+
+// update runs pulumi up with an image.
+func (d *deployment) update(ctx context.Context, image run.Chosen, options ...optup.Option) (auto.OutputMap, *plan.Recorder, error) {
+	r := &plan.Recorder{Plan: plan.Plan{Stack: d.stack.Name()}}
+	var result auto.UpResult
+	err := plan.Record(r, func(channel chan<- events.EngineEvent, complaints io.Writer) (err error) {
+		result, err = d.stack.Up(ctx, append(options, optup.ConfigFile(image.Config), optup.Exclude(image.Keep), optup.EventStreams(channel), optup.Color("never"),
+			optup.ShowSecrets(false), optup.ProgressStreams(d.Out), optup.ErrorProgressStreams(d.Log, complaints))...)
+		return err
+	})
+	if err != nil {
+		err = run.Failure("deploy stack "+d.stack.Name(), err)
+	}
+	return result.Outputs, r, err
 }
 
 // notOlder fails if the stack was last updated from a newer commit than this one: a run
@@ -71,7 +89,7 @@ func Deploy(ctx context.Context, p *run.Pipeline) error {
 func notOlder(ctx context.Context, p *run.Pipeline, s *auto.Stack) error {
 	last, _, err := lastCommit(ctx, s)
 	// A repair may be from the commit before the one that failed.
-	if err != nil || !run.IsCommit(last) || p.Env("ROLLBACK") != "" || p.Env("IMAGE") == run.Deployed {
+	if err != nil || !run.IsCommit(last) || !slices.Contains([]string{"", "no"}, p.Env("ROLLBACK")) || p.Env("IMAGE") == run.Deployed {
 		return err
 	}
 	git := func(args ...string) (string, error) {
@@ -103,6 +121,9 @@ func lastCommit(ctx context.Context, s *auto.Stack) (commit, result string, err 
 	}
 	if len(history) == 0 {
 		return "", "", nil
+	}
+	if strings.HasPrefix(strings.Trim(history[0].Message, `"`), returned) { // the Automation API quotes it
+		history[0].Result = "returned"
 	}
 	return history[0].Environment["git.head"], history[0].Result, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -69,20 +70,27 @@ func (p *Pipeline) OwnConfig(stack string) ([]byte, error) {
 
 // Running is the image that a stack runs now, empty if nothing has been deployed or all
 // of it was destroyed, and the resource that built it, if that is in the stack.
-type Running struct{ Image, BuiltBy string }
+type Running struct {
+	Image, BuiltBy, URL string
+	Killed              bool // an update was, so that the state may differ from the cloud
+}
+
+// FailedCheck is the tag of a stack about an image that was ready, and wrong: its digest,
+// and the image that ran before.
+const FailedCheck = "failed-check"
 
 // imageOfPods is where a Deployment has its image.
 var imageOfPods = resource.PropertyPath{"spec", "template", "spec", "containers", 0, "image"}
 
 // Runs returns what a stack runs: the image of the last rollout that was complete, never
 // that of a failed one. The Deployment has it, unless its rollout failed. The stack's
-// output then still has the one before.
+// output then still has the one before, or, after a failed check, the tag.
 func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
 	state, err := StateOf(ctx, s)
 	if err != nil {
 		return Running{}, err
 	}
-	var now Running
+	now := Running{Killed: len(state.PendingOperations) > 0}
 	empty, built := true, map[string]string{}
 	for _, r := range state.Resources {
 		empty = empty && r.Type == string(resource.RootStackType)
@@ -91,6 +99,7 @@ func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
 			if image, ok := r.Outputs["image"].(string); ok && now.Image == "" {
 				now.Image = image
 			}
+			now.URL, _ = r.Outputs["url"].(string)
 		case ImageType:
 			if image, ok := r.Outputs["repoDigest"].(string); ok {
 				built[image] = r.URN
@@ -104,6 +113,13 @@ func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
 				now.Image = image.StringValue()
 			}
 		}
+	}
+	tags, err := s.ListTags(ctx)
+	if err != nil {
+		return Running{}, Failure("read the tags of stack "+s.Name(), err)
+	}
+	if wrong, before, ok := strings.Cut(tags[FailedCheck], " "); ok && strings.HasSuffix(now.Image, wrong) {
+		now.Image = before
 	}
 	if (!empty || now.Image != "") && !config.IsImage(now.Image) {
 		return Running{}, fmt.Errorf("stack %s: no rollout was ever complete (its output image is %q). Fix: make deploy STACK=%s IMAGE=NAME@sha256:HEX",

@@ -288,6 +288,9 @@ func cutDiff(diff string, room int, command string) string {
 	return strings.Join(lines[:kept], "") + closing + note
 }
 
+// Fenced is text that is shown as it is.
+func Fenced(text string) string { return fenced("", printable(text, true)) }
+
 // fenced is text that Markdown leaves alone, whatever it contains.
 func fenced(language, text string) string {
 	fence := "```"

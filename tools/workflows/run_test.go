@@ -207,9 +207,16 @@ func (r *run) Fire(entry *logrus.Entry) error {
 	switch entry.Data["command"] {
 	case "notice", "error":
 		note(fmt.Sprintf("%s: %s", entry.Data["command"], entry.Data["arg"]))
-	case "summary":
-		first, _, _ := strings.Cut(strings.TrimSpace(fmt.Sprint(entry.Data["content"])), "\n")
-		note("summary: " + first)
+	case "summary": // its first line, or the steps of a deployment
+		first, rest, _ := strings.Cut(strings.TrimSpace(fmt.Sprint(entry.Data["content"])), "\n")
+		if !strings.HasPrefix(first, "```") {
+			note("summary: " + first)
+		}
+		for line := range strings.Lines(rest) {
+			if step, ok := strings.CutPrefix(strings.TrimSpace(line), "TIME "); ok {
+				note("summary: " + step)
+			}
+		}
 	}
 	// Of a job with steps, the last one knows better: act has one result for a whole matrix.
 	if result, ok := entry.Data["jobResult"]; ok && r.job(name, place).result == "" {

@@ -379,8 +379,13 @@ func original(args []string) error {
 	return err
 }
 
-// deploy reports what a deployment does.
+// deploy reports what a deployment does. One that undoes itself has the summary that the
+// program writes.
 func deploy(stack string) error {
+	if answer("returns") == stack {
+		text, err := os.ReadFile(filepath.Join("pipelines", "testdata", "returned.golden.md"))
+		return errors.Join(err, set("GITHUB_STEP_SUMMARY", string(text)), errors.New("the new version failed"))
+	}
 	image, isNew := os.Getenv("IMAGE"), "false"
 	if image == "configured" {
 		image, isNew = built, cmp.Or(answer("built"), "true")

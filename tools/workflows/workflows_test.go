@@ -72,6 +72,7 @@ var events = map[string]struct {
 	"merge-refused":          {merge.with(answers{"reviewer": "refuses"}), []string{deploysStaging, "run: failure"}, []string{deploysProd}},
 	"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
 	"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest"}},
+	"merge-staging-returns":  {merge.with(answers{"returns": "staging"}), []string{deploysStaging, "summary: ", "again, and a preview shows no change", "run: failure"}, []string{"STACK=prod", asks}},
 	"merge-staging-fails":    {merge.with(answers{"fails": "deploy staging"}), []string{deploysStaging, "run: failure"}, []string{"STACK=prod", asks}},
 	"merge-preview-fails":    {merge.with(answers{"fails": "summary prod"}), []string{deploysStaging, "run: failure"}, []string{asks, deploysProd}},
 	"merge-not-attested":     {merge.with(answers{"fails": "gh"}), []string{deploysDev, "run: failure"}, []string{deploysStaging, asks}},
