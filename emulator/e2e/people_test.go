@@ -114,6 +114,7 @@ func (s *stack) badUpdate(t *testing.T, reason ...string) {
 	// Nothing happens to the pods that serve, and other tests run at the same time.
 	const perSecond = 10
 	runs := s.make(t, "image")
+	reason = append(reason, "To return to the image that ran before: make deploy STACK="+s.name+" IMAGE=deployed")
 	began := time.Now()
 	load := underLoadOf(t, perSecond, s.url, []string{v1}, func() {
 		s.idle(func() { s.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview") })
@@ -145,14 +146,7 @@ func podsCrash(t *testing.T, s *stack) {
 	s.healthy(t)
 	s.normal["environment"] = "" // to recover
 	s.pulumi(t, "config", "set", "--path", "environment.LOG_LEVEL", "rotten")
-	s.badUpdate(t, "CrashLoopBackOff", "exit code 1", `LOG_LEVEL is "rotten"`)
-}
-
-func podsNeverReady(t *testing.T, s *stack) {
-	s.normal["readinessPath"] = "/readyz"
-	s.healthy(t)
-	s.set(t, "readinessPath", "/nowhere")
-	s.badUpdate(t, "containers with unready status: [timber-tutorial]")
+	s.badUpdate(t, "CrashLoopBackOff", "exit code 1", "The end of its log:", `LOG_LEVEL is "rotten"`)
 }
 
 // rolledBack deploys an earlier image by its digest, as docs/operations.md describes it. Going on
