@@ -311,9 +311,13 @@ func script(t *testing.T, folder, name, text string) {
 	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
 }
 
-// git runs Git in a folder, without the machine's own settings.
+// git runs Git in a folder, without the machine's own settings. In a hook or in a rebase, Git
+// names the repository itself, which the test would change.
 func git(t *testing.T, folder string, args ...string) string {
 	t.Helper()
+	for _, variable := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
+		os.Unsetenv(variable)
+	}
 	command := exec.Command("git", append([]string{"-C", folder, "-c", "user.name=t", "-c", "user.email=t@example.com"}, args...)...)
 	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
 	out, err := command.CombinedOutput()
