@@ -184,8 +184,11 @@ func controlPlaneRange(value any) string {
 	return fmt.Sprintf("expected private_cluster_config.0.master_ipv4_cidr_block to contain a valid network Value with 28 significant bits, got: %s", value)
 }
 
-// version is that of the emulated control planes and nodes.
-const version = "1.34.4-gke.1"
+const (
+	kubernetes = "1.34.4"
+	// version is that of the emulated control planes and nodes.
+	version = kubernetes + "-gke.1"
+)
 
 func clusterOf(properties map[string]any) gke.Cluster {
 	name := str(properties, "name")

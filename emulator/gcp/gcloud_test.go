@@ -13,6 +13,14 @@ import (
 	"hello-timber/emulator/records"
 )
 
+// The clusters run the version that they say they run.
+func TestVersion(t *testing.T) {
+	text, err := os.ReadFile("../hyperkube/go.mod")
+	if err != nil || !strings.Contains(string(text), "\tk8s.io/kubernetes v"+kubernetes+"\n") {
+		t.Errorf("emulator/hyperkube/go.mod has another version of Kubernetes than %s, %v. Fix: write it into emulator/gcp/cluster.go", kubernetes, err)
+	}
+}
+
 // gcloud returns what a command prints.
 func gcloud(t *testing.T, b records.Book, command string) (string, error) {
 	t.Setenv("CLOUDSDK_CORE_PROJECT", "")

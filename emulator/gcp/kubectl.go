@@ -21,7 +21,7 @@ import (
 func AuthPlugin(args []string, out io.Writer) error {
 	for _, arg := range args {
 		if arg == "--version" {
-			_, err := fmt.Fprintln(out, "Kubernetes v1.34.4-emulator")
+			_, err := fmt.Fprintln(out, "Kubernetes v"+kubernetes+"-emulator")
 			return err
 		}
 		if strings.TrimSuffix(arg, "=true") != "--use_application_default_credentials" {
