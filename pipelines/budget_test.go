@@ -1,11 +1,21 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"hello-timber/pipelines/cost"
 )
+
+func TestMain(m *testing.M) {
+	prices, err := os.ReadFile("testdata/prices.csv")
+	if err != nil {
+		panic(err)
+	}
+	cost.Fix(string(prices))
+	m.Run()
+}
 
 // budget writes the key into a stack's config file.
 func (r *runner) budget(t *testing.T, stack, value string) {

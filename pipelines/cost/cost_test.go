@@ -2,6 +2,7 @@ package cost
 
 import (
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,20 +30,15 @@ var balancer = &apitype.StepEventStateMetadata{Type: "kubernetes:core/v1:Service
 
 var gateway = &apitype.StepEventStateMetadata{Type: "kubernetes:gateway.networking.k8s.io/v1:Gateway"}
 
-// fixed has a test calculate with these prices, so that new ones change no test.
+// fixed has a test calculate with fixed prices.
 func fixed(t *testing.T) {
 	t.Helper()
-	const rows = `region,what,price,spot
-europe-west1,n1-standard-1,0.05225175,0.0250475
-europe-west1,e2-medium,0.03685773,0.020666
-europe-west1,c3d-standard-4,0.19995536,0.053992
-europe-west1,pd-standard,0.04,
-us-central1,n2-standard-2,0.097118,0.055736
-us-central1,pd-standard,0.04,
-`
-	now := prices
-	t.Cleanup(func() { prices = now })
-	prices = parse(rows)
+	text, err := os.ReadFile("../testdata/prices.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { Fix(table) })
+	Fix(string(text))
 }
 
 func TestCost(t *testing.T) {

@@ -97,7 +97,7 @@ type source struct {
 // not have one, or if the sizes of a family do not cost in proportion.
 func (s source) renew(table string) (string, error) {
 	date := time.Unix(s.About.Timestamp, 0).UTC().Format(time.DateOnly)
-	lines := strings.Split(strings.TrimSpace(strings.Replace(table, Date, date, 1)), "\n")
+	lines := strings.Split(strings.TrimSpace(strings.Replace(table, day.FindString(table), date, 1)), "\n")
 	for i, line := range lines {
 		fields := strings.Split(line, ",")
 		if strings.HasPrefix(line, "#") || fields[0] == "region" {
