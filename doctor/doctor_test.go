@@ -77,6 +77,7 @@ func (c commands) install(t *testing.T) {
 	folder := t.TempDir()
 	t.Setenv("PATH", folder)
 	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("PULUMI_BACKEND_URL", "")
 	for line, answer := range c {
 		name, _, _ := strings.Cut(line, " ")
 		script := "#!/bin/sh\ncase \"" + name + " $*\" in\n"
