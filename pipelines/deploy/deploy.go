@@ -60,12 +60,17 @@ func Deploy(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return d.undo(ctx, r.Plan, err)
 	}
-	again, err := plan.Of(ctx, p, s.Name(), request, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(p.Out))
+	again, err := d.previewEmpty(ctx, request)
 	if err != nil {
 		return fmt.Errorf("stack %s is deployed, but a preview right afterwards failed or shows changes (%s): %w", s.Name(), again.Counts(), err)
 	}
 	d.note("deployed; a preview shows no change")
 	return errors.Join(s.RemoveTag(ctx, run.FailedCheck), reportDeployment(p, outputs, r.Built))
+}
+
+// previewEmpty fails if a preview shows a change.
+func (d *deployment) previewEmpty(ctx context.Context, request string) (plan.Plan, error) {
+	return plan.Of(ctx, d.Pipeline, d.stack.Name(), request, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(d.Out))
 }
 
 // update runs pulumi up with an image.

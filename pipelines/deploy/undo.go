@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
 	"hello-timber/pipelines/plan"
@@ -56,7 +55,7 @@ func (d *deployment) undo(ctx context.Context, changed plan.Plan, failure error)
 			_, _, err = d.update(ctx, image, optup.Message(returned+d.before.Image))
 		}
 		if err == nil {
-			_, err = plan.Of(ctx, d.Pipeline, name, run.Deployed, optpreview.ExpectNoChanges(), optpreview.Diff(), optpreview.ProgressStreams(d.Out))
+			_, err = d.previewEmpty(ctx, run.Deployed)
 		}
 		if err != nil {
 			outcome = fmt.Sprintf("did not get back to %s: %v. To return: make deploy STACK=%s IMAGE=deployed", d.before.Image, err, name)

@@ -1,4 +1,4 @@
-// Package run is one run of a pipeline's command: what it is told by variables, checked,
+// Package run is one run of a pipeline's command: what the variables say, checked,
 // the stack that it opens with Pulumi, and where it writes what it found.
 package run
 

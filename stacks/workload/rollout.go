@@ -40,7 +40,7 @@ const (
 	// seconds after they were to end, and to new ones as late (kubernetes/ingress-gce#1718,
 	// #2222). Not tried on GKE itself.
 	googleLearns = 60
-	// googleReady is how long a new pod must be ready before an old one is told to end: so
+	// googleReady is how long a new pod must be ready before Kubernetes ends an old one: so
 	// the load balancer always knows one that serves.
 	googleReady = 30
 	// idleSeconds is how long the service keeps connections that are not used. The load

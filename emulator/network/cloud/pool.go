@@ -21,7 +21,7 @@ import (
 const (
 	// learningDelay is how long Google's load balancer takes to learn that an endpoint came
 	// or went. Public reports see it send requests to a pod 15 to 20 seconds after the pod
-	// was told to end (kubernetes/ingress-gce#1718, #2222).
+	// began to end (kubernetes/ingress-gce#1718, #2222).
 	learningDelay = 15 * time.Second
 	// keptOpen is how long Google keeps an idle connection to an endpoint.
 	keptOpen = 600 * time.Second
