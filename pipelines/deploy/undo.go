@@ -58,7 +58,7 @@ func (d *deployment) undo(ctx context.Context, changed plan.Plan, failure error)
 			_, err = d.previewEmpty(ctx, run.Deployed)
 		}
 		if err != nil {
-			outcome = fmt.Sprintf("did not get back to %s: %v. To return: make deploy STACK=%s IMAGE=deployed", d.before.Image, err, name)
+			outcome = fmt.Sprintf("did not get back to %s: %v", d.before.Image, err) + d.byHand()
 		}
 	}
 	d.note("stack %s %s", name, outcome)
@@ -66,9 +66,13 @@ func (d *deployment) undo(ctx context.Context, changed plan.Plan, failure error)
 		failure, name, outcome, name)
 }
 
+// byHand ends a sentence about a return that did not happen.
+func (d *deployment) byHand() string {
+	return ". To return: make deploy STACK=" + d.stack.Name() + " IMAGE=deployed"
+}
+
 // whyNot is why there is no return; empty if there is one.
 func (d *deployment) whyNot(ctx context.Context, changed plan.Plan, failure error) string {
-	byHand := ". To return: make deploy STACK=" + d.stack.Name() + " IMAGE=deployed"
 	touched, more := effect(changed)
 	switch {
 	case d.before.Image == "" || d.Env("IMAGE") == run.Deployed:
@@ -76,7 +80,7 @@ func (d *deployment) whyNot(ctx context.Context, changed plan.Plan, failure erro
 	case !touched && !errors.Is(failure, errCheck):
 		return "the pods are as they were"
 	case d.Env("ROLLBACK") == "no":
-		return "ROLLBACK is no" + byHand
+		return "ROLLBACK is no" + d.byHand()
 	}
 	found, err := plan.Of(ctx, d.Pipeline, d.stack.Name(), run.Deployed)
 	touched, left := effect(found) // what the update did not get to
@@ -84,7 +88,7 @@ func (d *deployment) whyNot(ctx context.Context, changed plan.Plan, failure erro
 	case err != nil:
 		return "a preview of that failed: " + err.Error()
 	case more != "":
-		return "the deployment also changes " + more + byHand
+		return "the deployment also changes " + more + d.byHand()
 	case !touched:
 		return "it is the same"
 	}
