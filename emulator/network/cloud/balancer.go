@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +17,9 @@ import (
 // balancer is the load balancer of a Gateway: an address with a server for each listener.
 type balancer struct {
 	address      string
-	certificates string // the files of a map, up to the host
 	servers      map[string]*http.Server
 	routes       atomic.Pointer[[]object[routeSpec]]
+	certificates atomic.Pointer[[]tls.Certificate]
 }
 
 // addressKey is the annotation that keeps a Gateway's address over a restart.
@@ -44,8 +43,7 @@ func (g *gateways) balancer(ctx context.Context, gw object[gatewaySpec]) (*balan
 	if err != nil {
 		return nil, err
 	}
-	g.balancers[gw.UID] = &balancer{address: status.Ingress[0].IP, servers: map[string]*http.Server{},
-		certificates: filepath.Join(g.google, "certificates", "*~"+gw.Annotations["networking.gke.io/certmap"]+"~")}
+	g.balancers[gw.UID] = &balancer{address: status.Ingress[0].IP, servers: map[string]*http.Server{}}
 	return g.balancers[gw.UID], nil
 }
 
@@ -62,11 +60,6 @@ func (g *gateways) remove(ctx context.Context, gw object[gatewaySpec]) error {
 
 // listen starts the server of a listener, once.
 func (g *gateways) listen(b *balancer, l listener) error {
-	if l.Protocol == "HTTPS" {
-		if _, err := b.certificate("*"); err != nil {
-			return err
-		}
-	}
 	if b.servers[l.Name] != nil {
 		return nil
 	}
@@ -75,9 +68,7 @@ func (g *gateways) listen(b *balancer, l listener) error {
 		return err
 	}
 	if l.Protocol == "HTTPS" {
-		socket = tls.NewListener(socket, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return b.certificate(hello.ServerName)
-		}})
+		socket = tls.NewListener(socket, &tls.Config{GetCertificate: b.certificate})
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := strings.Cut(r.Host, ":")
@@ -94,14 +85,14 @@ func (g *gateways) listen(b *balancer, l listener) error {
 	return nil
 }
 
-// certificate returns the certificate of a host. Package gcp writes it.
-func (b *balancer) certificate(host string) (*tls.Certificate, error) {
-	files, err := filepath.Glob(b.certificates + host + ".pem")
-	if err != nil || len(files) == 0 {
-		return nil, fmt.Errorf("%s%s has no certificate", filepath.Base(b.certificates), host)
+// certificate returns a certificate of the host that the client asks for.
+func (b *balancer) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	for _, c := range *b.certificates.Load() {
+		if hello.SupportsCertificate(&c) == nil {
+			return &c, nil
+		}
 	}
-	pair, err := tls.LoadX509KeyPair(files[0], files[0])
-	return &pair, err
+	return nil, fmt.Errorf("there is no certificate of %s", hello.ServerName)
 }
 
 // answer does what the rule of a route says.

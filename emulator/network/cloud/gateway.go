@@ -22,10 +22,15 @@ import (
 
 var (
 	gatewayKind = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
+	classKind   = gatewayKind.GroupVersion().WithResource("gatewayclasses")
 	routeKind   = gatewayKind.GroupVersion().WithResource("httproutes")
+	grantKind   = schema.GroupVersionResource{Group: gatewayKind.Group, Version: "v1beta1", Resource: "referencegrants"}
 	checkKind   = schema.GroupVersionResource{Group: "networking.gke.io", Version: "v1", Resource: "healthcheckpolicies"}
 	backendKind = checkKind.GroupVersion().WithResource("gcpbackendpolicies")
 )
+
+// controller is whose classes these load balancers serve: GKE's, and others of that controller.
+const controller = "networking.gke.io/gateway"
 
 type object[Spec any] struct {
 	metav1.TypeMeta
@@ -37,6 +42,7 @@ type object[Spec any] struct {
 
 // These have what the program uses. Everything else is refused.
 type (
+	classSpec   struct{ ControllerName string }
 	gatewaySpec struct {
 		GatewayClassName string
 		Listeners        []listener
@@ -44,7 +50,12 @@ type (
 	listener struct {
 		Name, Protocol string
 		Port           int
-		AllowedRoutes  any // the default
+		Hostname       any // that of its routes
+		TLS            struct {
+			Mode            any // always Terminate
+			CertificateRefs []reference
+		}
+		AllowedRoutes any // the default
 	}
 	routeSpec struct {
 		ParentRefs []struct{ Group, Kind, Name, SectionName string }
@@ -119,8 +130,12 @@ func (g *gateways) compare(ctx context.Context) error {
 	routes, err := list[routeSpec](ctx, g.objects, routeKind)
 	routes = slices.DeleteFunc(routes, func(r object[routeSpec]) bool { return len(r.Spec.ParentRefs) != 1 || len(r.Spec.Rules) != 1 })
 	unknown = errors.Join(unknown, err, g.learn(ctx, routes))
+	classes, err := list[classSpec](ctx, g.objects, classKind)
+	unknown = errors.Join(unknown, err)
 	for _, gw := range all {
-		if gw.Spec.GatewayClassName != "gke-l7-global-external-managed" {
+		if !slices.ContainsFunc(classes, func(c object[classSpec]) bool {
+			return c.Name == gw.Spec.GatewayClassName && c.Spec.ControllerName == controller
+		}) {
 			continue
 		}
 		if err := g.program(ctx, gw, routes, unknown); err != nil {
@@ -152,14 +167,20 @@ func (g *gateways) program(ctx context.Context, gw object[gatewaySpec], routes [
 		return r.Namespace != gw.Namespace || r.Spec.ParentRefs[0].Name != gw.Name
 	})
 	b.routes.Store(&routes)
+	certificates, err := g.certificates(ctx, gw)
+	if unknown = errors.Join(unknown, err); err == nil {
+		b.certificates.Store(&certificates) // else those before stay
+	}
 	for _, l := range gw.Spec.Listeners {
-		unknown = errors.Join(unknown, g.listen(b, l))
+		if l.Protocol == "HTTP" || b.certificates.Load() != nil {
+			unknown = errors.Join(unknown, g.listen(b, l))
+		}
 	}
 	for _, r := range routes {
 		p := r.Spec.ParentRefs[0]
 		if err := g.patch(ctx, routeKind, r.ObjectMeta, fmt.Sprintf(
-			`{"status": {"parents": [{"controllerName": "networking.gke.io/gateway", "parentRef": {"name": %q, "sectionName": %q}, "conditions": %s}]}}`,
-			p.Name, p.SectionName, conditions(r.ObjectMeta, unknown, "Accepted", "ResolvedRefs")), "status"); err != nil {
+			`{"status": {"parents": [{"controllerName": %q, "parentRef": {"name": %q, "sectionName": %q}, "conditions": %s}]}}`,
+			controller, p.Name, p.SectionName, conditions(r.ObjectMeta, unknown, "Accepted", "ResolvedRefs")), "status"); err != nil {
 			return err
 		}
 	}

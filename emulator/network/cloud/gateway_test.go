@@ -2,17 +2,12 @@ package cloud
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -28,8 +23,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/yaml"
 )
 
@@ -37,6 +34,11 @@ const host = "timber.example.com"
 
 // What the program registers for a domain on Google Cloud.
 const gatewayObjects = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: gke-l7-global-external-managed}
+spec: {controllerName: networking.gke.io/gateway}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {namespace: timber, name: gateway, uid: g, generation: 1, annotations: {networking.gke.io/certmap: timber-1a2b3c4}}
@@ -120,46 +122,28 @@ func pod(t *testing.T, client *fake.Clientset) *discoveryv1.EndpointSlice {
 	return slice
 }
 
-// certified writes what Google remembers of a certificate in a map, and returns it.
-func certified(t *testing.T, folder string) *x509.CertPool {
+// newCertificate returns a certificate and its key, and who trusts it.
+func newCertificate(t *testing.T) (text, key []byte, trusted *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	text, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	path := filepath.Join(folder, "certificates", "projects~p~timber-1a2b3c4~"+host+".pem")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, text, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	return pool
+	trusted = x509.NewCertPool()
+	trusted.AppendCertsFromPEM(text)
+	return text, key, trusted
 }
 
 // noGateways is an API server that has the Gateway API and GKE's policies.
 func noGateways() *dynamicfake.FakeDynamicClient {
 	return dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
-		gatewayKind: "GatewayList", routeKind: "HTTPRouteList", checkKind: "HealthCheckPolicyList", backendKind: "GCPBackendPolicyList",
+		classKind: "GatewayClassList", gatewayKind: "GatewayList", grantKind: "ReferenceGrantList", routeKind: "HTTPRouteList", checkKind: "HealthCheckPolicyList", backendKind: "GCPBackendPolicyList",
 	})
 }
 
-// A Gateway of GKE's class gets an address, redirects http, and leads https to the pods
-// that were ready some time ago.
-func TestGateway(t *testing.T) {
-	if !inNamespace(t) {
-		return
-	}
+// newGatewaysHere is the load balancers of a cluster with these objects.
+func newGatewaysHere(t *testing.T, objects string) *gateways {
+	t.Helper()
 	c, _ := newCloudHere(t, "10.1.0.128/29")
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
@@ -171,22 +155,59 @@ func TestGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := noGateways()
-	for text := range strings.SplitSeq(gatewayObjects, "---") {
+	g := newGateways(c, fake.NewClientset(), noGateways())
+	g.google, g.delay = t.TempDir(), 2*time.Second
+	g.create(t, objects)
+	return g
+}
+
+func (g *gateways) create(t *testing.T, objects string) {
+	t.Helper()
+	for text := range strings.SplitSeq(objects, "---") {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
 			t.Fatal(err)
 		}
-		kinds := map[string]schema.GroupVersionResource{"Gateway": gatewayKind, "HTTPRoute": routeKind, "HealthCheckPolicy": checkKind, "GCPBackendPolicy": backendKind}
-		if _, err := objects.Resource(kinds[object.GetKind()]).Namespace("timber").Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		kinds := map[string]schema.GroupVersionResource{"GatewayClass": classKind, "Gateway": gatewayKind, "HTTPRoute": routeKind, "HealthCheckPolicy": checkKind, "GCPBackendPolicy": backendKind, "ReferenceGrant": grantKind}
+		if _, err := g.objects.Resource(kinds[object.GetKind()]).Namespace(object.GetNamespace()).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	client := fake.NewClientset()
+}
+
+// status is the Gateway, as text.
+func (g *gateways) status(t *testing.T) string {
+	t.Helper()
+	gw, err := g.objects.Resource(gatewayKind).Namespace("timber").Get(t.Context(), "gateway", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := json.Marshal(gw.Object)
+	return string(text)
+}
+
+// change patches the Gateway.
+func (g *gateways) change(t *testing.T, text string) {
+	t.Helper()
+	if _, err := g.objects.Resource(gatewayKind).Namespace("timber").Patch(t.Context(), "gateway", types.MergePatchType, []byte(text), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A Gateway of GKE's class gets an address, redirects http, and leads https to the pods
+// that were ready some time ago.
+func TestGateway(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	g := newGatewaysHere(t, gatewayObjects)
+	client := g.client.(*fake.Clientset)
 	slice := pod(t, client)
-	g := newGateways(c, client, objects)
-	g.google, g.delay = t.TempDir(), 2*time.Second
-	trusted := certified(t, g.google)
+	text, key, trusted := newCertificate(t)
+	path := filepath.Join(g.google, "certificates", "projects~p~timber-1a2b3c4~"+host+".pem")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, append(text, key...), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	go g.run(t.Context())
 
 	browser := &http.Client{Transport: &http.Transport{
@@ -228,17 +249,9 @@ func TestGateway(t *testing.T) {
 	if answer, _ := get("http://nowhere.example.com/"); answer.StatusCode != http.StatusInternalServerError {
 		t.Errorf("a route without a backend: %s", answer.Status)
 	}
-	status := func() string {
-		gw, err := objects.Resource(gatewayKind).Namespace("timber").Get(t.Context(), "gateway", metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := json.Marshal(gw.Object)
-		return string(text)
-	}
 	for _, part := range []string{`"type":"IPAddress","value":"10.1.0.129"`, `"status":"True","type":"Programmed"`, `"finalizers":["`} {
-		if !strings.Contains(status(), part) {
-			t.Errorf("the Gateway has no %s: %s", part, status())
+		if got := g.status(t); !strings.Contains(got, part) {
+			t.Errorf("the Gateway has no %s: %s", part, got)
 		}
 	}
 
@@ -264,16 +277,74 @@ func TestGateway(t *testing.T) {
 	}
 
 	// GKE takes no other certificates beside a map.
-	patch := func(text string) {
-		if _, err := objects.Resource(gatewayKind).Namespace("timber").Patch(t.Context(), "gateway", "application/merge-patch+json", []byte(text), metav1.PatchOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	patch(`{"spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "own"}]}}]}}`)
-	eventually(t, "a refusal", func() bool { return strings.Contains(status(), "unknown field") })
-	patch(`{"metadata": {"deletionTimestamp": "2026-11-29T12:00:00Z"}}`)
-	eventually(t, "the load balancer's end", func() bool { return !c.has(t, "10.1.0.129") && !strings.Contains(status(), `"finalizers":["`) })
+	g.change(t, `{"spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "own"}]}}]}}`)
+	eventually(t, "a refusal", func() bool { return strings.Contains(g.status(t), "cannot be combined with the annotation") })
+	g.change(t, `{"spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"options": {"a": "b"}}}]}}`)
+	eventually(t, "a refusal", func() bool { return strings.Contains(g.status(t), "unknown field") })
+	g.change(t, `{"metadata": {"deletionTimestamp": "2026-11-29T12:00:00Z"}}`)
+	eventually(t, "the load balancer's end", func() bool { return !g.cloud.has(t, "10.1.0.129") && !strings.Contains(g.status(t), `"finalizers":["`) })
 	if answer, _ := get("http://" + host); answer.StatusCode != 0 {
 		t.Errorf("it still answers %s", answer.Status)
 	}
+}
+
+// A Gateway of another class of this controller has the certificate of a Secret. Without one
+// it is not Programmed, and says why; what it served before, it still serves.
+func TestSecretCertificates(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	const listener = "name: https, port: 443, protocol: HTTPS"
+	g := newGatewaysHere(t, strings.NewReplacer("gke-l7-global-external-managed", "office", ", annotations: {networking.gke.io/certmap: timber-1a2b3c4}", "",
+		listener, listener+", hostname: timber.example.com, tls: {mode: Terminate, certificateRefs: [{group: '', kind: Secret, name: own}]}").Replace(gatewayObjects))
+	write := func(namespace string, text, key []byte) {
+		t.Helper()
+		secrets := g.client.CoreV1().Secrets(namespace)
+		_ = secrets.Delete(t.Context(), "own", metav1.DeleteOptions{})
+		if text == nil {
+			return
+		}
+		secret := &v1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "own"}, Data: map[string][]byte{"tls.crt": text, "tls.key": key}}
+		if _, err := secrets.Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serves := func(trusted *x509.CertPool, says string) {
+		t.Helper()
+		eventually(t, says, func() bool {
+			if !strings.Contains(g.status(t), says) {
+				return false
+			}
+			connection, err := tls.Dial("tcp", "10.1.0.129:443", &tls.Config{ServerName: host, RootCAs: trusted})
+			if err == nil {
+				connection.Close()
+			}
+			return (err == nil) == (trusted != nil)
+		})
+	}
+	const programmed = `"status":"True","type":"Programmed"`
+	go g.run(t.Context())
+	serves(nil, `secrets \"own\" not found`)
+	write("timber", []byte("not a certificate"), nil)
+	serves(nil, "secret timber/own: tls: failed to find any PEM data")
+	text, key, trusted := newCertificate(t)
+	write("timber", text, key)
+	serves(trusted, programmed)
+	text, key, renewed := newCertificate(t)
+	write("timber", text, key)
+	serves(renewed, programmed)
+	write("timber", nil, nil)
+	serves(renewed, `secrets \"own\" not found`)
+
+	write("ops", text, key)
+	g.change(t, `{"spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "own", "namespace": "ops"}]}}]}}`)
+	serves(renewed, "no ReferenceGrant permits to use secret ops/own")
+	g.create(t, `
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {namespace: ops, name: timber}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: timber}]
+  to: [{group: "", kind: Secret, name: own}]`)
+	serves(renewed, programmed)
 }
