@@ -223,6 +223,7 @@ func TestFindings(t *testing.T) {
 				`[{"name": "projects/acme-timber/locations/global/certificates/other", "managed": {"domains": ["other.example.com"], "state": "FAILED"}},
 				{"name": "projects/acme-timber/locations/global/certificates/hello-timber-1a2b3c4", "managed": {"domains": [%q], "state": %q%s}}]`, name, state, more)}
 	}
+	ofClass := commands{outputs: `{"cluster": "mine", "url": "https://oak.example.com", "dnsRecords": ["oak.example.com. 300 IN A 203.0.113.80"]}`}
 	names := dns{}
 	for name, data := range map[string][2]string{"oak": {"203.0.113.80", "proof.goog."}, "ash": {"192.0.2.1", "proof.goog."}, "elm": {"203.0.113.80,2001:db8::80", "proof.goog."}, "fir": {"203.0.113.80", ""}, "yew": {"down", "down"}} {
 		names[name+".example.com."], names["_acme-challenge."+name+".example.com."] = data[0], data[1]
@@ -286,6 +287,8 @@ func TestFindings(t *testing.T) {
 		"an address in use":            {"address=203.0.113.9", reserved(`europe-west1", "status": "IN_USE"`), nil, reserve},
 		"its own address":              {"address=203.0.113.9", merge(reserved(`europe-west1", "status": "IN_USE"`), commands{outputs: `{"cluster": "c", "url": "http://203.0.113.9"}`}), nil, "ok       address  203.0.113.9, reserved as timber"},
 		"a reserved address":           {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "status": "RESERVED"`), nil, "ok       address  203.0.113.9, reserved as timber"},
+		"a domain of a class":          {"kubeconfig=/k context=mine domain=oak.example.com", ofClass, nil, "ok       domain   oak.example.com, with its record"},
+		"a domain of a class, not up":  {"kubeconfig=/k context=mine domain=oak.example.com", nil, nil, "ok       domain   oak.example.com, whose records the next update lists"},
 		"a domain, not up":             {"domain=oak.example.com", nil, nil, "ok       domain   oak.example.com, whose records the next update lists"},
 		"a domain":                     {"domain=oak.example.com", domain("oak.example.com", "ACTIVE", ""), nil, "ok       domain   oak.example.com, with its records and its certificate"},
 		"another domain before":        {"domain=ash.example.com", domain("oak.example.com", "ACTIVE", ""), nil, "ok       domain   ash.example.com, whose records the next update lists"},

@@ -18,14 +18,21 @@ var resolver interface {
 } = net.DefaultResolver
 
 // domain looks for the records of the output dnsRecords, and for the certificate, which
-// Google issues when it finds the second one.
+// Google issues when it finds the second one. An existing cluster needs one record.
 func domain(ctx context.Context, s *stack) (string, error) {
 	name := s.config["domain"]
 	if name == "" {
 		return "none", nil
 	}
-	if len(s.records) != 2 || !strings.HasPrefix(s.records[0], name+". ") {
+	wanted := 2
+	if s.config["kubeconfig"] != "" {
+		wanted = 1
+	}
+	if len(s.records) != wanted || !strings.HasPrefix(s.records[0], name+". ") {
 		return name + ", whose records the next update lists", nil
+	}
+	if wanted == 1 {
+		return name + ", with its record", s.resolves(ctx, s.records[0])
 	}
 	if err := s.resolves(ctx, s.records[1]); err != nil {
 		return "", err
@@ -61,7 +68,7 @@ func (s *stack) resolves(ctx context.Context, record string) error {
 	}
 	var found []string
 	var err error
-	if field[3] == "A" {
+	if field[3] != "CNAME" {
 		found, err = resolver.LookupHost(ctx, field[0])
 	} else if alias, failed := resolver.LookupCNAME(ctx, field[0]); failed == nil {
 		found = []string{alias}

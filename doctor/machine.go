@@ -65,6 +65,7 @@ func stackConfig(ctx context.Context, s *stack) (string, error) {
 			return "", s.unreadable(ctx, err)
 		}
 	}
+	s.url, s.records = outputs.URL, outputs.DNSRecords
 	if s.config["kubeconfig"] != "" {
 		return fmt.Sprintf("%s, on the existing cluster of context %s in %s; Google Cloud is not needed", s.name, s.config["context"], s.config["kubeconfig"]), nil
 	}
@@ -75,7 +76,6 @@ func stackConfig(ctx context.Context, s *stack) (string, error) {
 	if s.up = outputs.Cluster != ""; s.up {
 		state = "up"
 	}
-	s.url, s.records = outputs.URL, outputs.DNSRecords
 	return fmt.Sprintf("%s, %s, in project %s, %s", s.name, state, s.project(), s.config["location"]), nil
 }
 

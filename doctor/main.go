@@ -75,7 +75,7 @@ var checks = []struct {
 	{"roles", true, []string{"login", "project"}, roles},
 	{"network", true, []string{"project"}, network},
 	{"address", true, []string{"project"}, address},
-	{"domain", true, []string{"project"}, domain},
+	{"domain", false, []string{"stack"}, domain},
 	{"quota", true, []string{"project"}, quota},
 }
 

@@ -58,7 +58,7 @@ func declare(ctx *pulumi.Context, hooks bool) error {
 	}
 	var gateway *workload.Gateway
 	if d := where.Domain; d != nil {
-		gateway = &workload.Gateway{Domain: cfg.Google.Domain, Certificates: d.Certificates, Publish: d.Publish}
+		gateway = &workload.Gateway{Class: d.Class, Annotations: d.Annotations, Secret: d.Secret, Publish: d.Publish}
 	}
 	running, err := workload.New(ctx, service, &workload.Args{
 		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Protect: cfg.DeletionProtection, Service: cfg.Service,
@@ -69,8 +69,12 @@ func declare(ctx *pulumi.Context, hooks bool) error {
 		return err
 	}
 	ctx.Export("url", running.URL)
-	if where.Domain != nil {
-		ctx.Export("dnsRecords", pulumi.StringArray{pulumi.Sprintf("%s. 300 IN A %s", gateway.Domain, running.Address), where.Domain.Proof})
+	if d := where.Domain; d != nil {
+		records := pulumi.StringArray{running.Record}
+		if d.Proof != nil {
+			records = append(records, d.Proof)
+		}
+		ctx.Export("dnsRecords", records)
 	}
 	ctx.Export("image", running.Image)
 	ctx.Export("cluster", where.Cluster)

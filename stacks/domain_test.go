@@ -3,6 +3,8 @@ package stacks
 import (
 	"fmt"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
 const domain = "timber.example.com"
@@ -32,5 +34,18 @@ func TestDomain(t *testing.T) {
 	}
 	if _, outputs := deployDev(t, nil); outputs["dnsRecords"] != nil {
 		t.Errorf("without a domain, dnsRecords is %v", outputs["dnsRecords"])
+	}
+}
+
+// TestDomainOnExisting: DNS needs one record, whose type follows from the Gateway's address.
+func TestDomainOnExisting(t *testing.T) {
+	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
+	for address, data := range map[string]string{"203.0.113.80": "A 203.0.113.80", "2001:db8::80": "AAAA 2001:db8::80", "lb.example.com": "CNAME lb.example.com."} {
+		c := newCloud()
+		c.outputs[typeGateway] = resource.NewPropertyMapFromMap(map[string]any{"status": map[string]any{"addresses": []any{map[string]any{"value": address}}}})
+		outputs, err := deploy(t, c, "dev", changed(existingConfig(t), "domain", domain, "gatewayClass", "traefik", "tlsSecret", "timber-tls"))
+		if want := "[timber.example.com. 300 IN " + data + "]"; err != nil || outputs["url"] != "https://"+domain || fmt.Sprint(outputs["dnsRecords"]) != want {
+			t.Errorf("%s: %v (%v), want %s", address, outputs, err, want)
+		}
 	}
 }

@@ -34,6 +34,7 @@ func kubectl(nodes, runsOn, annotation string) string {
 *--raw=/api/v1/nodes*) echo '{"items": [` + nodes + `]}' ;;
 *--raw=/api/v1/namespaces/kube-system*) echo '{"metadata": {"uid": "` + testUID + `", "annotations": {"` + annotation + `": "x"}}}' ;;
 *--raw=/apis/apps/v1/namespaces/hello-timber-dev/deployments*) echo '{"items": ` + deployments + `}' ;;
+*--raw=/apis/gateway.networking.k8s.io/v1/gatewayclasses*) echo '{"items": [{"metadata": {"name": "traefik"}}, {"metadata": {"name": "gke-l7-global-external-managed"}}]}' ;;
 *--raw=/apis/metrics.k8s.io/v1beta1*) echo '{"kind": "APIResourceList"}' ;;
 *) echo "what is $*?" >&2; exit 1 ;;
 esac`
@@ -180,36 +181,40 @@ func TestExistingUnusable(t *testing.T) {
 		return `!Error from server (Forbidden): ` + resource + ` is forbidden: User "me" cannot list resource "` + resource + `"`
 	}
 	const rights = "ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"
-	for _, test := range []struct{ name, kubectl, key, value, what, fix string }{
-		{"no kubeconfig", kubectlAnswers, "kubeconfig", "/nowhere", "kubeconfig /nowhere cannot be read: open /nowhere: no such file or directory", "pulumi config set kubeconfig '~/.kube/config' --stack dev"},
-		{"not a kubeconfig", "echo error: yaml: line 1 >&2; exit 1", "", "", "is refused by kubectl: yaml: line 1", "kubectl --kubeconfig KUBECONFIG --context team@office config view --minify"},
-		{"no such context", kubectlAnswers, "context", "kind-kind", "context: kind-kind is not in kubeconfig KUBECONFIG, which has minikube, team@office", "pulumi config set context minikube --stack dev"},
-		{"no context at all", `case "$*" in *"config view"*) exit 1 ;; esac`, "", "", "context: team@office is not in kubeconfig KUBECONFIG, which has none", "pulumi config set context CONTEXT --stack dev"},
+	const notFound = "!Error from server (NotFound): the server could not find the requested resource"
+	const byClass = "domain timber.example.com tlsSecret timber-tls gatewayClass "
+	for _, test := range []struct{ name, kubectl, set, what, fix string }{
+		{"no kubeconfig", kubectlAnswers, "kubeconfig /nowhere", "kubeconfig /nowhere cannot be read: open /nowhere: no such file or directory", "pulumi config set kubeconfig '~/.kube/config' --stack dev"},
+		{"not a kubeconfig", "echo error: yaml: line 1 >&2; exit 1", "", "is refused by kubectl: yaml: line 1", "kubectl --kubeconfig KUBECONFIG --context team@office config view --minify"},
+		{"no such context", kubectlAnswers, "context kind-kind", "context: kind-kind is not in kubeconfig KUBECONFIG, which has minikube, team@office", "pulumi config set context minikube --stack dev"},
+		{"no context at all", `case "$*" in *"config view"*) exit 1 ;; esac`, "", "context: team@office is not in kubeconfig KUBECONFIG, which has none", "pulumi config set context CONTEXT --stack dev"},
 		{"relative files", view(`{"clusters": [{"name": "c", "cluster": {"certificate-authority": "ca.crt"}}],
-			"users": [{"name": "u", "user": {"client-certificate": "pki/me.crt", "client-key": "/absolute/me.key", "tokenFile": "token", "exec": {"command": "./bin/login"}}}]}`), "", "",
+			"users": [{"name": "u", "user": {"client-certificate": "pki/me.crt", "client-key": "/absolute/me.key", "tokenFile": "token", "exec": {"command": "./bin/login"}}}]}`), "",
 			"kubeconfig KUBECONFIG names ca.crt, pki/me.crt, token, ./bin/login relative to its own folder, where Pulumi does not look", "write absolute paths into it"},
-		{"no answer", asked("echo E1 retrying >&2; echo The connection to the server was refused >&2; exit 1"), "", "",
+		{"no answer", asked("echo E1 retrying >&2; echo The connection to the server was refused >&2; exit 1"), "",
 			"The connection to the server was refused", "kubectl --kubeconfig KUBECONFIG --context team@office get namespaces,nodes"},
-		{"not Kubernetes", asked("echo hello"), "", "", "invalid character 'h'", "kubectl"},
-		{"no identity", answering("namespaces/kube-system", "{}"), "", "", "has no kube-system namespace", "pulumi config set context CONTEXT --stack dev"},
-		{"only Windows", kubectl(nodes(), "", ""), "", "", "has no Linux nodes. Fix: ", "pulumi config set context CONTEXT --stack dev"},
-		{"only control planes", kubectl(nodes("amd64[node-role.kubernetes.io/control-plane:NoSchedule]", "arm64[dedicated:NoSchedule]"), "", ""), "", "",
+		{"not Kubernetes", asked("echo hello"), "", "invalid character 'h'", "kubectl"},
+		{"no identity", answering("namespaces/kube-system", "{}"), "", "has no kube-system namespace", "pulumi config set context CONTEXT --stack dev"},
+		{"only Windows", kubectl(nodes(), "", ""), "", "has no Linux nodes. Fix: ", "pulumi config set context CONTEXT --stack dev"},
+		{"only control planes", kubectl(nodes("amd64[node-role.kubernetes.io/control-plane:NoSchedule]", "arm64[dedicated:NoSchedule]"), "", ""), "",
 			"has no Linux nodes that pods may use: they have the taints dedicated, node-role.kubernetes.io/control-plane", "add a node, or choose another cluster: pulumi config set context CONTEXT --stack dev"},
-		{"OpenShift", kubectl(nodes("amd64"), "", "openshift.io/sa.scc.uid-range"), "", "", "OpenShift", "pulumi config set context CONTEXT --stack dev"},
-		{"an old cluster", answering("/version", `{"major": "1", "minor": "28+", "gitVersion": "v1.28.3-gke.1"}`), "", "",
+		{"OpenShift", kubectl(nodes("amd64"), "", "openshift.io/sa.scc.uid-range"), "", "OpenShift", "pulumi config set context CONTEXT --stack dev"},
+		{"an old cluster", answering("/version", `{"major": "1", "minor": "28+", "gitVersion": "v1.28.3-gke.1"}`), "",
 			"The cluster of context team@office has Kubernetes v1.28.3-gke.1, and pods of this program need 1.31 or newer", "pulumi config set context CONTEXT --stack dev"},
-		{"no right to nodes", answering("/api/v1/nodes", forbidden("nodes")), "", "", `does not let you read /api/v1/nodes: Error from server (Forbidden): nodes is forbidden: User "me" cannot list resource "nodes"`, rights},
-		{"no right to kube-system", answering("namespaces/kube-system", forbidden("namespaces")), "", "", "does not let you read /api/v1/namespaces/kube-system: ", rights},
-		{"no metrics server", answering("metrics.k8s.io", "!Error from server (NotFound): the server could not find the requested resource"), "maxReplicas", "3",
+		{"no right to nodes", answering("/api/v1/nodes", forbidden("nodes")), "", `does not let you read /api/v1/nodes: Error from server (Forbidden): nodes is forbidden: User "me" cannot list resource "nodes"`, rights},
+		{"no right to kube-system", answering("namespaces/kube-system", forbidden("namespaces")), "", "does not let you read /api/v1/namespaces/kube-system: ", rights},
+		{"no metrics server", answering("metrics.k8s.io", notFound), "maxReplicas 3",
 			"maxReplicas needs a metrics server, and the cluster of context team@office has none", "pulumi config set maxReplicas 0 --stack dev"},
+		{"no such class", kubectlAnswers, byClass + "nginx", "gatewayClass: nginx is not a class of the cluster of context team@office, which has traefik, gke-l7-global-external-managed. ",
+			"(kubectl --kubeconfig KUBECONFIG --context team@office get gatewayclasses): pulumi config set gatewayClass CLASS --stack dev"},
+		{"no Gateway API", answering("gatewayclasses", notFound), byClass + "traefik", "gatewayClass: traefik is not a class of the cluster of context team@office, which has none", "get gatewayclasses): pulumi"},
+		{"no right to classes", answering("gatewayclasses", forbidden("gatewayclasses")), byClass + "traefik", "does not let you read /apis/gateway.networking.k8s.io/v1/gatewayclasses: ", rights},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := existingConfig(t)
 			path := config["hello-timber:kubeconfig"]
 			onlyTools(t, map[string]string{"docker": "true", "kubectl": test.kubectl})
-			config["hello-timber:"+test.key] = test.value
-			delete(config, "hello-timber:")
-			messages := refused(t, config, strings.ReplaceAll(test.what, "KUBECONFIG", path), strings.ReplaceAll(test.fix, "KUBECONFIG", path))
+			messages := refused(t, changed(config, strings.Fields(test.set)...), strings.ReplaceAll(test.what, "KUBECONFIG", path), strings.ReplaceAll(test.fix, "KUBECONFIG", path))
 			if len(messages) != 1 {
 				t.Errorf("%d messages: %q", len(messages), messages)
 			}

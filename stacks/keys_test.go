@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -63,6 +64,9 @@ var wrongOnExisting = []struct {
 	{"context", []string{"two\nlines"}},
 	{"registry", []string{"team", "https://registry.example.com", "registry.example.com/", "registry.example.com/Team", "registry.example.com:port", "registry.example.com/team:v1"}},
 	{"image", []string{"registry.example.com/team/timber-tutorial:v1", "timber-tutorial" + digest}},
+	{"gatewayClass", []string{"Traefik", "traefik/class", "-traefik"}},
+	{"tlsSecret", []string{"Timber", "ops/", "/timber", "a/b/c", "ops.team/timber"}},
+	{"clusterIssuer", []string{"ops/letsencrypt", "letsencrypt_prod"}},
 }
 
 // shown are values of keys that the environments do not set.
@@ -79,18 +83,41 @@ var shown = []string{
 	"domain=timber.example.com dnsZone=dns-project/example-com",
 }
 
+// shownOnExisting are those on an existing cluster, each in addition to the ones before.
+var shownOnExisting = []string{
+	"domain=timber.example.com gatewayClass=traefik tlsSecret=ops/timber-tls",
+	"gatewayClass=gke-l7-global-external-managed tlsSecret= clusterIssuer=letsencrypt",
+}
+
 // TestKeys shows what keys change that the environments do not set.
 func TestKeys(t *testing.T) {
-	dev, _ := deployDev(t, nil)
-	text := heading
-	for _, set := range shown {
-		changes := map[string]string{}
+	text, dev := heading, stackConfig(t, "dev")
+	with := func(own map[string]string, set string) map[string]string {
+		config := maps.Clone(own)
 		for field := range strings.FieldsSeq(set) {
 			key, value, _ := strings.Cut(field, "=")
-			changes[qualified(key)] = value
+			config[qualified(key)] = value
 		}
-		c, _ := deployDev(t, changes)
-		text += "\n" + set + "\n" + differences(t, dev, c)
+		return config
+	}
+	show := func(own map[string]string, set string) {
+		before, after := newCloud(), newCloud()
+		for c, config := range map[*cloud]map[string]string{before: own, after: with(own, set)} {
+			if _, err := deploy(t, c, "dev", config); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text += "\n" + set + "\n" + differences(t, before, after)
+	}
+	for _, set := range shown {
+		show(dev, set)
+	}
+	text += "\n# On an existing cluster, where they differ from those of existing.golden.txt, and then from those before.\n"
+	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
+	existing := existingConfig(t)
+	for _, set := range shownOnExisting {
+		show(existing, set)
+		existing = with(existing, set)
 	}
 	golden(t, "keys.golden.txt", []byte(text))
 }
@@ -101,7 +128,7 @@ func TestEveryKey(t *testing.T) {
 	for _, wrong := range slices.Concat(wrongValues, wrongOnExisting) {
 		refused += " " + wrong.key
 	}
-	changed := "budget= checkPath= checkSeconds= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(shown, " ")
+	changed := "budget= checkPath= checkSeconds= context= deletionProtection= imageVersion= kubeconfig= maxReplicas= pullSecret= registry= service= spot= " + strings.Join(slices.Concat(shown, shownOnExisting), " ")
 	declared, _, err := config.Read(func(name string) ([]byte, error) { return os.ReadFile("../" + name) }, "none")
 	if err != nil {
 		t.Fatal(err)

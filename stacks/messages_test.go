@@ -93,6 +93,7 @@ func TestMessages(t *testing.T) {
 	}
 	begin("next to a domain")
 	write(dev("domain", domain, "address", "203.0.113.9", "allowedNetworks", "203.0.113.0/24"), "address", "allowedNetworks")
+	write(dev("domain", domain, "gatewayClass", "traefik", "tlsSecret", "timber-tls", "clusterIssuer", "letsencrypt"), "gatewayClass", "tlsSecret", "clusterIssuer")
 	begin("a limit")
 	write(dev("replicas", "4", "maxReplicas", "3"))
 
@@ -105,7 +106,9 @@ func TestMessages(t *testing.T) {
 				write(onExisting(wrong.key, value), wrong.key)
 			}
 		}
-		write(onExisting("domain", domain))
+		write(onExisting("domain", domain), "gatewayClass", "tlsSecret")
+		write(onExisting("domain", domain, "gatewayClass", "traefik", "tlsSecret", "timber-tls", "clusterIssuer", "letsencrypt", "dnsZone", "example-com", "address", "203.0.113.9"), "clusterIssuer", "dnsZone", "address")
+		write(onExisting("gatewayClass", "traefik", "tlsSecret", "timber-tls"), "gatewayClass", "tlsSecret")
 		write(onExisting("kubeconfig", "", "registry", ""))
 		for _, value := range []string{"hush", "{}", `{"auths": {"registry.example.com:5000": {}}}`, `{"auths": {"registry.example.com:5000": {"username": "hush"}}}`, `{"auths": "hush"}`} {
 			write(onExisting("pullSecret", value))

@@ -10,11 +10,16 @@ import (
 // before is deleted when all else is done.
 func TestDomain(t *testing.T) {
 	const one, other = "timber.example.com", "wood.example.com"
-	keys := [][]string{{"domain", one}, {"domain", one, "dnsZone", "example-com"}, {"domain", other, "dnsZone", "dns-project/example-com"}, {"domain", other}}
-	for _, protected := range []string{"true", "false"} {
-		t.Run("protected: "+protected, func(t *testing.T) {
+	of := map[string][][]string{
+		"prod": {{"domain", one}, {"domain", one, "dnsZone", "example-com"}, {"domain", other, "dnsZone", "dns-project/example-com"}, {"domain", other}},
+		"existing": {{"domain", one, "gatewayClass", "traefik", "tlsSecret", "timber"}, {"domain", one, "gatewayClass", "gke-l7-global-external-managed", "tlsSecret", "ops/timber"},
+			{"domain", other, "gatewayClass", "traefik", "clusterIssuer", "letsencrypt"}},
+	}
+	for i, protected := range []string{"true", "false", "true", "false"} {
+		stack := []string{"prod", "existing"}[i/2]
+		t.Run(stack+", protected: "+protected, func(t *testing.T) {
 			t.Parallel()
-			l := begin(t, "prod")
+			l, keys := begin(t, stack), of[stack]
 			l.own[prefix+"deletionProtection"] = protected
 			l.choose()
 			l.up("the first update")

@@ -74,7 +74,7 @@ var (
 	// that in a preview, but in an update only then: so this is for stacks without protection.
 	renames = []key{{name: "service", first: "shop", second: "store"}}
 	// TestDomain has these: they need or exclude others.
-	domains = []key{{name: "domain"}, {name: "dnsZone"}}
+	domains = []key{{name: "domain"}, {name: "dnsZone"}, {name: "gatewayClass"}, {name: "tlsSecret"}, {name: "clusterIssuer"}}
 )
 
 // TestEveryKey: the tests below have all keys.

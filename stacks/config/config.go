@@ -47,6 +47,7 @@ func Load(ctx Context) (*Config, error) {
 		_, digest, _ := strings.Cut(l.Image, "@")
 		l.Version = strings.Replace(digest, ":", "-", 1)[:len("sha256-")+12]
 	}
+	l.checkDomain(onExisting)
 	if onExisting {
 		l.Google = nil
 		l.checkExisting()

@@ -13,24 +13,43 @@ var (
 )
 
 // checkDomain checks the domain, and what has no meaning with or without one.
-func (l *loader) checkDomain() {
-	g := l.Google
+func (l *loader) checkDomain(onExisting bool) {
+	g, e, domain := l.Google, l.Existing, l.Service.Domain
 	// DNS has names of other alphabets in another form.
-	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(g.Domain, "."))
+	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(domain, "."))
 	switch {
-	case g.Domain == "":
+	case domain == "":
 	case err != nil || !isDomain(ascii) || len("_acme-challenge."+ascii) > 253:
-		l.refuse("domain", Show(g.Domain), "is not a domain name, such as timber.example.com: IP addresses and wildcards are none", "timber.example.com")
-	case ascii != g.Domain:
-		l.refuse("domain", Show(g.Domain), "is not in the form in which DNS has it", ascii)
+		l.refuse("domain", Show(domain), "is not a domain name, such as timber.example.com: IP addresses and wildcards are none", "timber.example.com")
+	case ascii != domain:
+		l.refuse("domain", Show(domain), "is not in the form in which DNS has it", ascii)
 	}
-	if g.Zone != "" && g.Domain == "" {
-		l.refuse("dnsZone", Show(g.Zone), "has no meaning without domain", `""`)
-	}
-	for _, k := range [][2]string{{"address", l.Service.Address}, {"allowedNetworks", strings.Join(l.Service.AllowedNetworks, ",")}} {
-		if k[1] != "" && g.Domain != "" {
-			l.refuse(k[0], Show(k[1]), "cannot be combined with domain, whose load balancer takes neither an address nor networks from this program", `""`)
+	zone, _ := l.get("dnsZone") // not loaded on an existing cluster
+	byClass := onExisting && domain != ""
+	const taken = "cannot be combined with domain, whose load balancer takes neither an address nor networks from this program"
+	const unused = "has no meaning without domain on an existing cluster"
+	for _, k := range []struct {
+		key, value string
+		wrong      bool
+		rule       string
+	}{
+		{"address", l.Service.Address, domain != "", taken},
+		{"allowedNetworks", strings.Join(l.Service.AllowedNetworks, ","), domain != "", taken},
+		{"dnsZone", zone, onExisting || domain == "", "has no meaning without domain on Google Cloud"},
+		{"gatewayClass", e.GatewayClass, !byClass, unused},
+		{"tlsSecret", e.TLSSecret, !byClass, unused},
+		{"clusterIssuer", e.ClusterIssuer, !byClass, unused},
+		{"clusterIssuer", e.ClusterIssuer, e.TLSSecret != "", "cannot be combined with tlsSecret, which has a certificate already"},
+	} {
+		if k.value != "" && k.wrong {
+			l.refuse(k.key, Show(k.value), k.rule, `""`)
 		}
+	}
+	if byClass && e.GatewayClass == "" {
+		l.refuse("gatewayClass", "", "is not set, but must be for domain on an existing cluster", "CLASS")
+	}
+	if byClass && e.TLSSecret+e.ClusterIssuer == "" {
+		l.refuse("tlsSecret", "", "is not set, but it or clusterIssuer must be for domain on an existing cluster", "SECRET")
 	}
 	if project, zone, other := strings.Cut(g.Zone, "/"); other {
 		g.ZoneProject, g.Zone = project, zone

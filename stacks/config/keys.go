@@ -29,7 +29,6 @@ type Google struct {
 	PodRange, ServiceRange        string // the names in secondaryRanges
 	ImmutableTags                 bool
 	ImageRepository               *Repository // has the existing image; nil if one is built
-	Domain                        string      // where the service answers by https; empty for http at an address
 	Zone, ZoneProject             string      // of Cloud DNS, for the domain's records; empty if others create them
 	Budget                        int         // only pipelines/ compares it with the cost: the program knows no prices
 }
@@ -43,6 +42,10 @@ type Existing struct {
 	Context    string
 	Registry   string // HOST or HOST/PATH
 	PullSecret string
+
+	// Who serves the domain, and with which certificate: one of a Secret, NAME or
+	// NAMESPACE/NAME, or of an issuer of cert-manager.
+	GatewayClass, TLSSecret, ClusterIssuer string
 }
 
 // Service is what the program has to know about the service in app/, and how it runs.
@@ -60,6 +63,7 @@ type Service struct {
 	Egress                      bool
 	AllowedNetworks             []string // sorted; none means everyone
 	Address                     string
+	Domain                      string // where the service answers by https; empty for http at an address
 }
 
 // Limits that only a typing error exceeds: thirty nodes cost some eight hundred
@@ -106,6 +110,9 @@ func (c *Config) keys() []key {
 		{"context", onExistingCluster, text(&e.Context, "a context of the kubeconfig (kubectl config get-contexts), or empty", optional(isContext)), "CONTEXT"},
 		{"registry", onExistingCluster, text(&e.Registry, "the address of a registry, with or without a path, or empty", optional(isRegistry)), "registry.example.com/team"},
 		{"pullSecret", onExistingCluster, text(&e.PullSecret, "a Docker config with a login", anything), ""},
+		{"gatewayClass", onExistingCluster, text(&e.GatewayClass, "the name of a GatewayClass, or empty", optional(isObject)), "traefik"},
+		{"tlsSecret", onExistingCluster, text(&e.TLSSecret, "a Secret, NAME or NAMESPACE/NAME, or empty", optional(isSecret)), "timber-tls"},
+		{"clusterIssuer", onExistingCluster, text(&e.ClusterIssuer, "the name of a ClusterIssuer, or empty", optional(isObject)), "letsencrypt"},
 
 		{"gcp:project", onGoogleCloud, text(&g.Project, "the ID (not name or number) of a Google Cloud project", isProjectID), "PROJECT_ID"},
 		{"location", onGoogleCloud, text(&g.Location, "a zone or region of Google Cloud (gcloud compute zones list)", isLocation), "europe-west1-d"},
@@ -119,7 +126,6 @@ func (c *Config) keys() []key {
 		{"secondaryRanges", onGoogleCloud, pair(&g.PodRange, &g.ServiceRange, "the names of two different secondary ranges, separated by a comma, or empty", isResourceName), "pods,services"},
 		{"controlPlaneRange", onGoogleCloud, text(&g.ControlPlaneRange, "a network of 16 IPv4 addresses (/28) outside 172.17.0.0/16, or empty", optional(isControlPlaneRange)), "172.16.0.32/28"},
 		{"immutableTags", onGoogleCloud, boolean(&g.ImmutableTags), "true"},
-		{"domain", onGoogleCloud, text(&g.Domain, "a domain name such as timber.example.com, or empty", anything), `""`},
 		{"dnsZone", onGoogleCloud, text(&g.Zone, "a managed zone of Cloud DNS, NAME or PROJECT/NAME, or empty", optional(isZone)), `""`},
 		{"budget", onGoogleCloud, orNone(number(&g.Budget, maxBudget)), "100"},
 
@@ -140,6 +146,7 @@ func (c *Config) keys() []key {
 		{"egress", everywhere, boolean(&s.Egress), "false"},
 		{"allowedNetworks", everywhere, list(&s.AllowedNetworks, "networks separated by commas, or empty", isNetwork, ""), "203.0.113.0/24,2001:db8::/32"},
 		{"address", everywhere, text(&s.Address, "an IP address, such as 203.0.113.9 or 2001:db8::80, or empty", optional(isAddress)), `""`},
+		{"domain", everywhere, text(&s.Domain, "a domain name such as timber.example.com, or empty", anything), `""`},
 		{"owner", everywhere, text(&c.Owner, "up to 63 lower-case letters, digits, - and _ that start and end with a letter or digit, or empty", optional(isOwner)), "team-timber"},
 	}
 }

@@ -26,6 +26,9 @@ const (
 	resourceName = `[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?`
 )
 
+// objectName is Kubernetes' grammar of names.
+const objectName = `[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`
+
 var (
 	// Control characters would break the lines that kubectl prints, and no file or context has them.
 	isPath     = regexp.MustCompile(`^~?/[^[:cntrl:]]*[^[:cntrl:]/]$`).MatchString
@@ -52,6 +55,10 @@ var (
 
 	// Part of an image's name, and of names in Kubernetes, to which Pulumi adds a suffix.
 	isServiceName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
+
+	// Names of most objects of Kubernetes, and a Secret of this namespace or another.
+	isObject = regexp.MustCompile(`^` + objectName + `$`).MatchString
+	isSecret = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/)?` + objectName + `$`).MatchString
 
 	isURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
 	isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString
@@ -121,7 +128,6 @@ func (l *loader) checkGoogle() {
 	}
 	l.checkLimit("maxNodes", "nodes", g.MaxNodes, g.Nodes)
 	l.checkNetwork()
-	l.checkDomain()
 	if strings.Contains(l.Service.Address, ":") {
 		l.refuse("address", Show(l.Service.Address), "is not an IPv4 address, and the cluster has no others", `""`)
 	}
@@ -175,9 +181,6 @@ func (l *loader) checkExisting() {
 		if value, _ := l.get(k.name); value == "" && slices.Contains(deciding, k.name) {
 			l.refuse(k.name, "", "is not set, but kubeconfig, context and registry belong together", k.example)
 		}
-	}
-	if domain, _ := l.get("domain"); domain != "" {
-		l.refuse("domain", "", "is served by Google's load balancer, which an existing cluster does not have", `""`)
 	}
 	if e.PullSecret == "" {
 		return

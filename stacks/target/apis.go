@@ -31,7 +31,7 @@ func (g *google) newAPIs() (*apis, error) {
 		resource *pulumi.Resource
 	}
 	all := []api{{"container", &a.container}, {"compute", &a.compute}, {"artifactregistry", &a.artifactRegistry}, {"iam", &a.iam}}
-	if g.Domain != "" {
+	if g.domain != "" {
 		all = append(all, api{"certificatemanager", &a.certificateManager})
 	}
 	for _, api := range all {

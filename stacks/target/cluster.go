@@ -86,7 +86,7 @@ func (g *google) newGKE(c *cluster) (*container.Cluster, error) {
 		}},
 		CostManagementConfig: &container.ClusterCostManagementConfigArgs{Enabled: pulumi.Bool(true)},
 	}
-	if g.Domain != "" { // else the cluster keeps what it has: a Gateway goes after this
+	if g.domain != "" { // else the cluster keeps what it has: a Gateway goes after this
 		gke.GatewayApiConfig = &container.ClusterGatewayApiConfigArgs{Channel: pulumi.String("CHANNEL_STANDARD")}
 	}
 	g.setNetwork(gke)

@@ -11,31 +11,35 @@ import (
 	"hello-timber/stacks/config"
 )
 
-// Domain is a domain on Google Cloud: a certificate that Google renews.
+// Domain is who serves the stack's domain, and with which certificate.
 type Domain struct {
-	pulumi.ResourceState
+	Class       string           // of the Gateway
+	Annotations pulumi.StringMap // of the Gateway
+	Secret      string           // with the certificate, NAME or NAMESPACE/NAME; empty if an annotation leads to it
 
-	Certificates pulumi.StringOutput // name of the map of Certificate Manager that has the certificate
-	Proof        pulumi.StringOutput // the record by which Google knows whose the domain is, as a line of a zone file
+	Proof pulumi.StringInput // the record by which Google knows whose the domain is, as a line of a zone file; nil elsewhere
 
 	// Publish creates the record with the load balancer's address; nil without a zone.
 	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
 }
 
+// domain is a domain on Google Cloud: a certificate that Google renews.
+type domain struct{ pulumi.ResourceState }
+
 // newDomain registers the domain; nil if there is none. Google issues the certificate when
 // it finds the record, which may be long after the update, and renews it while it does.
 func (g *google) newDomain() (*Domain, error) {
-	if g.Domain == "" {
+	if g.domain == "" {
 		return nil, nil
 	}
-	d := &Domain{}
-	if err := g.ctx.RegisterComponentResource("hello-timber:google:Domain", g.name, d); err != nil {
+	component, d := &domain{}, &Domain{Class: "gke-l7-global-external-managed"}
+	if err := g.ctx.RegisterComponentResource("hello-timber:google:Domain", g.name, component); err != nil {
 		return nil, err
 	}
-	child, project := pulumi.Parent(d), pulumi.String(g.Project)
+	child, project := pulumi.Parent(component), pulumi.String(g.Project)
 	enabled := pulumi.DependsOn([]pulumi.Resource{g.apis.certificateManager})
 	authorization, err := certificatemanager.NewDnsAuthorization(g.ctx, g.name, &certificatemanager.DnsAuthorizationArgs{
-		Project: project, Labels: g.labels, Domain: pulumi.String(g.Domain),
+		Project: project, Labels: g.labels, Domain: pulumi.String(g.domain),
 	}, child, enabled)
 	if err != nil {
 		return nil, err
@@ -50,12 +54,12 @@ func (g *google) newDomain() (*Domain, error) {
 		}
 		certificate = append(certificate, pulumi.DependsOn([]pulumi.Resource{record})) // Google looks for it at once
 		d.Publish = func(address pulumi.StringOutput) (pulumi.Resource, error) {
-			return g.newRecord("address", pulumi.String(g.Domain+"."), pulumi.String("A"), address, child)
+			return g.newRecord("address", pulumi.String(g.domain+"."), pulumi.String("A"), address, child)
 		}
 	}
 	issued, err := certificatemanager.NewCertificate(g.ctx, g.name, &certificatemanager.CertificateArgs{
 		Project: project, Labels: g.labels, Managed: &certificatemanager.CertificateManagedArgs{
-			Domains: pulumi.ToStringArray([]string{g.Domain}), DnsAuthorizations: pulumi.StringArray{authorization.ID()},
+			Domains: pulumi.ToStringArray([]string{g.domain}), DnsAuthorizations: pulumi.StringArray{authorization.ID()},
 		},
 	}, certificate...)
 	if err != nil {
@@ -68,13 +72,26 @@ func (g *google) newDomain() (*Domain, error) {
 		return nil, err
 	}
 	entry, err := certificatemanager.NewCertificateMapEntry(g.ctx, g.name, &certificatemanager.CertificateMapEntryArgs{
-		Project: project, Labels: g.labels, Map: certificates.Name, Hostname: pulumi.String(g.Domain), Certificates: pulumi.StringArray{issued.ID()},
+		Project: project, Labels: g.labels, Map: certificates.Name, Hostname: pulumi.String(g.domain), Certificates: pulumi.StringArray{issued.ID()},
 	}, child)
 	if err != nil {
 		return nil, err
 	}
-	d.Certificates = entry.Map // known when the map is complete
-	return d, g.ctx.RegisterResourceOutputs(d, pulumi.Map{})
+	d.Annotations = pulumi.StringMap{"networking.gke.io/certmap": entry.Map} // known when the map is complete
+	return d, g.ctx.RegisterResourceOutputs(component, pulumi.Map{})
+}
+
+// domain is who serves the domain on an existing cluster; nil if there is none.
+func (e *existing) domain(service config.Service) *Domain {
+	if service.Domain == "" {
+		return nil
+	}
+	d := &Domain{Class: e.GatewayClass, Secret: e.TLSSecret}
+	if e.ClusterIssuer != "" { // cert-manager writes the Secret
+		d.Secret = service.Name + "-tls"
+		d.Annotations = pulumi.StringMap{"cert-manager.io/cluster-issuer": pulumi.String(e.ClusterIssuer)}
+	}
+	return d
 }
 
 // newRecord registers a record in the domain's zone.
@@ -97,8 +114,8 @@ func (g *google) checkZone() error {
 		rule = "cannot be read: " + err.Error()
 	case zone.Visibility == "private":
 		rule = "is private, so that Google cannot see in it whose the domain is"
-	case !strings.HasSuffix("."+g.Domain+".", "."+zone.DnsName):
-		rule = "is the zone of " + cmp.Or(zone.DnsName, "no domain") + ", which does not contain " + g.Domain
+	case !strings.HasSuffix("."+g.domain+".", "."+zone.DnsName):
+		rule = "is the zone of " + cmp.Or(zone.DnsName, "no domain") + ", which does not contain " + g.domain
 	default:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,6 +30,7 @@ const oldestMinor = 31
 //	version and identity   the API server            the API server
 //	processor              the nodes' taints         the scheduler            nodes that repel pods do not count
 //	metrics server         its API, if maxReplicas   the autoscaler           both call that API
+//	gatewayClass           the Gateway API           its controller           it takes Gateways of its class only
 //	right to read          these requests            this program             it reads nothing else
 //	right to write         no one, because previews  the provider             the list in docs/your-service.md
 //	                       do not need it
@@ -66,6 +68,7 @@ func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) 
 		Kubeconfig: pulumi.String(e.Kubeconfig),
 		Context:    e.Context,
 		ClusterID:  pulumi.String(is.system.Metadata.UID),
+		Domain:     e.domain(cfg.Service),
 		Cluster:    pulumi.String(e.Context),
 		Kubectl:    pulumi.String("kubectl config use-context " + config.Quote(e.Context) + " --kubeconfig " + config.Quote(e.Kubeconfig)),
 		Ask:        e.read,
@@ -83,12 +86,13 @@ type answers struct {
 			Annotations map[string]string
 		}
 	}
-	nodes, deployments list
+	nodes, deployments, classes list
 }
 
 type list struct {
 	Items []struct {
-		Spec struct {
+		Metadata struct{ Name string }
+		Spec     struct {
 			Taints   []taint
 			Template struct {
 				Spec struct{ NodeSelector map[string]string }
@@ -107,17 +111,23 @@ func (e *existing) problem(rule, fix string) config.Problem {
 
 // ask asks the cluster. If a request has no answer, that is all that is wrong.
 func (e *existing) ask(namespace string) (is answers, wrong []config.Problem) {
-	for _, request := range []struct {
+	type request struct {
 		path string
 		into any
-	}{
+	}
+	requests := []request{
 		{"/version", &is.version},
 		{"/api/v1/namespaces/kube-system", &is.system},
 		{"/api/v1/nodes", &is.nodes},
 		{"/apis/apps/v1/namespaces/" + namespace + "/deployments", &is.deployments},
-	} {
+	}
+	if e.GatewayClass != "" {
+		requests = append(requests, request{"/apis/gateway.networking.k8s.io/v1/gatewayclasses", &is.classes})
+	}
+	for _, request := range requests {
 		switch err := e.get(request.path, request.into); {
 		case err == nil:
+		case request.into == &is.classes && strings.Contains(err.Error(), "(NotFound)"): // it has no Gateway API
 		case strings.Contains(err.Error(), "(Forbidden)"):
 			wrong = append(wrong, e.problem("does not let you read "+request.path+": "+err.Error(),
 				"ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"))
@@ -147,6 +157,15 @@ func (e *existing) judge(is answers, architecture string, repelled []string) (wr
 			rule += " that pods may use: they have the taints " + strings.Join(repelled, ", ")
 		}
 		refuse(rule, "add a node, or choose another cluster: "+another)
+	}
+	var classes []string
+	for _, class := range is.classes.Items {
+		classes = append(classes, class.Metadata.Name)
+	}
+	if e.GatewayClass != "" && !slices.Contains(classes, e.GatewayClass) {
+		wrong = append(wrong, config.Problem{What: "gatewayClass", Value: config.Show(e.GatewayClass),
+			Rule: "is not a class of the cluster of context " + config.Show(e.Context) + ", which has " + cmp.Or(strings.Join(classes, ", "), "none"),
+			Fix:  "choose another, or have one installed with the Gateway API (" + e.command() + " get gatewayclasses): " + e.set("gatewayClass", "CLASS")})
 	}
 	return wrong
 }

@@ -21,6 +21,7 @@ type google struct {
 	labels  pulumi.StringMap
 	protect bool // refuse to delete or replace the cluster and the images
 	apis    *apis
+	domain  string // where the service answers by https; may be empty
 }
 
 // newGoogle creates the target on Google Cloud: a GKE cluster with its nodes, and an
@@ -30,7 +31,7 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config, run *comman
 	if err := checkCredentials(ctx); err != nil {
 		return nil, err
 	}
-	g := &google{Google: cfg.Google, ctx: ctx, name: name, stack: cfg.Name, labels: resourceLabels(ctx.Project(), cfg), protect: cfg.DeletionProtection}
+	g := &google{Google: cfg.Google, ctx: ctx, name: name, stack: cfg.Name, labels: resourceLabels(ctx.Project(), cfg), protect: cfg.DeletionProtection, domain: cfg.Service.Domain}
 	err := g.checkZone()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package workload
 
 import (
 	"maps"
+	"net/netip"
+	"strings"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -9,11 +11,30 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Gateway is a domain that Google's load balancer serves by https.
+// Gateway is what serves the domain by https.
 type Gateway struct {
-	Domain       string
-	Certificates pulumi.StringInput                                         // name of a map of Certificate Manager
-	Publish      func(address pulumi.StringOutput) (pulumi.Resource, error) // creates the domain's record; may be nil
+	Class       string
+	Annotations pulumi.StringMap
+	Secret      string                                                     // with the certificate, NAME or NAMESPACE/NAME; empty if an annotation leads to it
+	Publish     func(address pulumi.StringOutput) (pulumi.Resource, error) // creates the domain's record; may be nil
+}
+
+// global reports whether Google's load balancer of the whole world serves the domain.
+func (g *Gateway) global() bool { return g != nil && strings.HasPrefix(g.Class, "gke-l7-global-") }
+
+// https is the listener with the certificate. GKE refuses TLS settings beside an annotation
+// for it. From the hostname, cert-manager knows whom to issue it to.
+func (r *registration) https() pulumi.Map {
+	listener := pulumi.Map{"name": pulumi.String("https"), "port": pulumi.Int(443), "protocol": pulumi.String("HTTPS")}
+	if secret := r.Gateway.Secret; secret != "" {
+		reference := pulumi.Map{"name": pulumi.String(secret)}
+		if namespace, name, other := strings.Cut(secret, "/"); other {
+			reference = pulumi.Map{"name": pulumi.String(name), "namespace": pulumi.String(namespace)}
+		}
+		listener["hostname"] = pulumi.String(r.Service.Domain)
+		listener["tls"] = pulumi.Map{"mode": pulumi.String("Terminate"), "certificateRefs": pulumi.Array{reference}}
+	}
+	return listener
 }
 
 // gatewayTimeout is how long Pulumi waits for a Gateway or a route. Google takes some
@@ -21,36 +42,37 @@ type Gateway struct {
 const gatewayTimeout = "15m0s"
 
 // gateway registers what serves the domain: a Gateway that redirects http, and passes https
-// on to the Service. It returns the URL, the load balancer's address, and resources that
-// nothing depends on.
-func (r *registration) gateway(service *corev1.Service) (url, address pulumi.StringOutput, last []pulumi.Resource, err error) {
+// on to the Service. It returns the URL, the record of the load balancer's address, and
+// resources that nothing depends on.
+func (r *registration) gateway(service *corev1.Service) (url, record pulumi.StringOutput, last []pulumi.Resource, err error) {
 	const api, gke = "gateway.networking.k8s.io/v1", "networking.gke.io/v1"
-	gateway, err := r.object(api, "Gateway", r.name, "condition=Programmed", pulumi.StringMap{"networking.gke.io/certmap": r.Gateway.Certificates}, pulumi.Map{
-		"gatewayClassName": pulumi.String("gke-l7-global-external-managed"),
+	gateway, err := r.object(api, "Gateway", r.name, "condition=Programmed", r.Gateway.Annotations, pulumi.Map{
+		"gatewayClassName": pulumi.String(r.Gateway.Class),
 		"listeners": pulumi.Array{
 			pulumi.Map{"name": pulumi.String("http"), "port": pulumi.Int(80), "protocol": pulumi.String("HTTP")},
-			// GKE refuses TLS settings beside the certificates' map.
-			pulumi.Map{"name": pulumi.String("https"), "port": pulumi.Int(443), "protocol": pulumi.String("HTTPS")},
+			r.https(),
 		},
 	})
 	if err != nil {
-		return url, address, nil, err
+		return url, record, nil, err
 	}
-	address = gateway.Status.ApplyT(gatewayAddress).(pulumi.StringOutput)
-	url = gateway.ID().ApplyT(func(pulumi.ID) string { return "https://" + r.Gateway.Domain }).(pulumi.StringOutput)
+	domain, address := r.Service.Domain, gateway.Status.ApplyT(gatewayAddress).(pulumi.StringOutput)
+	url = gateway.ID().ApplyT(func(pulumi.ID) string { return "https://" + domain }).(pulumi.StringOutput)
+	record = address.ApplyT(func(address string) string { return domain + ". 300 IN " + data(address) }).(pulumi.StringOutput)
 	target := pulumi.Map{"group": pulumi.String(""), "kind": pulumi.String("Service"), "name": service.Metadata.Name().Elem()}
 	route := func(listener string, rule pulumi.Map) pulumi.Map {
 		return pulumi.Map{
 			"parentRefs": pulumi.Array{pulumi.Map{"name": gateway.Metadata.Name().Elem(), "sectionName": pulumi.String(listener)}},
-			"hostnames":  pulumi.ToStringArray([]string{r.Gateway.Domain}),
+			"hostnames":  pulumi.ToStringArray([]string{domain}),
 			"rules":      pulumi.Array{rule},
 		}
 	}
 	const accepted = `jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True`
-	for _, o := range []struct {
+	type kind struct {
 		api, kind, name, waitFor string
 		spec                     pulumi.Map
-	}{
+	}
+	objects := []kind{
 		{api, "HTTPRoute", "http", accepted, route("http", pulumi.Map{"filters": pulumi.Array{pulumi.Map{
 			"type": pulumi.String("RequestRedirect"), "requestRedirect": pulumi.Map{"scheme": pulumi.String("https"), "statusCode": pulumi.Int(301)}}}})},
 		{api, "HTTPRoute", "https", accepted, route("https", pulumi.Map{
@@ -59,25 +81,28 @@ func (r *registration) gateway(service *corev1.Service) (url, address pulumi.Str
 			"filters": pulumi.Array{pulumi.Map{"type": pulumi.String("ResponseHeaderModifier"), "responseHeaderModifier": pulumi.Map{"set": pulumi.Array{
 				pulumi.Map{"name": pulumi.String("Strict-Transport-Security"), "value": pulumi.String("max-age=2592000")}}}}},
 		})},
-		{gke, "HealthCheckPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
+	}
+	if strings.HasPrefix(r.Gateway.Class, "gke-") { // other classes do not know these
+		objects = append(objects, kind{gke, "HealthCheckPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
 			"checkIntervalSec": pulumi.Int(5), "timeoutSec": pulumi.Int(5),
 			"config": pulumi.Map{"type": pulumi.String("HTTP"), "httpHealthCheck": pulumi.Map{
 				"portSpecification": pulumi.String("USE_FIXED_PORT"), "port": pulumi.Int(r.Service.Port), "requestPath": pulumi.String(r.Service.ReadinessPath)}}}}},
-		// Requests to a pod that ends have as long as all others.
-		{gke, "GCPBackendPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
-			"timeoutSec": pulumi.Int(30), "connectionDraining": pulumi.Map{"drainingTimeoutSec": pulumi.Int(30)}}}},
-	} {
+			// Requests to a pod that ends have as long as all others.
+			kind{gke, "GCPBackendPolicy", r.name, "", pulumi.Map{"targetRef": target, "default": pulumi.Map{
+				"timeoutSec": pulumi.Int(30), "connectionDraining": pulumi.Map{"drainingTimeoutSec": pulumi.Int(30)}}}})
+	}
+	for _, o := range objects {
 		object, err := r.object(o.api, o.kind, o.name, o.waitFor, nil, o.spec)
 		if err != nil {
-			return url, address, nil, err
+			return url, record, nil, err
 		}
 		last = append(last, object)
 	}
 	if r.Gateway.Publish != nil {
-		record, err := r.Gateway.Publish(address)
-		return url, address, append(last, record), err
+		published, err := r.Gateway.Publish(address)
+		return url, record, append(last, published), err
 	}
-	return url, address, last, nil
+	return url, record, last, nil
 }
 
 // object is an object of a kind that the SDK does not have.
@@ -110,4 +135,16 @@ func gatewayAddress(status map[string]any) string {
 	first, _ := addresses[0].(map[string]any)
 	address, _ := first["value"].(string)
 	return address
+}
+
+// data returns type and data of a record that leads to a Gateway. Some clouds give it a host name.
+func data(address string) string {
+	ip, err := netip.ParseAddr(address)
+	switch {
+	case err != nil && address != "":
+		return "CNAME " + address + "."
+	case ip.Is6():
+		return "AAAA " + address
+	}
+	return "A " + address
 }

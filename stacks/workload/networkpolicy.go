@@ -26,10 +26,11 @@ func (r *registration) networkPolicies() (*networkingv1.NetworkPolicy, error) {
 		types, egress = append(types, "Egress"), networkingv1.NetworkPolicyEgressRuleArray{networkingv1.NetworkPolicyEgressRuleArgs{}}
 	}
 	// From anywhere: with externalTrafficPolicy Cluster, requests that come through another
-	// node have that node's address instead of the client's.
+	// node have that node's address instead of the client's. A Gateway may send them from
+	// pods of any namespace, or from nodes.
 	var from networkingv1.NetworkPolicyPeerArray
 	opts := r.serving()
-	if r.Gateway != nil {
+	if r.Gateway.global() {
 		from = googleNetworks
 		opts = r.replaced("spec.ingress")
 	}

@@ -42,8 +42,8 @@ type Workload struct {
 
 	// URL is http://ADDRESS, or empty as long as the Service has no address, or https://DOMAIN.
 	URL pulumi.StringOutput
-	// Address is that of a Gateway's load balancer.
-	Address pulumi.StringOutput
+	// Record leads the domain to its Gateway, as a line of a zone file.
+	Record pulumi.StringOutput
 	// Image is what the pods run, by digest. It depends on the Deployment, and so has no
 	// value if the rollout fails: the stack keeps the output of the last complete one.
 	Image pulumi.StringOutput
@@ -83,7 +83,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	w.URL = service.Status.ApplyT(url).(pulumi.StringOutput)
 	var some []pulumi.Resource
 	if args.Gateway != nil {
-		if w.URL, w.Address, some, err = r.gateway(service); err != nil {
+		if w.URL, w.Record, some, err = r.gateway(service); err != nil {
 			return nil, err
 		}
 	}
