@@ -93,8 +93,8 @@ func (s *stack) deployer(t *testing.T, owner, path string) {
 		return s.kubectl(t, append([]string{"--kubeconfig=" + owner}, args...)...)
 	}
 	kubectl("apply", "--filename="+file)
-	kubectl("create", "serviceaccount", "deployer", "--namespace=default")
-	kubectl("create", "clusterrolebinding", "deployer", "--clusterrole=hello-timber", "--serviceaccount=default:deployer")
-	login := kubectl("create", "token", "deployer", "--namespace=default", "--duration=8h")
+	kubectl("create", "serviceaccount", s.name, "--namespace=default")
+	kubectl("create", "clusterrolebinding", s.name, "--clusterrole=hello-timber", "--serviceaccount=default:"+s.name)
+	login := kubectl("create", "token", s.name, "--namespace=default", "--duration=8h")
 	writeFile(t, path, strings.Replace(readFile(t, owner), token(t), login, 1))
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+	"k8s.io/client-go/util/cert"
 
 	"hello-timber/emulator/traffic"
 )
@@ -35,19 +37,21 @@ type door struct {
 	trusted                  *x509.CertPool
 }
 
-// door reads what the stack and the emulated Google say of a domain.
-func (s *stack) door(t *testing.T, host string) door {
+// door reads what the stack says of a domain, and the certificate of the emulated Google or
+// the authority that is given.
+func (s *stack) door(t *testing.T, host string, authority ...string) door {
 	t.Helper()
 	var records []string
 	if err := json.Unmarshal([]byte(s.pulumi(t, "stack", "output", "dnsRecords", "--json")), &records); err != nil {
 		t.Fatal(err)
 	}
 	address, ok := strings.CutPrefix(records[0], host+". 300 IN A ")
-	if !ok || len(records) != 2 || !strings.HasPrefix(records[1], "_acme-challenge."+host+". 300 IN CNAME ") {
+	proof := len(records) == 2 && strings.HasPrefix(records[1], "_acme-challenge."+host+". 300 IN CNAME ")
+	if !ok || proof == s.existing {
 		t.Fatalf("dnsRecords is %q", records)
 	}
 	files, err := filepath.Glob(filepath.Join(home(), "google", "certificates", "*~"+host+".pem"))
-	if err != nil || len(files) != 1 {
+	if files = append(files, authority...); err != nil || len(files) != 1 {
 		t.Fatalf("certificates of %s: %q (%v)", host, files, err)
 	}
 	text, err := os.ReadFile(files[0])
@@ -141,10 +145,55 @@ func domains(t *testing.T, s *stack) {
 			t.Errorf("this is left: %q (%v)", left, err)
 		}
 	}
+	s.noGateway(t)
+	s.normal["deletionProtection"] = "false"
+}
+
+// ofClass serves a domain on an existing cluster, with a class and a certificate that its
+// administrators have created. The class is not Google's, whose policies it does not know.
+func ofClass(t *testing.T, s *stack) {
+	const host = "oak.example.com"
+	folder := t.TempDir()
+	kubeconfig, definitions := filepath.Join(folder, "kubeconfig"), filepath.Join(home(), "bin", "gateway-api")
+	s.deployer(t, s.office.kubeconfig, kubeconfig)
+	s.normal["kubeconfig"], s.normal["replicas"] = kubeconfig, "1"
+	s.healthy(t)
+	answers(t, s.url, v1)
+	s.set(t, "domain", host, "gatewayClass", "office", "tlsSecret", "timber-tls")
+	s.fails(t, []string{"gatewayClass: office is not a class of the cluster of context office, which has none"}, "pulumi", "up", "--yes", "--skip-preview")
+
+	s.kubectl(t, "apply", "--server-side", "--filename="+definitions)
+	s.kubectl(t, "wait", "--for=condition=Established", "--filename="+definitions)
+	writeFile(t, folder+"/class", `{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: office}, spec: {controllerName: networking.gke.io/gateway}}`)
+	s.kubectl(t, "apply", "--filename="+folder+"/class")
+	chain, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, authority := pem.Decode(chain)
+	writeFile(t, folder+"/chain", string(chain))
+	writeFile(t, folder+"/key", string(key))
+	writeFile(t, folder+"/authority", string(authority))
+	s.kubectl(t, "create", "secret", "tls", "timber-tls", s.namespace(), "--cert="+folder+"/chain", "--key="+folder+"/key")
+
+	s.up(t)
+	d := s.door(t, host, folder+"/authority")
+	s.opens(t, d)
+	s.serves(t, d, v1)
+	s.previewIsEmpty(t)
+	s.set(t, "domain", "", "gatewayClass", "", "tlsSecret", "")
+	s.up(t)
+	answers(t, s.url, v1)
+	s.previewIsEmpty(t)
+	s.noGateway(t)
+}
+
+// noGateway asserts that nothing of a domain is left on the cluster.
+func (s *stack) noGateway(t *testing.T) {
+	t.Helper()
 	if left := s.kubectl(t, s.namespace(), "get", "gateways,httproutes,healthcheckpolicies,gcpbackendpolicies", "--output=name"); left != "" {
 		t.Errorf("this is left: %s", left)
 	}
-	s.normal["deletionProtection"] = "false"
 }
 
 // httpsRollouts: the load balancer learns late which pods come and go. With one pod, there

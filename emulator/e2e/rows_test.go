@@ -70,6 +70,7 @@ var parts = map[string][]testRow{
 		{"the number of pods follows the load", "no request fails; what the autoscaler does is neither a change nor drift", onShared, 0, false, autoscaling},
 		{"a project made of the template, with other services", "they run as they are, with their config", nothing, 0, false, projectOfOnesOwn},
 		{"another cluster and registry", "what is wrong is refused; the service moves with the context", onShared, 0, false, adopted},
+		{"a domain on an existing cluster", "refused without its class; https with the Secret's certificate, http leads there; taken back, nothing is left", onShared, 0, false, ofClass},
 
 		{"an API switched off manually", "preview lists it, up restores it, a second up changes nothing", ownLife, 0, false, apiSwitchedOff},
 		{"images removed manually", "the documented way back", ownLife, 0, false, imageRemoved},
