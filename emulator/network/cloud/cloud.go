@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ type cloud struct {
 	wire wire
 	// addresses is where load balancer addresses are taken from; nodes never
 	// get one of these.
-	addresses *net.IPNet
+	addresses netip.Prefix
 
 	mu     sync.Mutex
 	routes map[string]*cloudprovider.Route
@@ -47,7 +48,7 @@ func newCloud(addresses string) (*cloud, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, network, err := net.ParseCIDR(addresses)
+	network, err := netip.ParsePrefix(addresses)
 	if err != nil {
 		return nil, fmt.Errorf("range of load balancer addresses: %w", err)
 	}
@@ -106,13 +107,13 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 
 // free returns an address that no one has.
 func (c *cloud) free(ctx context.Context) (net.IP, error) {
-	for ip := next(c.addresses.IP); c.addresses.Contains(ip); ip = next(ip) {
-		taken, err := c.taken(ctx, ip)
+	for ip := c.addresses.Addr().Next(); c.addresses.Contains(ip); ip = ip.Next() {
+		taken, err := c.taken(ctx, ip.AsSlice())
 		if err != nil {
 			return nil, err
 		}
 		if !taken {
-			return ip, nil
+			return ip.AsSlice(), nil
 		}
 	}
 	return nil, fmt.Errorf("no free load balancer address in %s", c.addresses)
@@ -122,15 +123,15 @@ func (c *cloud) free(ctx context.Context) (net.IP, error) {
 // counts as reserved. The refusals have the words of Google's controllers
 // (cloud-provider-gcp, ingress-gce).
 func (c *cloud) reserved(ctx context.Context, wanted string) (net.IP, error) {
-	ip := net.ParseIP(wanted)
-	if ip == nil || !c.addresses.Contains(ip) {
+	ip, err := netip.ParseAddr(wanted)
+	if err != nil || !c.addresses.Contains(ip) {
 		return nil, fmt.Errorf("requested ip %q is neither static nor assigned to the LB: the emulator's addresses are in %s", wanted, c.addresses)
 	}
-	taken, err := c.taken(ctx, ip)
+	taken, err := c.taken(ctx, ip.AsSlice())
 	if err == nil && taken {
 		err = fmt.Errorf("googleapi: Error 400: Invalid value for field 'resource.IPAddress': '%s'. Specified IP address is in-use and would result in a conflict., invalid", wanted)
 	}
-	return ip, err
+	return ip.AsSlice(), err
 }
 
 // taken reports whether this cluster or another has an address. Other clusters of
@@ -195,8 +196,9 @@ func (c *cloud) release(service *v1.Service) error {
 		return err
 	}
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		ip, _ := netip.ParseAddr(ingress.IP)
 		for _, addr := range addrs {
-			if addr.IP.String() == ingress.IP && c.addresses.Contains(addr.IP) {
+			if addr.IP.Equal(ip.AsSlice()) && c.addresses.Contains(ip) {
 				if err := netlink.AddrDel(c.link, &addr); err != nil {
 					return fmt.Errorf("release load balancer address %s: %w", addr.IP, err)
 				}
@@ -270,15 +272,4 @@ func (c *cloud) InstanceShutdown(context.Context, *v1.Node) (bool, error) { retu
 // InstanceMetadata is not asked for: nodes label themselves.
 func (c *cloud) InstanceMetadata(context.Context, *v1.Node) (*cloudprovider.InstanceMetadata, error) {
 	return nil, cloudprovider.NotImplemented
-}
-
-func next(ip net.IP) net.IP {
-	ip = slices.Clone(ip.To4())
-	for i := len(ip) - 1; i >= 0; i-- {
-		ip[i]++
-		if ip[i] != 0 {
-			break
-		}
-	}
-	return ip
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -54,7 +55,7 @@ func newCloudHere(t *testing.T, addresses string, taken ...string) (*cloud, *nei
 	if err := errors.Join(netlink.LinkAdd(link), netlink.AddrAdd(link, own), netlink.LinkSetUp(link)); err != nil {
 		t.Fatal(err)
 	}
-	_, cidr, err := net.ParseCIDR(addresses)
+	cidr, err := netip.ParsePrefix(addresses)
 	if err != nil {
 		t.Fatal(err)
 	}
