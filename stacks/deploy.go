@@ -70,11 +70,7 @@ func declare(ctx *pulumi.Context, hooks bool) error {
 	}
 	ctx.Export("url", running.URL)
 	if d := where.Domain; d != nil {
-		records := pulumi.StringArray{running.Record}
-		if d.Proof != nil {
-			records = append(records, d.Proof)
-		}
-		ctx.Export("dnsRecords", records)
+		ctx.Export("dnsRecords", append(pulumi.StringArray{running.Record}, d.Records...))
 	}
 	ctx.Export("image", running.Image)
 	ctx.Export("cluster", where.Cluster)

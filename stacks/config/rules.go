@@ -20,14 +20,12 @@ const (
 	digestHex = `@sha256:[0-9a-f]{64}`
 )
 
-// Google's names.
+// Names of Google, and of Kubernetes.
 const (
 	projectID    = `[a-z][a-z0-9-]{4,28}[a-z0-9]`
 	resourceName = `[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?`
+	objectName   = `[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`
 )
-
-// objectName is Kubernetes' grammar of names.
-const objectName = `[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?`
 
 var (
 	// Control characters would break the lines that kubectl prints, and no file or context has them.

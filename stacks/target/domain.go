@@ -13,11 +13,10 @@ import (
 
 // Domain is who serves the stack's domain, and with which certificate.
 type Domain struct {
-	Class       string           // of the Gateway
-	Annotations pulumi.StringMap // of the Gateway
-	Secret      string           // with the certificate, NAME or NAMESPACE/NAME; empty if an annotation leads to it
-
-	Proof pulumi.StringInput // the record by which Google knows whose the domain is, as a line of a zone file; nil elsewhere
+	Class       string             // of the Gateway
+	Annotations pulumi.StringMap   // of the Gateway
+	Secret      string             // with the certificate, NAME or NAMESPACE/NAME; empty if an annotation leads to it
+	Records     pulumi.StringArray // that DNS needs besides the address, as lines of a zone file
 
 	// Publish creates the record with the load balancer's address; nil without a zone.
 	Publish func(address pulumi.StringOutput) (pulumi.Resource, error)
@@ -45,7 +44,7 @@ func (g *google) newDomain() (*Domain, error) {
 		return nil, err
 	}
 	proof := authorization.DnsResourceRecords.Index(pulumi.Int(0))
-	d.Proof = pulumi.Sprintf("%s 300 IN %s %s", proof.Name().Elem(), proof.Type().Elem(), proof.Data().Elem())
+	d.Records = pulumi.StringArray{pulumi.Sprintf("%s 300 IN %s %s", proof.Name().Elem(), proof.Type().Elem(), proof.Data().Elem())}
 	certificate := []pulumi.ResourceOption{child}
 	if g.Zone != "" {
 		record, err := g.newRecord("authorization", proof.Name().Elem(), proof.Type().Elem(), proof.Data().Elem(), child)

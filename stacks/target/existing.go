@@ -111,23 +111,23 @@ func (e *existing) problem(rule, fix string) config.Problem {
 
 // ask asks the cluster. If a request has no answer, that is all that is wrong.
 func (e *existing) ask(namespace string) (is answers, wrong []config.Problem) {
-	type request struct {
+	for _, request := range []struct {
 		path string
 		into any
-	}
-	requests := []request{
+	}{
 		{"/version", &is.version},
 		{"/api/v1/namespaces/kube-system", &is.system},
 		{"/api/v1/nodes", &is.nodes},
 		{"/apis/apps/v1/namespaces/" + namespace + "/deployments", &is.deployments},
-	}
-	if e.GatewayClass != "" {
-		requests = append(requests, request{"/apis/gateway.networking.k8s.io/v1/gatewayclasses", &is.classes})
-	}
-	for _, request := range requests {
+		{"/apis/gateway.networking.k8s.io/v1/gatewayclasses", &is.classes},
+	} {
+		ofClasses := request.into == &is.classes
+		if ofClasses && e.GatewayClass == "" {
+			continue
+		}
 		switch err := e.get(request.path, request.into); {
 		case err == nil:
-		case request.into == &is.classes && strings.Contains(err.Error(), "(NotFound)"): // it has no Gateway API
+		case ofClasses && strings.Contains(err.Error(), "(NotFound)"): // it has no Gateway API
 		case strings.Contains(err.Error(), "(Forbidden)"):
 			wrong = append(wrong, e.problem("does not let you read "+request.path+": "+err.Error(),
 				"ask its administrator for the rights that docs/your-service.md lists under Rights on an existing cluster"))
