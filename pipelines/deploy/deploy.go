@@ -97,21 +97,16 @@ func notOlder(ctx context.Context, p *run.Pipeline, s *auto.Stack) error {
 	if err != nil || !run.IsCommit(last) || !slices.Contains([]string{"", "no"}, p.Env("ROLLBACK")) || p.Env("IMAGE") == run.Deployed {
 		return err
 	}
-	git := func(args ...string) (string, error) {
-		var out strings.Builder
-		err := p.Git(ctx, &out, args...)
-		return strings.TrimSpace(out.String()), err
-	}
-	head, err := git("rev-parse", "HEAD")
+	head, err := p.Git(ctx, "rev-parse", "HEAD")
 	if err == nil && head == last {
 		return nil
 	}
-	if shallow, _ := git("rev-parse", "--is-shallow-repository"); shallow != "false" {
+	if shallow, _ := p.Git(ctx, "rev-parse", "--is-shallow-repository"); shallow != "false" {
 		return fmt.Errorf("stack %s: whether its commit %s is newer than this one is unknown, because this is not a whole clone. Fix: git fetch --unshallow; for a rollback: export ROLLBACK=true",
 			s.Name(), last)
 	}
 	// A commit that the clone lacks is on no branch, and so not newer.
-	if _, err := git("merge-base", "--is-ancestor", head, last); err == nil {
+	if _, err := p.Git(ctx, "merge-base", "--is-ancestor", head, last); err == nil {
 		return fmt.Errorf("stack %s runs commit %s, which is newer than this one, %s. Fix: deploy the newer one; for a rollback: Actions, deploy, Run workflow, or export ROLLBACK=true",
 			s.Name(), last, head)
 	}

@@ -61,10 +61,8 @@ func driftOf(ctx context.Context, p *run.Pipeline, name string) (plan.Plan, erro
 		var secretURNs []string
 		for _, resource := range now.Resources {
 			if resource.Type == "kubernetes:core/v1:Secret" {
-				secretURNs = append(secretURNs, resource.URN)
-				secret := plan.Change{}
-				secret.Type, secret.Name = plan.TypeAndName(resource.URN)
-				r.Plan.NotCompared = append(r.Plan.NotCompared, secret)
+				secretURNs = append(secretURNs, string(resource.URN))
+				r.Plan.NotCompared = append(r.Plan.NotCompared, plan.ChangeOf("", string(resource.URN)))
 			}
 		}
 		if r.Plan.NotDeployed = len(now.Resources) == 0; r.Plan.NotDeployed {

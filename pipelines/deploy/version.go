@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
-	"strings"
 
 	"hello-timber/pipelines/run"
 	"hello-timber/stacks/config"
@@ -29,7 +28,7 @@ func Version(ctx context.Context, p *run.Pipeline) error {
 		fmt.Fprintln(p.Out, "immutableTags of dev is false, so that app/ may change without a new imageVersion")
 		return nil
 	}
-	err = p.Git(ctx, nil, "diff", "--quiet", base+"...HEAD", "--", "app")
+	_, err = p.Git(ctx, "diff", "--quiet", base+"...HEAD", "--", "app")
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -39,9 +38,8 @@ func Version(ctx context.Context, p *run.Pipeline) error {
 		return fmt.Errorf("compare app/ with %s: %w", base, err)
 	}
 	old, _, err := config.Read(func(name string) ([]byte, error) {
-		var text strings.Builder
-		err := p.Git(ctx, &text, "show", base+":"+name)
-		return []byte(text.String()), err
+		text, err := p.Git(ctx, "show", base+":"+name)
+		return []byte(text), err
 	}, "dev")
 	if err != nil {
 		return fmt.Errorf("of %s: %w", base, err)

@@ -46,24 +46,22 @@ func (p Plan) Amounts() string {
 
 // checkBudget fails a plan that costs more than the stack may. What has no price
 // can neither fail nor pass, so that is a warning.
-func checkBudget(p *run.Pipeline, found *Plan) error {
-	budget, err := BudgetOf(p, found.Stack)
-	if err != nil {
-		found.Failed, found.Errors = true, append(found.Errors, err.Error())
-		return err
-	}
-	found.Budget = budget
+func checkBudget(p *run.Pipeline, found *Plan) (err error) {
 	after := found.Costs.After
 	items := strings.Join(after.Items(), ", ")
+	found.Budget, err = BudgetOf(p, found.Stack)
 	switch {
+	case err != nil:
 	case found.OverBudget():
 		err = fmt.Errorf("budget: $%.2f a month is more than the $%d that stack %s may cost (%s). Fix: change what costs most, or pulumi config set budget %.0f --stack %s",
-			after.Total(), budget, found.Stack, items, math.Ceil(after.Total()), found.Stack)
-		found.Failed, found.Errors = true, append(found.Errors, err.Error())
-	case budget > 0 && !after.Known():
-		warning := fmt.Sprintf("budget: whether stack %s stays within $%d a month is unknown (%s)", found.Stack, budget, items)
+			after.Total(), found.Budget, found.Stack, items, math.Ceil(after.Total()), found.Stack)
+	case found.Budget > 0 && !after.Known():
+		warning := fmt.Sprintf("budget: whether stack %s stays within $%d a month is unknown (%s)", found.Stack, found.Budget, items)
 		found.Warnings = append(found.Warnings, warning)
 		fmt.Fprintln(p.Log, warning)
+	}
+	if err != nil {
+		found.Failed, found.Errors = true, append(found.Errors, err.Error())
 	}
 	return err
 }

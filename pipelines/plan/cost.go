@@ -25,8 +25,8 @@ func Cost(ctx context.Context, p *run.Pipeline) error {
 	}
 	var before cost.Cost
 	for _, resource := range now.Resources {
-		if !resource.External {
-			before.Add(resource.Type, resource.Inputs)
+		if !resource.External { // else it is only read, and belongs to someone else
+			before.Add(string(resource.Type), resource.Inputs)
 		}
 	}
 	printCost(p, s.Name()+" now", before)

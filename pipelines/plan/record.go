@@ -89,8 +89,7 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 	if at == nil {
 		at = step.Old
 	}
-	c := Change{Op: op}
-	c.Type, c.Name = TypeAndName(step.URN)
+	c := ChangeOf(op, step.URN)
 	if !differs || at == nil || !at.Custom || op != Changed && strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
 		return
 	}
@@ -163,19 +162,13 @@ func Record(r *Recorder, run func(chan<- events.EngineEvent, io.Writer) error) e
 		err = errors.Join(r.unread...)
 	}
 	if err != nil {
-		r.Plan.Failed = true
-		if len(r.Plan.Errors) == 0 {
-			r.message("error", lastLines(complaints.String(), 20))
+		if lines := strings.Split(strings.TrimSpace(complaints.String()), "\n"); len(r.Plan.Errors) == 0 {
+			r.message("error", strings.Join(lines[max(0, len(lines)-20):], "\n"))
 		}
 		if len(r.Plan.Errors) == 0 {
 			r.message("error", err.Error())
 		}
 	}
-	r.Plan.Failed = r.Plan.Failed || len(r.Plan.Errors) > 0
+	r.Plan.Failed = err != nil || len(r.Plan.Errors) > 0
 	return err
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

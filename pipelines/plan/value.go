@@ -14,13 +14,13 @@ import (
 	"hello-timber/pipelines/run"
 )
 
-// TypeAndName reads a URN. A text that is none is shown as it is.
-func TypeAndName(text string) (typ, name string) {
+// ChangeOf is a change of the resource with this URN. A text that is none is shown as it is.
+func ChangeOf(op Op, text string) Change {
 	u := urn.URN(text)
 	if !u.IsValid() {
-		return "", text
+		return Change{Op: op, Name: text}
 	}
-	return string(u.Type()), u.Name()
+	return Change{Op: op, Type: string(u.Type()), Name: u.Name()}
 }
 
 // leaves visits the values below v, without the engine's and the providers' own notes.
@@ -115,35 +115,6 @@ func hide(v any) any {
 		return list
 	}
 	return v
-}
-
-// Longest is how many bytes of one value are shown where there is little room.
-const Longest = 300
-
-// Cut leaves of long values the part around their first difference, so that two of
-// them never look the same.
-func (p Property) Cut() Property {
-	from := 0
-	if p.Old != "" && p.New != "" && max(len(p.Old), len(p.New)) > Longest {
-		for from < min(len(p.Old), len(p.New)) && p.Old[from] == p.New[from] {
-			from++
-		}
-		from = max(0, from-Longest/3)
-	}
-	p.Old, p.New = cut(p.Old, from), cut(p.New, from)
-	return p
-}
-
-// cut shows the part of a value that begins at a byte.
-func cut(text string, from int) string {
-	start, end := "", ""
-	if from > 0 {
-		start = "…"
-	}
-	if len(text) > from+Longest {
-		text, end = text[:from+Longest], "…"
-	}
-	return start + strings.ToValidUTF8(text[min(from, len(text)):], "") + end
 }
 
 // show writes the value at a path in one line, masked.

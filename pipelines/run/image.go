@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"hello-timber/stacks/config"
@@ -93,19 +94,19 @@ func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
 	now := Running{Killed: len(state.PendingOperations) > 0}
 	empty, built := true, map[string]string{}
 	for _, r := range state.Resources {
-		empty = empty && r.Type == string(resource.RootStackType)
+		empty = empty && r.Type == resource.RootStackType
 		switch r.Type {
-		case string(resource.RootStackType):
+		case resource.RootStackType:
 			if image, ok := r.Outputs["image"].(string); ok && now.Image == "" {
 				now.Image = image
 			}
 			now.URL, _ = r.Outputs["url"].(string)
 		case ImageType:
 			if image, ok := r.Outputs["repoDigest"].(string); ok {
-				built[image] = r.URN
+				built[image] = string(r.URN)
 			}
 		case "kubernetes:apps/v1:Deployment":
-			if len(r.InitErrors) > 0 {
+			if len(r.InitErrors) > 0 { // it was created or changed, but did not get ready
 				continue
 			}
 			inputs := resource.NewProperty(resource.NewPropertyMapFromMap(r.Inputs))
@@ -129,22 +130,8 @@ func Runs(ctx context.Context, s *auto.Stack) (Running, error) {
 	return now, nil
 }
 
-// State is the part of a stack's state that pipelines read.
-type State struct {
-	Resources []struct {
-		URN, Type       string
-		Inputs, Outputs map[string]any
-		// InitErrors are why an object was created or changed, but did not get ready.
-		InitErrors []string
-		// External resources are read, and belong to someone else.
-		External bool
-	}
-	PendingOperations []any `json:"pending_operations"`
-}
-
 // StateOf reads a stack's state.
-func StateOf(ctx context.Context, s *auto.Stack) (State, error) {
-	var now State
+func StateOf(ctx context.Context, s *auto.Stack) (now apitype.DeploymentV3, err error) {
 	exported, err := s.Export(ctx)
 	if err != nil {
 		return now, Failure("read the state of stack "+s.Name(), err)

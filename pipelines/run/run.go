@@ -82,14 +82,12 @@ func (p *Pipeline) Execute(ctx context.Context, name string, args ...string) err
 	return nil
 }
 
-// Git runs Git in the folder, and writes into out, if there is any, what it prints.
-func (p *Pipeline) Git(ctx context.Context, out *strings.Builder, args ...string) error {
+// Git runs Git in the folder and returns what it prints.
+func (p *Pipeline) Git(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, "git", args...)
 	command.Dir, command.Stderr = p.Folder, p.Log
-	if out != nil {
-		command.Stdout = out
-	}
-	return command.Run()
+	out, err := command.Output()
+	return strings.TrimSpace(string(out)), err
 }
 
 // Sleep waits, unless the run is interrupted.

@@ -23,6 +23,8 @@ const (
 	maxNames    = 10
 	maxMessages = 3
 	maxMessage  = 2000
+	// maxValue is how many bytes of one name, or of one value in a post.
+	maxValue = 300
 )
 
 // Text is what people read about plans.
@@ -186,7 +188,7 @@ func messages(title string, list []string) string {
 	}
 	text := "\n**" + title + ":**\n\n"
 	for _, message := range list[:min(len(list), maxMessages)] {
-		text += fenced("", printable(cut(message, maxMessage), true))
+		text += fenced("", printable(cut(message, 0, maxMessage), true))
 	}
 	if more := len(list) - maxMessages; more > 0 {
 		text += fmt.Sprintf("%d more in the log.\n", more)
@@ -256,7 +258,7 @@ func diffOf(found plan.Plan, post bool) string {
 		lines = append(lines, fmt.Sprintf("@@ %s: %s %s @@", c.Op, printable(c.Type, false), printable(c.Name, false)))
 		for _, property := range c.Properties {
 			if post {
-				property = property.Cut()
+				property = short(property)
 			}
 			path := printable(property.Path, false)
 			if property.Replaces {
@@ -275,17 +277,13 @@ func diffOf(found plan.Plan, post bool) string {
 
 // cutDiff leaves as many whole lines of a diff as there is room for, and says so.
 func cutDiff(diff string, room int, command string) string {
-	lines := strings.SplitAfter(diff, "\n")
-	closing := lines[len(lines)-2]
+	fence, _, _ := strings.Cut(diff, "diff\n")
 	note := "\nCut here: too long for GitHub. Everything: " + code(command) + "\n"
-	kept := 0
-	for size := len(closing) + len(note); kept < len(lines)-2 && size+len(lines[kept]) <= room; kept++ {
-		size += len(lines[kept])
-	}
-	if kept == 0 {
+	kept := diff[:max(0, room-len(fence+"\n"+note))]
+	if kept = kept[:strings.LastIndexByte(kept, '\n')+1]; kept == "" {
 		return note
 	}
-	return strings.Join(lines[:kept], "") + closing + note
+	return kept + fence + "\n" + note
 }
 
 // Fenced is text that is shown as it is.
@@ -304,15 +302,33 @@ func fenced(language, text string) string {
 // characters that would end the code or a cell of a table.
 func code(text string) string {
 	text = strings.NewReplacer("`", "'", "|", "¦").Replace(printable(text, false))
-	return "`" + cut(text, plan.Longest) + "`"
+	return "`" + cut(text, 0, maxValue) + "`"
 }
 
-// cut leaves so many bytes of a text.
-func cut(text string, room int) string {
-	if len(text) <= room {
-		return text
+// short leaves of long values the part around their first difference, so that two of
+// them never look the same.
+func short(p plan.Property) plan.Property {
+	from := 0
+	if p.Old != "" && p.New != "" && max(len(p.Old), len(p.New)) > maxValue {
+		for from < min(len(p.Old), len(p.New)) && p.Old[from] == p.New[from] {
+			from++
+		}
+		from = max(0, from-maxValue/3)
 	}
-	return strings.ToValidUTF8(text[:room], "") + "…"
+	p.Old, p.New = cut(p.Old, from, maxValue), cut(p.New, from, maxValue)
+	return p
+}
+
+// cut leaves so many bytes of a text, from one on.
+func cut(text string, from, room int) string {
+	start, end := "", ""
+	if from > 0 {
+		start = "…"
+	}
+	if len(text) > from+room {
+		text, end = text[:from+room], "…"
+	}
+	return start + strings.ToValidUTF8(text[min(from, len(text)):], "") + end
 }
 
 // printable replaces what is not seen or breaks a line.

@@ -65,3 +65,16 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+// Two values that differ never look the same.
+func TestDifferent(t *testing.T) {
+	same := strings.Repeat("a", 500)
+	for _, tt := range []struct{ before, after, old, new string }{
+		{"one", "two", "one", "two"}, {same + "1" + same, same + "2" + same, "a1a", "a2a"}, {same, same + "b", "aaa", "aab"},
+	} {
+		p := short(plan.Property{Old: tt.before, New: tt.after})
+		if !strings.Contains(p.Old, tt.old) || !strings.Contains(p.New, tt.new) || len(p.Old) > maxValue+20 {
+			t.Errorf("old %q, new %q", p.Old, p.New)
+		}
+	}
+}
