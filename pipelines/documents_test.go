@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"hello-timber/pipelines/run"
+	"hello-timber/pipelines/run/runtest"
 )
 
 var (
@@ -61,27 +64,30 @@ func TestFaultsAreTests(t *testing.T) {
 
 // The set-up runs to its end, here with stand-ins for Google and GitHub, and switches the
 // pipelines on only after it has checked GitHub's rules. Besides dev's own deployer, no one
-// gets a role with which dev's images can be deleted or pushed.
+// gets a role with which dev's images can be deleted or pushed. Only the checksums that are
+// missing are looked up.
 func TestSetUp(t *testing.T) {
-	_, setUp, _ := strings.Cut(read(t, "../docs/pipelines.md"), "\n## Before the first run\n")
+	_, setUp, _ := strings.Cut(runtest.Read(t, "../docs/pipelines.md"), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
 	setUpWith := func(checks string) string {
-		script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { ` + checks + `; }; curl() { echo an archive; }; export -f gcloud gh make curl` + "\n"
+		script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { ` + checks + `; }; curl() { for address; do :; done; printf %s "$address"; }; export -f gcloud gh make curl` + "\n"
 		for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
 			script += block[1]
 		}
 		command := exec.CommandContext(t.Context(), "bash", "-c", script)
 		command.Dir = t.TempDir()
-		writeFile(t, filepath.Join(command.Dir, "pipelines", "plugins.sums"), read(t, "plugins.sums")) // which the set-up edits
+		sums := filepath.Join(command.Dir, "pipelines", "plugins.sums")
+		runtest.Write(t, sums, "?  one.tar.gz\n01  two.tar.gz\n")
 		out, _ := command.CombinedOutput()
-		return string(out)
+		return string(out) + runtest.Read(t, sums)
 	}
 	const on = "gh variable set PIPELINES "
 	if out := setUpWith("false"); !strings.Contains(out, "gcloud iam workload-identity-pools create ") || strings.Contains(out, on) {
 		t.Errorf("GitHub's rules are not kept, and the pipelines are on:\n%s", out)
 	}
 	out, readers := setUpWith("true"), 0
-	for _, want := range []string{on, "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,"} {
+	published := sha256.Sum256([]byte("https://api.pulumi.com/releases/plugins/one.tar.gz")) // which the stand-in for curl prints
+	for _, want := range []string{on, hex.EncodeToString(published[:]) + "  one.tar.gz\n01  two.tar.gz\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hello-timber/pipelines/run/runtest"
 )
 
 // typed are the names of what people type, from the Makefile.
 func typed(t *testing.T) []string {
 	t.Helper()
-	return strings.Fields(regexp.MustCompile(`(?m)^TYPED = (.+)$`).FindStringSubmatch(read(t, "../Makefile"))[1])
+	return strings.Fields(regexp.MustCompile(`(?m)^TYPED = (.+)$`).FindStringSubmatch(runtest.Read(t, "../Makefile"))[1])
 }
 
 // makeIt runs make in the repository's folder with a go that prints its arguments
@@ -21,7 +23,7 @@ func typed(t *testing.T) []string {
 func makeIt(t *testing.T, env []string, args ...string) (string, error) {
 	t.Helper()
 	tools := t.TempDir()
-	script(t, tools, "go", "echo \"go $*\"\nfor name in "+strings.Join(typed(t), " ")+"; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done")
+	runtest.Script(t, tools, "go", "echo \"go $*\"\nfor name in "+strings.Join(typed(t), " ")+"; do eval \"[ -z \\${$name+x} ] || printf '%s=[%s]\\n' $name \\\"\\$$name\\\"\"; done")
 	command := exec.Command("make", append([]string{"-C", "..", "--silent", "--no-print-directory"}, args...)...)
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GOTMPDIR=" + tools}, env...)
 	out, err := command.CombinedOutput()

@@ -33,7 +33,7 @@ var gateway = &apitype.StepEventStateMetadata{Type: "kubernetes:gateway.networki
 // fixed has a test calculate with fixed prices.
 func fixed(t *testing.T) {
 	t.Helper()
-	text, err := os.ReadFile("../testdata/prices.csv")
+	text, err := os.ReadFile("../run/runtest/testdata/prices.csv")
 	if err != nil {
 		t.Fatal(err)
 	}

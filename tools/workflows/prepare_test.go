@@ -15,7 +15,7 @@ import (
 )
 
 // checkedOut is what the jobs read of the repository before a stand-in takes over.
-var checkedOut = []string{"Makefile", "go.mod", "go.sum", ".github", "pipelines/testdata"}
+var checkedOut = []string{"Makefile", "go.mod", "go.sum", ".github", "pipelines/deploy/testdata"}
 
 // prepare copies the repository into a folder, with a version to release, and adds to each
 // job what GitHub does around it and act does not: approvals, locks and permissions.

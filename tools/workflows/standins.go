@@ -383,7 +383,7 @@ func original(args []string) error {
 // program writes.
 func deploy(stack string) error {
 	if answer("returns") == stack {
-		text, err := os.ReadFile(filepath.Join("pipelines", "testdata", "returned.golden.md"))
+		text, err := os.ReadFile(filepath.Join("pipelines", "deploy", "testdata", "returned.golden.md"))
 		return errors.Join(err, set("GITHUB_STEP_SUMMARY", string(text)), errors.New("the new version failed"))
 	}
 	image, isNew := os.Getenv("IMAGE"), "false"

@@ -1,17 +1,19 @@
-package main
+package plan_test
 
 import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"hello-timber/pipelines/deploy"
 	"hello-timber/pipelines/run"
+	"hello-timber/pipelines/run/runtest"
+	"hello-timber/pipelines/summary"
 )
 
 type object = map[string]any
@@ -72,7 +74,7 @@ func theApproval(n named) approval {
 			stepOf(apitype.OpDelete, poolType, "gone", object{"name": "gone"}, nil),
 		},
 		state: `{"resources": [{"urn": "urn:pulumi:prod::p::t::n", "outputs": {"login": {"ciphertext": "v1:a:b"}}}]}`, config: "config:\n  hello-timber:environment:\n    TOKEN:\n      secure: v1:c:d\n",
-		commit: "0123456789", image: imageV1,
+		commit: "0123456789", image: runtest.ImageV1,
 	}
 }
 
@@ -87,35 +89,36 @@ func (a approval) shuffled() approval {
 }
 
 // prepare sets up the stack prod, and returns the variables of a run.
-func (a approval) prepare(t *testing.T, r *runner) []string {
-	t.Helper()
+func (a approval) prepare(r *runtest.Runner) []string {
+	r.Helper()
 	var events []apitype.EngineEvent
 	for _, step := range a.steps {
 		events = append(events, apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: step, Planning: true}})
 	}
-	r.pulumi.stacks["prod"].events, r.pulumi.stacks["prod"].state = eventLines(t, events...), a.state
-	r.write(t, "Pulumi.prod.yaml", a.config)
+	r.Pulumi.Stacks["prod"].Events, r.Pulumi.Stacks["prod"].State = runtest.Events(r.T, events...), a.state
+	r.Write("Pulumi.prod.yaml", a.config)
 	return []string{"COMMIT=" + a.commit, "IMAGE=" + a.image}
 }
 
 // summarize returns the fingerprint that make summary reports.
-func (a approval) summarize(t *testing.T, r *runner) string {
-	t.Helper()
-	out := r.outputs(t, "summary", a.prepare(t, r)...)
+func (a approval) summarize(r *runtest.Runner) string {
+	r.Helper()
+	out := r.Reports(summary.Summary, a.prepare(r)...)
 	fingerprint := strings.TrimPrefix(strings.TrimSpace(out), "changes=true\nplan=")
 	if len(fingerprint) != 64 {
-		t.Fatalf("reported %q", out)
+		r.Fatalf("reported %q", out)
 	}
 	return fingerprint
 }
 
 // One plan has one fingerprint, in whatever order the engine works and whatever names it
-// draws. Every difference that a person could mind has another.
+// draws. Every difference that a person could mind has another. Only what was approved is
+// deployed.
 func TestFingerprint(t *testing.T) {
-	r := newRunner(t, "STACK=prod")
-	approved := theApproval(drawNames()).summarize(t, r)
+	r := runtest.New(t, "STACK=prod")
+	approved := theApproval(drawNames()).summarize(r)
 	for range 20 {
-		if got := theApproval(drawNames()).shuffled().summarize(t, r); got != approved {
+		if got := theApproval(drawNames()).shuffled().summarize(r); got != approved {
 			t.Fatalf("the same plan has the fingerprints %s and %s", approved, got)
 		}
 	}
@@ -154,37 +157,33 @@ func TestFingerprint(t *testing.T) {
 		},
 		"the protection":       func(a *approval) { a.steps[deployment].New.Protect = true },
 		"what is replaced":     func(a *approval) { a.steps[replace].Old.Inputs = object{"location": "c"} },
-		"the image":            func(a *approval) { a.image = strings.ReplaceAll(imageV1, "0", "1") },
+		"the image":            func(a *approval) { a.image = strings.ReplaceAll(runtest.ImageV1, "0", "1") },
 		"the configured image": func(a *approval) { a.image = run.Configured },
 		"the commit":           func(a *approval) { a.commit = "1123456789" },
 	} {
 		a := theApproval(n)
 		edit(&a)
-		fingerprint := a.summarize(t, r)
+		fingerprint := a.summarize(r)
 		if same := seen[fingerprint]; same != "" {
 			t.Errorf("%s: the fingerprint is that of %s", name, same)
 		}
 		seen[fingerprint] = name
-		r.pulumi.calls = nil
-		_, _, err := r.run(t, "deploy", append(a.prepare(t, r), "APPROVED="+approved)...)
-		if want(t, name, err, "than what was approved"); r.called("up") {
+		r.Pulumi.Calls = nil
+		r.Try(name, "than what was approved", deploy.Deploy, append(a.prepare(r), "APPROVED="+approved)...)
+		if r.Called("up") {
 			t.Errorf("%s: it was deployed", name)
 		}
 	}
-}
-
-// What is approved is shown: whole values, and otherwise nothing can be approved.
-func TestSummaryIsWhole(t *testing.T) {
-	r := newRunner(t, "STACK=prod")
-	summary := filepath.Join(t.TempDir(), "summary")
-	for size, complaint := range map[int]string{200_000: "", 1_100_000: "no one could approve this plan"} {
-		a := theApproval(drawNames())
-		a.steps[7].New.Inputs["long"] = strings.Repeat("x", size) + " the end"
-		a.steps[7].DetailedDiff["long"] = apitype.PropertyDiff{Kind: "add", InputDiff: true}
-		out, _, err := r.run(t, "summary", append(a.prepare(t, r), "GITHUB_STEP_SUMMARY="+summary)...)
-		want(t, fmt.Sprint(size), err, complaint)
-		if strings.Contains(out, "the end") != (complaint == "") || len(out) > 1<<20 {
-			t.Errorf("a value of %d bytes is in a text of %d bytes", size, len(out))
+	for given, want := range map[string]string{approved: "", "": "than what was approved"} {
+		r.Pulumi.Calls = nil
+		r.Try("approved as "+given, want, deploy.Deploy, append(theApproval(n).prepare(r), "APPROVED="+given)...)
+		if r.Called("up") != (want == "") {
+			t.Errorf("approved as %q: %q", given, r.Pulumi.Calls)
 		}
+	}
+	nothing := theApproval(n)
+	nothing.steps = nil
+	if out := r.Reports(summary.Summary, nothing.prepare(r)...); !strings.HasPrefix(out, "changes=false\n") {
+		t.Errorf("reported %q", out)
 	}
 }
