@@ -29,6 +29,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,10 +67,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	p := &run.Pipeline{Lookup: os.LookupEnv, Out: os.Stdout, Log: os.Stderr, Folder: ".", Pause: run.Sleep}
-	if err := start(ctx, p, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, run.Mask(err.Error()))
-		os.Exit(1)
+	os.Exit(status(ctx, p, os.Args[1:]))
+}
+
+// status runs a command, prints its error and returns its exit status. Meanwhile GitHub Actions
+// takes no line for a command to the runner, because the program of a pull request, or what
+// builds an image, may print one. The output of image is a value, and no program runs.
+func status(ctx context.Context, p *run.Pipeline, args []string) int {
+	if p.Env("GITHUB_ACTIONS") == "true" && !slices.Contains(args, "image") {
+		token := rand.Text()
+		fmt.Fprintln(p.Out, "::stop-commands::"+token)
+		defer fmt.Fprintln(p.Out, "::"+token+"::")
 	}
+	if err := start(ctx, p, args); err != nil {
+		fmt.Fprintln(p.Log, run.Mask(err.Error()))
+		return 1
+	}
+	return 0
 }
 
 func start(ctx context.Context, p *run.Pipeline, args []string) error {

@@ -45,3 +45,25 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// What a stack's program prints is no command to GitHub's runner: not in the text, nor in the
+// error that ends the log.
+func TestStopCommands(t *testing.T) {
+	const printed, stop = "::set-output name=image::evil", "::stop-commands::"
+	tokens := map[string]bool{}
+	for _, command := range []string{"summary", "deploy", "image"} {
+		r := runtest.New(t, "STACK=dev", "GITHUB_ACTIONS=true", "COMMIT=-")
+		r.Pulumi.Stacks["dev"].Events, r.Pulumi.Stacks["dev"].Complaint = `{"diagnosticEvent": {"severity": "error", "message": "x\n`+printed+`"}}`+"\n", "error: failed\n"
+		var text strings.Builder // of both streams, as the runner reads them
+		code := status(t.Context(), r.Pipeline(&text, &text), []string{command})
+		first, rest, _ := strings.Cut(text.String(), "\n")
+		token, stopped := strings.CutPrefix(first, stop)
+		if stopped != (command != "image") || stopped && (code != 1 || !strings.Contains(rest, "\n"+printed) || !strings.HasSuffix(rest, "\n::"+token+"::\n")) {
+			t.Errorf("%s: status %d, and printed\n%s", command, code, text.String())
+		}
+		if tokens[token] || stopped && len(token) < 20 {
+			t.Errorf("%s: the token is %q", command, token)
+		}
+		tokens[token] = true
+	}
+}
