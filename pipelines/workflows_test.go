@@ -369,7 +369,7 @@ func (f facts) permissions(w facts) map[string]string {
 var (
 	// action is one that may be called: of this repository, or by its full commit and of the
 	// only ones that are trusted. Some actions of others download and run what no commit pins.
-	action = regexp.MustCompile(`^(\./.*|(actions|google-github-actions|pulumi)/[\w./-]+@[0-9a-f]{40})$`)
+	action = regexp.MustCompile(`^(\./.*|(actions|google-github-actions)/[\w./-]+@[0-9a-f]{40})$`)
 	// versions are the comments that say which release a commit is.
 	versions = regexp.MustCompile(`@[0-9a-f]{40} # v\d+\.\d+\.\d+\n`)
 	// mayWrite are the only things that a job may write, and only where it says so.

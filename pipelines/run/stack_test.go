@@ -1,7 +1,6 @@
 package run_test
 
 import (
-	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -118,24 +117,28 @@ func TestInstallPlugins(t *testing.T) {
 	}
 }
 
-// The checksums are those of exactly the providers that the program requires. Where the
-// emulator downloads one, it is the same archive.
+// The checksums are those of exactly the CLI and the providers that the program requires. Where
+// the emulator downloads one, it is the same archive.
 func TestPluginSums(t *testing.T) {
 	const module, archives = "../../go.mod", "../../emulator/setup/downloads/archives.go"
-	var required []string
-	for _, found := range regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi-([a-z]+)/sdk/v\d+ (v[\d.]+)$`).FindAllStringSubmatch(runtest.Read(t, module), -1) {
-		required = append(required, found[1]+" "+found[2]+" linux-amd64")
-	}
-	got := map[string]string{}
-	for _, found := range run.ArchiveLine.FindAllStringSubmatch(runtest.Read(t, "../plugins.sums"), -1) {
-		got[strings.Join(found[2:], " ")] = found[1]
-	}
-	if names := slices.Sorted(maps.Keys(got)); len(required) == 0 || !slices.Equal(names, slices.Sorted(slices.Values(required))) {
-		t.Errorf("%s has %q, %s requires %q", run.SumsFile, names, module, required)
-	}
-	for name, sum := range got {
-		if strings.HasPrefix(name, "kubernetes ") && !strings.Contains(runtest.Read(t, archives), `"`+sum+`"`) {
-			t.Errorf("%s has another checksum of %s", archives, name)
+	var required, got []string
+	for _, found := range regexp.MustCompile(`(?m)^\tgithub\.com/pulumi/pulumi(-[a-z]+|)(?:/pulumi)?/sdk/v\d+ (v[\d.]+)$`).FindAllStringSubmatch(runtest.Read(t, module), -1) {
+		file := "pulumi-resource" + found[1] + "-" + found[2] + "-linux-amd64"
+		if found[1] == "" {
+			file = "pulumi-" + found[2] + "-linux-x64"
 		}
+		required = append(required, file+".tar.gz")
+	}
+	for _, found := range regexp.MustCompile(`(?m)^([^#\s]+)  (.+)$`).FindAllStringSubmatch(runtest.Read(t, "../plugins.sums"), -1) {
+		got = append(got, found[2])
+		if cli := strings.HasPrefix(found[2], "pulumi-v"); (cli || strings.Contains(found[2], "-kubernetes-")) && !strings.Contains(runtest.Read(t, archives), `"`+found[1]+`"`) {
+			t.Errorf("%s has another checksum of %s", archives, found[2])
+		}
+		if !strings.HasPrefix(found[2], "pulumi-v") && !run.ArchiveLine.MatchString(found[0]) {
+			t.Errorf("%s: %q is not read", run.SumsFile, found[0])
+		}
+	}
+	if slices.Sort(got); len(got) < 2 || !slices.Equal(got, slices.Sorted(slices.Values(required))) {
+		t.Errorf("%s has %q, %s requires %q", run.SumsFile, got, module, required)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,7 +16,7 @@ import (
 )
 
 // checkedOut is what the jobs read of the repository before a stand-in takes over.
-var checkedOut = []string{"Makefile", "go.mod", "go.sum", ".github", "pipelines/deploy/testdata"}
+var checkedOut = []string{"Makefile", ".github", "pipelines/deploy/testdata"}
 
 // prepare copies the repository into a folder, with a version to release, and adds to each
 // job what GitHub does around it and act does not: approvals, locks and permissions.
@@ -26,7 +27,8 @@ func (r *run) prepare(t *testing.T, folder string, s scenario) {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"CHANGELOG.md": "## [1.2.0] - 2026-11-26\n\n- A note\n", "pipelines/google.env": places, "pipelines/plugins.sums": ""} {
+	sums := fmt.Sprintf("%x  pulumi-v1.2.3-linux-x64.tar.gz\n", sha256.Sum256(cli()))
+	for name, text := range map[string]string{"CHANGELOG.md": "## [1.2.0] - 2026-11-26\n\n- A note\n", "pipelines/google.env": places, "pipelines/plugins.sums": sums} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700), os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
