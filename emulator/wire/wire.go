@@ -27,44 +27,16 @@ func Server(provider plugin.Provider) pulumirpc.ResourceProviderServer {
 }
 
 func (s server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	options := plugin.MarshalOptions{Label: "Diff", KeepUnknowns: true, PropagateNil: true}
-	oldInputs, err := plugin.UnmarshalProperties(request.GetOldInputs(), options)
+	kept := &keeper{Provider: s.provider}
+	response, err := plugin.NewProviderServer(kept).Diff(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	oldOutputs, err := plugin.UnmarshalProperties(request.GetOlds(), options)
-	if err != nil {
-		return nil, err
-	}
-	newInputs, err := plugin.UnmarshalProperties(request.GetNews(), options)
-	if err != nil {
-		return nil, err
-	}
-	urn := resource.URN(request.GetUrn())
-	diff, err := s.provider.Diff(ctx, plugin.DiffRequest{
-		URN: urn, Name: urn.Name(), Type: urn.Type(), ID: resource.ID(request.GetId()),
-		OldInputs: oldInputs, OldOutputs: oldOutputs, NewInputs: newInputs,
-		AllowUnknowns: true, IgnoreChanges: request.GetIgnoreChanges(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return answer(diff), nil
-}
-
-func answer(diff plugin.DiffResult) *pulumirpc.DiffResponse {
-	response := &pulumirpc.DiffResponse{DeleteBeforeReplace: diff.DeleteBeforeReplace,
-		HasDetailedDiff: diff.Changes == plugin.DiffNone || len(diff.DetailedDiff) > 0,
-		Changes: map[plugin.DiffChanges]pulumirpc.DiffResponse_DiffChanges{
-			plugin.DiffNone: pulumirpc.DiffResponse_DIFF_NONE, plugin.DiffSome: pulumirpc.DiffResponse_DIFF_SOME,
-		}[diff.Changes]}
+	response.HasDetailedDiff = kept.diff.Changes == plugin.DiffNone || len(kept.diff.DetailedDiff) > 0
 	changed, replaced := map[string]bool{}, map[string]bool{}
-	for at, change := range diff.DetailedDiff {
-		if response.DetailedDiff == nil {
-			response.DetailedDiff = map[string]*pulumirpc.PropertyDiff{}
-		}
-		// The kinds of both packages have the same numbers.
-		response.DetailedDiff[at] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_Kind(change.Kind), InputDiff: change.InputDiff}
+	for at, change := range kept.diff.DetailedDiff {
+		// The kinds of both packages have the same numbers. The SDK's server mixes up two.
+		response.DetailedDiff[at].Kind = pulumirpc.PropertyDiff_Kind(change.Kind)
 		name := Root(at)
 		changed[name] = true
 		if change.Kind.IsReplace() {
@@ -72,10 +44,22 @@ func answer(diff plugin.DiffResult) *pulumirpc.DiffResponse {
 		}
 	}
 	response.Diffs, response.Replaces = slices.Sorted(maps.Keys(changed)), slices.Sorted(maps.Keys(replaced))
-	for _, key := range diff.StableKeys {
+	for _, key := range kept.diff.StableKeys {
 		response.Stables = append(response.Stables, string(key))
 	}
-	return response
+	return response, nil
+}
+
+// keeper keeps a provider's own answer. It is for one request.
+type keeper struct {
+	plugin.Provider
+	diff plugin.DiffResult
+}
+
+func (k *keeper) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResult, error) {
+	diff, err := k.Provider.Diff(ctx, req)
+	k.diff = diff
+	return diff, err
 }
 
 // Root returns the property that a path is in.
