@@ -124,7 +124,7 @@ func (m *Machines) Cluster(ctx context.Context, name string) (Endpoint, bool, er
 	if err != nil {
 		return Endpoint{}, false, err
 	}
-	ca, err := m.copyOut(ctx, name, caPath)
+	ca, err := m.exec(ctx, name, "cat", caPath)
 	if err != nil {
 		return Endpoint{}, false, err
 	}

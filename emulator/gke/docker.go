@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -250,19 +249,6 @@ func (m *Machines) copyIn(ctx context.Context, id string, files map[string][]byt
 		return err
 	}
 	return m.docker.CopyToContainer(ctx, id, "/", &archive, container.CopyToContainerOptions{})
-}
-
-func (m *Machines) copyOut(ctx context.Context, id, path string) ([]byte, error) {
-	archive, _, err := m.docker.CopyFromContainer(ctx, id, path)
-	if err != nil {
-		return nil, err
-	}
-	defer archive.Close()
-	r := tar.NewReader(archive)
-	if _, err := r.Next(); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
 }
 
 // image is the node image's tag, left by the emulator's build.

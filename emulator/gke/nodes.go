@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubectl/pkg/drain"
 
@@ -102,7 +102,7 @@ func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 		return machine{}, err
 	}
 	for path, source := range map[string]string{proxyPath: proxyPath, policiesPath: policiesPath, "/etc/kubernetes/ca.crt": caPath} {
-		if files[path], err = m.copyOut(ctx, p.Cluster.Name, source); err != nil {
+		if files[path], err = m.exec(ctx, p.Cluster.Name, "cat", source); err != nil {
 			return machine{}, err
 		}
 	}
@@ -129,19 +129,12 @@ func (m *Machines) nodeMachine(ctx context.Context, name string, endpoint Endpoi
 
 // nodeLabels are a Node's labels as the kubelet takes them.
 func (p Pool) nodeLabels(zone string) string {
-	labels := map[string]string{}
-	maps.Copy(labels, p.Labels)
-	maps.Copy(labels, map[string]string{
+	return labels.Merge(p.Labels, labels.Set{
 		labelNodePool:                      p.Name,
 		"node.kubernetes.io/instance-type": p.MachineType,
 		"topology.kubernetes.io/region":    Region(p.Cluster.Location),
 		"topology.kubernetes.io/zone":      zone,
-	})
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		list = append(list, key+"="+labels[key])
-	}
-	return strings.Join(list, ",")
+	}).String()
 }
 
 // checkPolicies warns where a node's kernel cannot enforce network policies: what
