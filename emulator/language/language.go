@@ -10,7 +10,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/modfile"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -100,36 +98,27 @@ func (h *host) About(ctx context.Context, _ *pulumirpc.AboutRequest) (*pulumirpc
 	return &pulumirpc.AboutResponse{Executable: path, Version: strings.TrimSpace(string(version))}, err
 }
 
-// readModule parses the go.mod of the module that a folder is in.
-func readModule(dir string) (*modfile.File, error) {
-	for parent := dir; ; parent = filepath.Dir(parent) {
-		path := filepath.Join(parent, "go.mod")
-		content, err := os.ReadFile(path)
-		if err == nil {
-			return modfile.Parse(path, content, nil)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if parent == filepath.Dir(parent) {
-			return nil, fmt.Errorf("%s is in no Go module; run: go mod init", dir)
-		}
-	}
-}
-
 var sdk = regexp.MustCompile(`^github\.com/pulumi/pulumi-([a-z0-9-]+)/sdk(/v[0-9]+)?$`)
 
 // GetRequiredPackages returns the providers whose SDKs the program's go.mod
 // requires: pulumi-X/sdk of some version needs plugin X of the same version.
-func (h *host) GetRequiredPackages(_ context.Context, req *pulumirpc.GetRequiredPackagesRequest) (*pulumirpc.GetRequiredPackagesResponse, error) {
-	module, err := readModule(req.Info.ProgramDirectory)
+func (h *host) GetRequiredPackages(ctx context.Context, req *pulumirpc.GetRequiredPackagesRequest) (*pulumirpc.GetRequiredPackagesResponse, error) {
+	read := exec.CommandContext(ctx, "go", "mod", "edit", "-json")
+	read.Dir, read.Stderr = req.Info.ProgramDirectory, os.Stderr
+	text, err := read.Output()
 	if err != nil {
+		return nil, fmt.Errorf("go mod edit -json in %s: %w. Fix for a folder without a Go module: go mod init", req.Info.ProgramDirectory, err)
+	}
+	var module struct {
+		Require []struct{ Path, Version string }
+	}
+	if err := json.Unmarshal(text, &module); err != nil {
 		return nil, err
 	}
 	response := &pulumirpc.GetRequiredPackagesResponse{}
 	for _, require := range module.Require {
-		if match := sdk.FindStringSubmatch(require.Mod.Path); match != nil {
-			response.Packages = append(response.Packages, &pulumirpc.PackageDependency{Name: match[1], Version: require.Mod.Version, Kind: "resource"})
+		if match := sdk.FindStringSubmatch(require.Path); match != nil {
+			response.Packages = append(response.Packages, &pulumirpc.PackageDependency{Name: match[1], Version: require.Version, Kind: "resource"})
 		}
 	}
 	return response, nil
