@@ -92,6 +92,5 @@ func Token() (string, error) {
 	if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("keep the access token: %w", err)
 	}
-	token, err = os.ReadFile(path)
-	return strings.TrimSpace(string(token)), err
+	return Token()
 }

@@ -71,12 +71,7 @@ func read(path string) (record Record, there bool, err error) {
 }
 
 // Delete removes a record; one that is gone already is no error.
-func (b Book) Delete(typ, id string) error {
-	if err := os.Remove(b.path(typ, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
+func (b Book) Delete(typ, id string) error { return os.RemoveAll(b.path(typ, id)) }
 
 // List returns all records of a type.
 func (b Book) List(typ string) ([]Record, error) {
