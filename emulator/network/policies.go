@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/nftables"
@@ -105,21 +104,13 @@ func attach(ctx context.Context, ended <-chan error) error {
 	return iptables(ctx)
 }
 
+var ours = regexp.MustCompile(fmt.Sprintf(`(?m)^ *%d `, queue))
+
 // queueBound reports whether a program listens to the queue. Each line of the
 // file is a queue, its number first.
 func queueBound(path string) (bool, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) > 0 && fields[0] == strconv.Itoa(queue) {
-			return true, nil
-		}
-	}
-	return false, lines.Err()
+	queues, err := os.ReadFile(path)
+	return ours.Match(queues), err
 }
 
 // tableExists reports whether kube-network-policies could make its nftables rules,
