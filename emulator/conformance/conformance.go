@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -32,16 +33,12 @@ type Exchange struct {
 // Type is the type of the resource that the exchange is about, or the token of the
 // function that it calls.
 func (e Exchange) Type() string {
-	urn, _ := e.Request["urn"].(string)
-	if parts := strings.Split(urn, "::"); len(parts) == 4 {
-		return parts[2][strings.LastIndex(parts[2], "$")+1:]
+	if urn, ok := e.Request["urn"].(string); ok {
+		return string(resource.URN(urn).Type())
 	}
 	token, _ := e.Request["tok"].(string)
 	return token
 }
-
-// Preview reports whether the request is part of a preview.
-func (e Exchange) Preview() bool { return e.Request["preview"] == true }
 
 // Difference is a known one between the answers, and why it may stay.
 type Difference struct {
@@ -127,7 +124,7 @@ func (r Replay) removeSettings(of map[string]any) {
 // flatten returns the values in an answer, in JSON, by path.
 func (r Replay) flatten(e Exchange, answer any) map[string]string {
 	// Terraform reads nothing and an empty list differently from call to call.
-	emptyIsNone := !e.Preview() && slices.Contains([]string{"Create", "Update", "Read"}, e.Method)
+	emptyIsNone := e.Request["preview"] != true && slices.Contains([]string{"Create", "Update", "Read"}, e.Method)
 	flat := map[string]string{}
 	var add func(path string, value any)
 	add = func(path string, value any) {
