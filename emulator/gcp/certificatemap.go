@@ -2,17 +2,8 @@ package gcp
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"time"
-
-	"k8s.io/client-go/util/cert"
 
 	"hello-timber/emulator/gcp/terraform"
-	"hello-timber/emulator/records"
 )
 
 // mapped is what a map and its entries have.
@@ -22,53 +13,9 @@ var mapped = terraform.Union(managed, terraform.Each("createTime updateTime", fi
 var _ = register(resourceType{
 	Schema: schema{Token: "gcp:certificatemanager/certificateMap:CertificateMap", ID: "projects/{project}/locations/global/certificateMaps/{name}", Named: true,
 		Fields: terraform.Union(mapped, fields{"gclbTargets": {Kind: blocks, Flags: output}})},
-	api:   certificateManager,
-	apply: func(_ context.Context, _ *google, c *change) error { return date(c) },
-})
-
-// The certificates of a host in a map.
-var _ = register(resourceType{
-	Schema: schema{Token: "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry",
-		ID: "projects/{project}/locations/global/certificateMaps/{.../map}/certificateMapEntries/{name}", Named: true,
-		Fields: terraform.Union(mapped, fields{
-			"certificates": {Kind: texts, Flags: required},
-			"hostname":     {Kind: text, Flags: forces},
-			"map":          {Kind: text, Flags: required | forces, Same: terraform.SameReference},
-			"matcher":      {Kind: text, Flags: forces | refused},
-			"state":        {Kind: text, Flags: output},
-		})},
 	api: certificateManager,
-	apply: func(_ context.Context, g *google, c *change) error {
-		c.new["state"] = "ACTIVE"
-		return errors.Join(date(c), issue(servedFrom(g.records, c.new), str(c.new, "hostname")))
-	},
-	remove: func(_ context.Context, g *google, r records.Record) error {
-		err := os.Remove(servedFrom(g.records, r.Properties))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
+	apply: func(_ context.Context, _ *google, c *change) error {
+		c.date()
+		return nil
 	},
 })
-
-// date sets the times of a change.
-func date(c *change) error {
-	c.new["updateTime"] = time.Now().UTC().Format(time.RFC3339Nano)
-	fill(c.new, map[string]any{"createTime": c.new["updateTime"]})
-	return nil
-}
-
-// servedFrom is the file in which the emulated load balancer finds an entry's certificate.
-// Clients trust it too: curl --cacert FILE.
-func servedFrom(book records.Book, entry map[string]any) string {
-	return filepath.Join(book.Dir, "certificates", fmt.Sprintf("projects~%s~%s~%s.pem", str(entry, "project"), filepath.Base(str(entry, "map")), str(entry, "hostname")))
-}
-
-// issue writes a certificate for a host into a file, with its authority's certificate and its key.
-func issue(path, host string) error {
-	certificates, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, append(certificates, key...), 0o600))
-}

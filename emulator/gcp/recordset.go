@@ -19,6 +19,7 @@ var _ = register(resourceType{
 		"ttl":           {Kind: number},
 		"type":          {Kind: text, Flags: required},
 	}},
+	functions: map[string]func(resource.PropertyMap) resource.PropertyMap{"gcp:dns/getManagedZone:getManagedZone": zone},
 })
 
 // zone returns a zone of Cloud DNS. In the emulator every zone exists, and its name is that

@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"context"
-	"time"
 
 	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/records"
@@ -73,11 +72,8 @@ func applyRepository(ctx context.Context, g *google, c *change) error {
 	if err := g.backend.EnsureRegistry(ctx); err != nil {
 		return err
 	}
-	now := time.Now().UTC().Format(time.RFC3339Nano)
-	if c.old == nil {
-		c.new["createTime"] = now
-	}
-	c.new["updateTime"], c.new["name"] = now, c.new["repositoryId"]
+	c.date()
+	c.new["name"] = c.new["repositoryId"]
 	return nil
 }
 

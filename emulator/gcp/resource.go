@@ -3,6 +3,9 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/records"
@@ -29,6 +32,8 @@ type resourceType struct {
 	remove func(context.Context, *google, records.Record) error
 	// commands are those of gcloud for this type.
 	commands []command
+	// functions are those of the SDK for this type, by token.
+	functions map[string]func(arguments resource.PropertyMap) resource.PropertyMap
 }
 
 // types are all types of resource, by token.
@@ -63,6 +68,12 @@ type change struct {
 	log      func(string)
 }
 
+// date sets the times of the change, and of the creation.
+func (c *change) date() {
+	c.new["updateTime"] = time.Now().UTC().Format(time.RFC3339Nano)
+	fill(c.new, map[string]any{"createTime": c.new["updateTime"]})
+}
+
 // require returns the ID of a resource, and refuses one that does not exist.
 func (t *resourceType) require(g *google, properties map[string]any) (id string, err error) {
 	id = t.Identify(properties)
@@ -91,12 +102,12 @@ func object(properties map[string]any, name string) map[string]any {
 // fill adds what is missing, in objects too.
 func fill(properties, missing map[string]any) {
 	for key, value := range missing {
-		have, set := properties[key]
+		have := properties[key]
 		nested, isObject := value.(map[string]any)
 		switch _, hasObject := have.(map[string]any); {
-		case isObject && (hasObject || !set):
+		case isObject && (hasObject || have == nil):
 			fill(object(properties, key), nested)
-		case !set:
+		case have == nil:
 			properties[key] = value
 		}
 	}
