@@ -237,7 +237,7 @@ func fillCluster(c *change) {
 	location := str(c.new, "location")
 	c.new["masterVersion"], c.new["nodeVersion"], c.new["labelFingerprint"] = version, version, etag()
 	c.new["selfLink"] = "https://container.googleapis.com/v1/" + c.id
-	c.new["network"], c.new["subnetwork"] = networkOf(c.new).path(), subnetOf(c.new)
+	c.new["network"], c.new["subnetwork"], _ = networksOf(c.new)
 	off := map[string]any{"enabled": false}
 	fill(c.new, map[string]any{
 		"addonsConfig":            map[string]any{"gcePersistentDiskCsiDriverConfig": map[string]any{"enabled": true}},

@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -100,29 +101,15 @@ func member(list resource.PropertyValue, i int) resource.PropertyMap {
 
 // Known returns the properties that have a value, as plain Go values.
 func Known(properties resource.PropertyMap) map[string]any {
-	result := map[string]any{}
-	for key, value := range properties {
-		if plain := plain(value); plain != nil {
-			result[string(key)] = plain
-		}
-	}
-	return result
+	known := properties.MapRepl(nil, plain)
+	maps.DeleteFunc(known, func(_ string, value any) bool { return value == nil })
+	return known
 }
 
-func plain(v resource.PropertyValue) any {
-	switch {
-	case v.IsNull() || v.IsComputed():
-		return nil
-	case v.IsSecret():
-		return plain(v.SecretValue().Element)
-	case v.IsObject():
-		return Known(v.ObjectValue())
-	case v.IsArray():
-		list := make([]any, 0, len(v.ArrayValue()))
-		for _, element := range v.ArrayValue() {
-			list = append(list, plain(element))
-		}
-		return list
+// plain replaces what is not known yet, and what is secret.
+func plain(v resource.PropertyValue) (any, bool) {
+	if v.IsSecret() {
+		return v.SecretValue().Element.MapRepl(nil, plain), true
 	}
-	return v.Mappable()
+	return nil, v.IsComputed()
 }
