@@ -53,26 +53,14 @@ const (
 	typeAuthorization = "gcp:certificatemanager/dnsAuthorization:DnsAuthorization"
 )
 
-// replaces has the properties whose change replaces a resource: what the official
-// providers answered (gcp 7.38.0, docker 4.11.2), and kubernetes 4.25.0's table.
+// replaces has the properties whose change replaces a resource: what the official provider
+// answered (docker 4.11.2), and kubernetes 4.25.0's table. For Google's, the emulator knows.
 // Everything else is changed in place.
 var replaces = map[string][]string{
-	typeCluster:                                                      {"location", "project", "masterAuth", "networkingMode", "privateClusterConfig", "datapathProvider", "network", "subnetwork", "ipAllocationPolicy", "nodeConfig"},
-	"gcp:container/nodePool:NodePool":                                {"location", "project", "cluster", "nodeConfig.spot"},
-	"gcp:serviceaccount/account:Account":                             {"project", "accountId"},
-	"gcp:projects/iAMMember:IAMMember":                               {"project", "role", "member"},
-	"gcp:projects/service:Service":                                   {"project", "service"},
-	"gcp:artifactregistry/repository:Repository":                     {"location", "project", "repositoryId", "format"},
-	"gcp:artifactregistry/repositoryIamMember:RepositoryIamMember":   {"location", "project", "repository", "member", "role"},
-	typeAuthorization:                                                {"project", "location", "domain", "name", "type"},
-	"gcp:certificatemanager/certificate:Certificate":                 {"project", "location", "managed", "name", "scope"},
-	"gcp:certificatemanager/certificateMap:CertificateMap":           {"project", "name"},
-	"gcp:certificatemanager/certificateMapEntry:CertificateMapEntry": {"project", "map", "hostname", "name"},
-	"gcp:dns/recordSet:RecordSet":                                    {"project", "managedZone", "name"},
-	typeGateway:                                                      {"metadata.name", "metadata.namespace"},
-	typeRoute:                                                        {"metadata.name", "metadata.namespace"},
-	"kubernetes:networking.gke.io/v1:HealthCheckPolicy":              {"metadata.name", "metadata.namespace"},
-	"kubernetes:networking.gke.io/v1:GCPBackendPolicy":               {"metadata.name", "metadata.namespace"},
+	typeGateway: {"metadata.name", "metadata.namespace"},
+	typeRoute:   {"metadata.name", "metadata.namespace"},
+	"kubernetes:networking.gke.io/v1:HealthCheckPolicy": {"metadata.name", "metadata.namespace"},
+	"kubernetes:networking.gke.io/v1:GCPBackendPolicy":  {"metadata.name", "metadata.namespace"},
 	typeImage:                                           nil,
 	"kubernetes:core/v1:Namespace":                      {"metadata.name"},
 	typeDeployment:                                      {"metadata.name", "metadata.namespace", "spec.selector"},
@@ -139,11 +127,12 @@ func (p *provider) invoke(_ context.Context, request plugin.InvokeRequest) (plug
 
 // check names what has no name.
 func (p *provider) check(ctx context.Context, request plugin.CheckRequest) (plugin.CheckResponse, error) {
-	if _, known := replaces[string(request.URN.Type())]; !known {
+	if _, known := replaces[string(request.URN.Type())]; isGoogle(request.URN) {
+		if err := emulated(ctx, request); err != nil {
+			return plugin.CheckResponse{}, err
+		}
+	} else if !known {
 		return plugin.CheckResponse{}, fmt.Errorf("%s: add to replaces which of its properties replace it", request.URN.Type())
-	}
-	if err := emulated(ctx, request); err != nil {
-		return plugin.CheckResponse{}, err
 	}
 	path := resource.PropertyPath{"name"}
 	switch {
@@ -163,11 +152,10 @@ func (p *provider) check(ctx context.Context, request plugin.CheckRequest) (plug
 	return plugin.CheckResponse{Properties: properties.ObjectValue()}, nil
 }
 
+func isGoogle(urn resource.URN) bool { return strings.HasPrefix(string(urn.Type()), "gcp:") }
+
 // emulated returns an error if the emulator lacks a resource of Google's, or a property.
 func emulated(ctx context.Context, request plugin.CheckRequest) error {
-	if !strings.HasPrefix(string(request.URN.Type()), "gcp:") {
-		return nil
-	}
 	response, err := gcp.New(nil).Check(ctx, sdk.CheckRequest{
 		URN: request.URN, Name: request.URN.Name(), Type: request.URN.Type(), Olds: request.Olds, News: request.News, RandomSeed: request.RandomSeed,
 	})
@@ -177,11 +165,23 @@ func emulated(ctx context.Context, request plugin.CheckRequest) error {
 	return err
 }
 
-func (p *provider) diff(_ context.Context, request plugin.DiffRequest) (plugin.DiffResult, error) {
+func (p *provider) diff(ctx context.Context, request plugin.DiffRequest) (plugin.DiffResult, error) {
 	before, after := request.OldInputs.Copy(), request.NewInputs.Copy()
 	delete(before, "registry") // of an image: the token is another one each time
 	delete(after, "registry")
-	return compare(before, after, replaces[string(request.URN.Type())])
+	properties := replaces[string(request.URN.Type())]
+	if isGoogle(request.URN) {
+		response, err := gcp.New(nil).Diff(ctx, sdk.DiffRequest{URN: request.URN, Type: request.URN.Type(), OldOutputs: request.OldOutputs, NewInputs: request.NewInputs})
+		if err != nil {
+			return plugin.DiffResult{}, err
+		}
+		for path, change := range response.DetailedDiff {
+			if change.Kind.IsReplace() {
+				properties = append(properties, path)
+			}
+		}
+	}
+	return compare(before, after, properties)
 }
 
 func compare(before, after resource.PropertyMap, replaces []string) (plugin.DiffResult, error) {
