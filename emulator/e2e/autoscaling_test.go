@@ -67,7 +67,7 @@ func autoscaling(t *testing.T, s *stack) {
 			return last > 1 && time.Since(since) > 30*time.Second
 		})
 	}
-	underLoadOf(t, 30, program.url, []string{v1, v2}, func() {
+	program.underLoad(t, []string{v1, v2}, func() {
 		settle()
 		s.note("%d pods under load", most)
 		program.isAsDeployed(t)
@@ -84,7 +84,7 @@ func autoscaling(t *testing.T, s *stack) {
 
 	t.Log("fewer pods without load")
 	began := time.Now()
-	s.idle(func() { eventually(t, "one pod", func() bool { return pods() == 1 }) })
+	eventually(t, "one pod", func() bool { return pods() == 1 })
 	s.note("one pod %s after the load", since(began))
 	program.isAsDeployed(t)
 

@@ -16,16 +16,13 @@ import (
 	"hello-timber/emulator/traffic"
 )
 
-// underLoad does something while the load is on. No request may fail.
-func underLoad(t *testing.T, url string, want []string, do func(), options ...func(*vegeta.Attacker)) *traffic.Load {
-	t.Helper()
-	return underLoadOf(t, traffic.PerSecond, url, want, do, options...)
-}
+// gentle is perSecond in rows beside which others run.
+const gentle = 30
 
-// underLoadOf does so with another number of requests a second.
-func underLoadOf(t *testing.T, perSecond int, url string, want []string, do func(), options ...func(*vegeta.Attacker)) *traffic.Load {
+// underLoad does something while the load is on. No request may fail.
+func (s *stack) underLoad(t *testing.T, want []string, do func(), options ...func(*vegeta.Attacker)) *traffic.Load {
 	t.Helper()
-	l := traffic.Start(url, perSecond, want, options...)
+	l := traffic.Start(s.url, s.perSecond, want, options...)
 	defer func() { // also when do fails
 		l.Stop()
 		fmt.Printf("    %s\n", l)
@@ -35,6 +32,14 @@ func underLoadOf(t *testing.T, perSecond int, url string, want []string, do func
 	}()
 	do()
 	return l
+}
+
+// unnoticed does so to any version, and notes how it went.
+func (s *stack) unnoticed(t *testing.T, do func(), options ...func(*vegeta.Attacker)) {
+	t.Helper()
+	began := time.Now()
+	load := s.underLoad(t, []string{v1, v2}, do, options...)
+	s.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
 }
 
 // get asks for /index and returns which pod answered what.

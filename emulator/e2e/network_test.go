@@ -165,7 +165,7 @@ func network(t *testing.T, s *stack) {
 	})
 	t.Run("with egress it does, and no request fails meanwhile", func(t *testing.T) {
 		s.set(t, "egress", "true")
-		underLoad(t, s.url, []string{v1}, func() { s.up(t) })
+		s.underLoad(t, []string{v1}, func() { s.up(t) })
 		s.full(t)
 		s.egress(t, s.pods(t)[0], others, true)
 	})

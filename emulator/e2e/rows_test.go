@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"hello-timber/emulator/traffic"
 )
 
 // testRow is a test: what happens to a service or to those who run it, and what must hold.
@@ -24,12 +23,7 @@ type testRow struct {
 	// needs says what the row finds; see the constants. Rows with the same name of a
 	// stack of their own run one after the other, on the same stack.
 	needs string
-	// slots is how much of the machine the row takes, of as many as capacity; 0 is one.
-	// Rows that count lost requests take more, because next to too much else a small
-	// machine loses some by itself.
-	slots int64
-	// alone is for rows that change what all stacks share. They run at the end.
-	alone bool
+	takes share
 	run   func(t *testing.T, s *stack)
 }
 
@@ -45,77 +39,87 @@ const (
 	ownLife  = "e2e-life"
 	// ownDomain: one with a domain, and one node.
 	ownDomain = "e2e-domain"
+)
 
-	// capacity is how many slots there are.
-	capacity = 2
-	// loaded is how many of them a row takes that counts lost requests.
-	loaded = 2
+// share is how much of the machine a row takes.
+type share int
+
+const (
+	// waits: little, for minutes. Two of these rows run beside those that work or count.
+	waits share = iota
+	// works: half of it, so that two run at the same time.
+	works
+	// counts: all that waiting rows leave. The row counts lost requests under full load, and
+	// next to too much else a small machine loses some by itself.
+	counts
+	// alone: the row changes what all stacks share. It runs after all others.
+	alone
 )
 
 // parts are the tests, by the command that runs them: `make test` the first, `make e2e` the rest.
 var parts = map[string][]testRow{
 	"first": {
-		{"the tutorial", "every command shows what the document says; no request fails; previews are empty", ofTutorial, loaded, false, tutorial},
-		{"an image that does not exist", "old pods serve; up fails and reports why; the next one recovers", onShared, 0, false, imageMissing},
-		{"Deployment and Service edited manually", "preview lists it, up restores it, a second up changes nothing", onShared, 0, false, edited},
-		{"the tutorial's end", "destroy leaves nothing", ofTutorial, 0, true, tutorialEnds},
+		{"the tutorial", "every command shows what the document says; no request fails; previews are empty", ofTutorial, counts, tutorial},
+		{"an image that does not exist", "old pods serve; up fails and reports why; the next one recovers", onShared, waits, imageMissing},
+		{"Deployment and Service edited manually", "preview lists it, up restores it, a second up changes nothing", onShared, works, edited},
+		{"the tutorial's end", "destroy leaves nothing", ofTutorial, alone, tutorialEnds},
 	},
 	"rest": {
-		{"a change from a pull request to prod, and back", "one image; changes and drift are reported; nothing that was not approved", nothing, 0, false, pipeline},
-		{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", ownLife, 0, false, upInterrupted(making, besideCluster)},
-		{"node pool resized 3 → 4 → 3", "no request fails, the disruption budget is respected", ownNodes, loaded, false, poolResized},
-		{"an update whose pods crash at start", "old pods serve; up fails and reports why; the next one recovers", onShared, 0, false, podsCrash},
-		{"a deployment whose pods never get ready", "no request fails; it undoes itself, and reports why", onShared, loaded, false, podsNeverReady},
-		{"a deployment that answers with errors", "it undoes itself, also if it was killed meanwhile, but not with other changes", onShared, 0, false, versionIsWrong},
-		{"the number of pods follows the load", "no request fails; what the autoscaler does is neither a change nor drift", onShared, 0, false, autoscaling},
-		{"a project made of the template, with other services", "they run as they are, with their config", nothing, 0, false, projectOfOnesOwn},
-		{"another cluster and registry", "what is wrong is refused; the service moves with the context", onShared, 0, false, adopted},
-		{"a domain on an existing cluster", "refused without its class; https with the Secret's certificate, http leads there; taken back, nothing is left", onShared, 0, false, ofClass},
+		{"a domain, another one, and none", "https with the domain's certificate, http leads there; each ends with an empty preview and leaves nothing", ownDomain, waits, domains},
+		{"v1 → v2 → v1 on one pod with a domain, five times", "no request fails", ownDomain, waits, httpsRollouts},
+		{"an update whose pods crash at start", "old pods serve; up fails and reports why; the next one recovers", onShared, waits, podsCrash},
+		{"the number of pods follows the load", "no request fails; what the autoscaler does is neither a change nor drift", onShared, waits, autoscaling},
+		{"a deployment whose pods never get ready", "no request fails; it undoes itself, and reports why", onShared, waits, podsNeverReady},
+		{"a kubelet hangs", "no request fails; full strength again without it", ownNodes, waits, kubeletHangs},
+		{"a node stopped dead", "the service keeps answering; full strength again without it", ownNodes, waits, nodeDead},
 
-		{"an API switched off manually", "preview lists it, up restores it, a second up changes nothing", ownLife, 0, false, apiSwitchedOff},
-		{"images removed manually", "the documented way back", ownLife, 0, false, imageRemoved},
-		{"the cluster moved to another zone", "the documented way; nothing of the old one is left", ownLife, 0, false, clusterMoved},
-		{"destroy interrupted", "ends when repeated; nothing is left", ownLife, 0, false, destroyInterrupted},
-		{"up killed (SIGKILL) while the cluster is made", "cancelled, the next up converges; nothing orphaned or made twice", ownLife, 0, false, upKilled(making, besideCluster)},
-		{"destroyed with its cluster gone", "names the blocker; the documented way ends it; nothing is left", ownLife, 0, false, destroyedWithoutCluster},
+		{"a change from a pull request to prod, and back", "one image; changes and drift are reported; nothing that was not approved", nothing, works, pipeline},
+		{"up interrupted (SIGINT) while the cluster is made", "the next up converges; nothing orphaned or made twice", ownLife, works, upInterrupted(making, besideCluster)},
+		{"node pool resized 3 → 4 → 3", "no request fails, the disruption budget is respected", ownNodes, counts, poolResized},
+		{"a deployment that answers with errors", "it undoes itself, also if it was killed meanwhile, but not with other changes", onShared, works, versionIsWrong},
+		{"a project made of the template, with other services", "they run as they are, with their config", nothing, works, projectOfOnesOwn},
+		{"another cluster and registry", "what is wrong is refused; the service moves with the context", onShared, works, adopted},
+		{"a domain on an existing cluster", "refused without its class; https with the Secret's certificate, http leads there; taken back, nothing is left", onShared, works, ofClass},
 
-		{"every node replaced", "no request fails, the disruption budget is respected", ownNodes, loaded, false, nodesRenewed},
-		{"a node removed manually", "preview lists it, up restores it, a second up changes nothing", ownNodes, 0, false, nodeRemoved},
-		{"a node drained", "no request fails, the disruption budget is respected", ownNodes, loaded, false, nodeDrained},
-		{"a kubelet hangs", "no request fails; full strength again without it", ownNodes, loaded, false, kubeletHangs},
-		{"a node stopped dead", "the service keeps answering; full strength again without it", ownNodes, loaded, false, nodeDead},
+		{"an API switched off manually", "preview lists it, up restores it, a second up changes nothing", ownLife, works, apiSwitchedOff},
+		{"images removed manually", "the documented way back", ownLife, works, imageRemoved},
+		{"the cluster moved to another zone", "the documented way; nothing of the old one is left", ownLife, works, clusterMoved},
+		{"destroy interrupted", "ends when repeated; nothing is left", ownLife, works, destroyInterrupted},
+		{"up killed (SIGKILL) while the cluster is made", "cancelled, the next up converges; nothing orphaned or made twice", ownLife, works, upKilled(making, besideCluster)},
+		{"destroyed with its cluster gone", "names the blocker; the documented way ends it; nothing is left", ownLife, works, destroyedWithoutCluster},
 
-		{"a domain, another one, and none", "https with the domain's certificate, http leads there; each ends with an empty preview and leaves nothing", ownDomain, 0, false, domains},
-		{"v1 → v2 → v1 on one pod with a domain, five times", "no request fails", ownDomain, loaded, false, httpsRollouts},
+		{"every node replaced", "no request fails, the disruption budget is respected", ownNodes, counts, nodesRenewed},
+		{"a node removed manually", "preview lists it, up restores it, a second up changes nothing", ownNodes, works, nodeRemoved},
+		{"a node drained", "no request fails, the disruption budget is respected", ownNodes, counts, nodeDrained},
 
-		{"v1 → v2 → v1 on three pods, five times", "no request fails", onShared, loaded, false, rollouts},
-		{"scaled 1 → 3 → 1", "no request fails", onShared, loaded, false, scaling},
-		{"a pod killed (SIGKILL)", "at most what was sent to it fails; full strength again", onShared, loaded, false, podKilled},
-		{"a container crashed", "at most what was sent to it fails; full strength again", onShared, loaded, false, containerCrashed},
-		{"a pod deleted, three times", "no request fails; full strength again", onShared, loaded, false, podDeleted},
-		{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", onShared, 0, false, signals},
-		{"hostile HTTP", "no request of others fails", onShared, loaded, false, hostileHTTP},
-		{"what pods reach", "names, and nothing that the policies forbid", onShared, 0, false, network},
-		{"rolled back by its digest", "nothing is built; no request fails; the build after it is the same image", onShared, loaded, false, rolledBack},
-		{"two updates at once", "one proceeds, the other names it", onShared, 0, false, twoUpdates},
-		{"state lost", "clear refusal; the documented way back", onShared, 0, false, stateLost},
-		{"state truncated", "clear refusal; the documented way back", onShared, 0, false, stateTruncated},
-		{"state from before a change", "the documented way back", onShared, 0, false, stateOutdated},
-		{"Deployment and Service deleted manually", "preview lists it, up restores it, a second up changes nothing", onShared, 0, false, deleted},
-		{"up interrupted while the image is built", "the next up converges; nothing orphaned or made twice", onShared, 0, false, upInterrupted(updating, image)},
-		{"up killed while the image is built", "cancelled, the next up converges; nothing orphaned or made twice", onShared, 0, false, upKilled(updating, image)},
-		{"up interrupted while pods are replaced", "the next up converges; nothing orphaned or made twice", onShared, 0, false, upInterrupted(updating, deployment)},
-		{"up killed while pods are replaced", "cancelled, the next up converges; nothing orphaned or made twice", onShared, 0, false, upKilled(updating, deployment)},
+		{"v1 → v2 → v1 on three pods, five times", "no request fails", onShared, counts, rollouts},
+		{"scaled 1 → 3 → 1", "no request fails", onShared, counts, scaling},
+		{"a pod killed (SIGKILL)", "at most what was sent to it fails; full strength again", onShared, counts, podKilled},
+		{"a container crashed", "at most what was sent to it fails; full strength again", onShared, counts, containerCrashed},
+		{"a pod deleted, three times", "no request fails; full strength again", onShared, counts, podDeleted},
+		{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", onShared, works, signals},
+		{"hostile HTTP", "no request of others fails", onShared, counts, hostileHTTP},
+		{"what pods reach", "names, and nothing that the policies forbid", onShared, works, network},
+		{"rolled back by its digest", "nothing is built; no request fails; the build after it is the same image", onShared, works, rolledBack},
+		{"two updates at once", "one proceeds, the other names it", onShared, works, twoUpdates},
+		{"state lost", "clear refusal; the documented way back", onShared, works, stateLost},
+		{"state truncated", "clear refusal; the documented way back", onShared, works, stateTruncated},
+		{"state from before a change", "the documented way back", onShared, works, stateOutdated},
+		{"Deployment and Service deleted manually", "preview lists it, up restores it, a second up changes nothing", onShared, works, deleted},
+		{"up interrupted while the image is built", "the next up converges; nothing orphaned or made twice", onShared, works, upInterrupted(updating, image)},
+		{"up killed while the image is built", "cancelled, the next up converges; nothing orphaned or made twice", onShared, works, upKilled(updating, image)},
+		{"up interrupted while pods are replaced", "the next up converges; nothing orphaned or made twice", onShared, works, upInterrupted(updating, deployment)},
+		{"up killed while pods are replaced", "cancelled, the next up converges; nothing orphaned or made twice", onShared, works, upKilled(updating, deployment)},
 
-		{"project missing, API off", "one clear line, nothing is made", nothing, 0, false, projectMissing},
-		{"gke-gcloud-auth-plugin missing, Docker not running", "one clear line, nothing is made", nothing, 0, false, toolsMissing},
-		{"make doctor", "what a stack lacks is found, and the printed commands fix it", nothing, 0, false, doctor},
-		{"a state that names a foreign plugin", "the pipelines neither download nor start it", nothing, 0, false, foreignPlugin},
-		{"attacks on the service", "it answers every client, within the memory of a pod", nothing, loaded, false, attacks},
+		{"project missing, API off", "one clear line, nothing is made", nothing, works, projectMissing},
+		{"gke-gcloud-auth-plugin missing, Docker not running", "one clear line, nothing is made", nothing, works, toolsMissing},
+		{"make doctor", "what a stack lacks is found, and the printed commands fix it", nothing, works, doctor},
+		{"a state that names a foreign plugin", "the pipelines neither download nor start it", nothing, works, foreignPlugin},
+		{"attacks on the service", "it answers every client, within the memory of a pod", nothing, counts, attacks},
 
-		{"registry unreachable while pods restart", "running pods serve; recovery without intervention", ownNodes, 0, true, registryUnreachable},
-		{"all containers restarted, as by Docker's restart", "recovery without intervention", ownNodes, 0, true, containersRestarted},
-		{"credentials missing, expired", "one clear line, nothing is made", nothing, 0, true, credentialsMissing},
+		{"registry unreachable while pods restart", "running pods serve; recovery without intervention", ownNodes, alone, registryUnreachable},
+		{"all containers restarted, as by Docker's restart", "recovery without intervention", ownNodes, alone, containersRestarted},
+		{"credentials missing, expired", "one clear line, nothing is made", nothing, alone, credentialsMissing},
 	},
 }
 
@@ -127,7 +131,7 @@ func TestRows(t *testing.T) {
 	}
 	for part, rows := range parts {
 		t.Run(part, func(t *testing.T) {
-			(&runner{t: t, rows: rows, slots: semaphore.NewWeighted(capacity), stacks: map[string]*stack{}}).all()
+			(&runner{t: t, rows: rows, begun: map[string]bool{}, used: map[string]bool{}, stacks: map[string]*stack{}}).all()
 		})
 	}
 }
@@ -137,14 +141,16 @@ func failedRows() string { return filepath.Join(root(), ".emulator", "failed") }
 
 // runner runs the rows of a part.
 type runner struct {
-	t     *testing.T
-	rows  []testRow
-	slots *semaphore.Weighted
+	t    *testing.T
+	rows []testRow
 
 	mutex           sync.Mutex
+	free            sync.Cond       // when a row has ended
+	begun           map[string]bool // rows, by their names
+	used            map[string]bool // stacks of their own, by a row
+	stacks          map[string]*stack
 	ran             int
 	broken, leftOut []string
-	stacks          map[string]*stack
 
 	sharing sync.Mutex
 	common  *stack
@@ -156,53 +162,56 @@ type runner struct {
 const reserve = 8 * time.Minute
 
 func (r *runner) all() {
-	var lanes [][]testRow // rows of a lane run one after the other
-	lane := map[string]int{}
-	for i, row := range r.rows {
-		row.slots = max(1, row.slots)
-		r.rows[i] = row
-		own := row.needs != nothing && row.needs != onShared
-		if at, known := lane[row.needs]; row.alone {
-			continue
-		} else if own && known {
-			lanes[at] = append(lanes[at], row)
-			continue
-		}
-		if own {
-			lane[row.needs] = len(lanes)
-		}
-		lanes = append(lanes, []testRow{row})
+	r.free.L = &r.mutex
+	var waiting, working sync.WaitGroup
+	for range 2 {
+		waiting.Go(func() { r.each(waits) })
+		working.Go(func() { r.each(works) })
 	}
-	var running sync.WaitGroup
-	for _, rows := range lanes {
-		r.acquire(rows[0]) // so that they begin in the table's order
-		running.Go(func() {
-			for i, row := range rows {
-				if i > 0 {
-					r.acquire(row)
-				}
-				r.one(row)
-				r.slots.Release(row.slots)
-			}
-		})
-	}
-	running.Wait()
-	for _, row := range r.rows {
-		if row.alone {
-			r.acquire(row)
-			r.one(row)
-			r.slots.Release(row.slots)
-		}
-	}
+	working.Wait()
+	r.each(counts)
+	waiting.Wait()
+	r.each(alone)
 	r.report()
 }
 
-func (r *runner) acquire(row testRow) {
-	_ = r.slots.Acquire(context.Background(), row.slots) // it has no end
+// each runs the rows that take a share and have not begun, one after the other, in the table's order.
+func (r *runner) each(takes share) {
+	for row := r.next(takes); row != nil; row = r.next(takes) {
+		r.one(row)
+		r.mutex.Lock()
+		delete(r.used, row.needs)
+		r.mutex.Unlock()
+		r.free.Broadcast()
+	}
+}
+
+// next is the next row, once no other uses its stack; nil after the last one.
+func (r *runner) next(takes share) *testRow {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for {
+		left := false
+		for i := range r.rows {
+			row := &r.rows[i]
+			if r.begun[row.name] || row.takes != takes {
+				continue
+			}
+			if left = true; !r.used[row.needs] {
+				r.begun[row.name] = true
+				r.used[row.needs] = row.needs != nothing && row.needs != onShared
+				return row
+			}
+		}
+		if !left {
+			return nil
+		}
+		r.free.Wait()
+	}
 }
 
 // one runs a row, if -run chooses it and there is time.
-func (r *runner) one(row testRow) {
+func (r *runner) one(row *testRow) {
 	ran := false
 	var measured []string
 	ok := r.t.Run(row.name, func(t *testing.T) {
@@ -214,11 +223,9 @@ func (r *runner) one(row testRow) {
 		}
 		ran = true
 		s := r.stackFor(t, row)
-		s.measured = nil
-		s.idle = func(do func()) {
-			r.slots.Release(row.slots)
-			defer r.acquire(row)
-			do()
+		s.measured, s.perSecond = nil, gentle
+		if row.takes >= counts {
+			s.perSecond = traffic.PerSecond
 		}
 		row.run(t, s)
 		measured = s.measured
@@ -238,7 +245,7 @@ func (r *runner) one(row testRow) {
 }
 
 // stackFor is the stack that a row needs. One of its own lasts until the last row.
-func (r *runner) stackFor(t *testing.T, row testRow) *stack {
+func (r *runner) stackFor(t *testing.T, row *testRow) *stack {
 	t.Helper()
 	name := fmt.Sprint("e2e-", slices.IndexFunc(r.rows, func(other testRow) bool { return other.name == row.name }))
 	switch row.needs {

@@ -23,14 +23,6 @@ import (
 
 // Rows about the service: its users should not notice.
 
-// unnoticed does something to a healthy stack without a request that fails.
-func (s *stack) unnoticed(t *testing.T, do func()) {
-	t.Helper()
-	began := time.Now()
-	load := underLoad(t, s.url, []string{v1, v2}, do)
-	s.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
-}
-
 // through sets a key to each of some values, and updates each time.
 func (s *stack) through(t *testing.T, key string, values ...string) {
 	t.Helper()
@@ -106,7 +98,7 @@ func nodesRenewed(t *testing.T, s *stack) {
 func (s *stack) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	t.Helper()
 	s.healthy(t)
-	load := traffic.Start(s.url, traffic.PerSecond, []string{v1})
+	load := traffic.Start(s.url, s.perSecond, []string{v1})
 	time.Sleep(time.Second)
 	victim := s.pods(t)[rand.IntN(3)]
 	began := time.Now()

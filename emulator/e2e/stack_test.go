@@ -41,8 +41,8 @@ type stack struct {
 	clean bool
 	// access gives kubectl access to the cluster, once for each cluster.
 	access func(t *testing.T)
-	// idle does something that is no work for this machine, and lets other rows begin meanwhile.
-	idle func(do func())
+	// perSecond is how many requests a load sends each second in each of its ways.
+	perSecond int
 
 	url string // of the last update
 	// cluster is the name of its cluster, which another stack made if existing is set.

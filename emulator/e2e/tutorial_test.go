@@ -109,14 +109,14 @@ func tutorial(t *testing.T, s *stack) {
 			t.Errorf("the preview changes %q, want %q", changes, want)
 		}
 		s.set(t, "replicas", "1")
-		underLoad(t, s.url, []string{v1}, func() { follow(t, scale) })
+		s.underLoad(t, []string{v1}, func() { follow(t, scale) })
 		if pods := podsAnswering(t, s.url); len(pods) != 3 {
 			t.Errorf("pods that answered: %q, want three", pods)
 		}
 	})
 	step("rolled out", func(t *testing.T) {
 		s.previewOfVersion2(t)
-		underLoad(t, s.url, []string{v1, v2}, func() {
+		s.underLoad(t, []string{v1, v2}, func() {
 			screenshot := s.watchedRollout(t, func() { follow(t, rollout) })
 			if *pictures {
 				writeFile(t, "../../docs/page.png", string(screenshot))
