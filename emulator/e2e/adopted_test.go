@@ -40,7 +40,7 @@ func adopted(t *testing.T, s *stack) {
 	t.Log("up")
 	s.up(t)
 	s.previewIsEmpty(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 	for _, made := range s.resources(t) {
 		if strings.HasPrefix(made, "gcp:") {
 			t.Errorf("it made %s", made)
@@ -64,7 +64,7 @@ func adopted(t *testing.T, s *stack) {
 		t.Errorf("the preview changes %q, want everything created again", changes)
 	}
 	s.up(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 	if len(s.ready(t)) != 1 {
 		t.Error("on the old cluster no pod is ready any more; docs/your-service.md says that the service stays there")
 	}
@@ -79,7 +79,7 @@ func adopted(t *testing.T, s *stack) {
 			t.Error("destroyed, its namespace is still there")
 		}
 	}
-	answers(t, other.url, v1)
+	answers(t, other.url+"/index", v1)
 }
 
 // deployer writes a kubeconfig of one who has the rights that docs/your-service.md lists,

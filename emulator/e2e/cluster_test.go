@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -45,10 +44,10 @@ func (s *stack) kube(t *testing.T) *kubernetes.Clientset {
 
 // pod is a pod and where it runs.
 type pod struct {
-	name, node, container, ip, image string
-	restarts                         int32
-	ready                            bool
-	status                           corev1.PodStatus
+	name, node, container, ip string
+	restarts                  int32
+	ready                     bool
+	status                    corev1.PodStatus
 }
 
 // podsIn lists the pods of a namespace that a selector finds.
@@ -60,7 +59,7 @@ func (s *stack) podsIn(t *testing.T, namespace, selector string) []pod {
 	}
 	var pods []pod
 	for _, item := range list.Items {
-		p := pod{name: item.Name, node: item.Spec.NodeName, ip: item.Status.PodIP, image: item.Spec.Containers[0].Image, status: item.Status}
+		p := pod{name: item.Name, node: item.Spec.NodeName, ip: item.Status.PodIP, status: item.Status}
 		for _, condition := range item.Status.Conditions {
 			p.ready = p.ready || condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && item.DeletionTimestamp == nil
 		}
@@ -83,17 +82,6 @@ func (s *stack) pods(t *testing.T) []pod {
 func (s *stack) ready(t *testing.T) []pod {
 	t.Helper()
 	return slices.DeleteFunc(s.pods(t), func(p pod) bool { return !p.ready })
-}
-
-// podNamed returns the pod as it is now.
-func (s *stack) podNamed(t *testing.T, name string) pod {
-	t.Helper()
-	pods := s.pods(t)
-	at := slices.IndexFunc(pods, func(p pod) bool { return p.name == name })
-	if at < 0 {
-		t.Fatalf("there is no pod %s", name)
-	}
-	return pods[at]
 }
 
 // full waits until as many pods as usual are ready and no other is left.
@@ -147,36 +135,9 @@ func (s *stack) deploymentImage(t *testing.T) string {
 	return list.Items[0].Spec.Template.Spec.Containers[0].Image
 }
 
-// objects counts what the stack has in its namespace, by kind.
-func (s *stack) objects(t *testing.T) map[string]int {
-	t.Helper()
-	client, n := s.kube(t), map[string]int{}
-	for kind, of := range map[string]rest.Interface{
-		"deployments": client.AppsV1().RESTClient(), "services": client.CoreV1().RESTClient(), "serviceaccounts": client.CoreV1().RESTClient(),
-		"networkpolicies": client.NetworkingV1().RESTClient(), "poddisruptionbudgets": client.PolicyV1().RESTClient(),
-		"resourcequotas": client.CoreV1().RESTClient(), "limitranges": client.CoreV1().RESTClient(),
-	} {
-		text, err := of.Get().Namespace(s.project()).Resource(kind).DoRaw(interrupted)
-		var list struct{ Items []any }
-		if err == nil {
-			err = json.Unmarshal(text, &list)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		n[kind] = len(list.Items)
-	}
-	return n
-}
-
-// signal sends signals, one after the other, to the process of a pod's container.
-func (s *stack) signal(t *testing.T, p pod, signals ...string) {
-	t.Helper()
-	script := "pid=$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}')"
-	for _, signal := range signals {
-		script += " && kill -s " + signal + " $pid && sleep 0.2"
-	}
-	s.run(t, "docker", "exec", p.node, "sh", "-c", script)
+// process is, in a shell on the pod's node, the process of its container.
+func (p pod) process() string {
+	return "$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}')"
 }
 
 // respectsBudget does something while no disruption may leave fewer pods than the budget says.

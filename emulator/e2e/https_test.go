@@ -84,7 +84,7 @@ func (s *stack) opens(t *testing.T, d door) {
 	t.Helper()
 	s.full(t)
 	time.Sleep(20 * time.Second)
-	eventually(t, "an answer", func() bool { _, _, err := get(d.client(), "https://"+d.host); return err == nil })
+	eventually(t, "an answer", func() bool { _, _, err := get(d.client(), "https://"+d.host+"/index"); return err == nil })
 }
 
 // serves asserts that the domain is served by https with a certificate of its own, and that
@@ -93,7 +93,7 @@ func (s *stack) serves(t *testing.T, d door, want string) {
 	t.Helper()
 	// What make up prints for people.
 	s.run(t, "curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--resolve", d.host+":443:"+d.address, "--cacert", d.authority, "https://"+d.host+"/index")
-	if _, body, err := get(d.client(), "https://"+d.host); err != nil || body != want {
+	if _, body, err := get(d.client(), "https://"+d.host+"/index"); err != nil || body != want {
 		t.Errorf("https://%s/index answers %q (%v), want %q", d.host, body, err, want)
 	}
 	for url, wanted := range map[string]string{"https": "200 max-age=2592000 ", "http": "301  https://" + d.host + "/index?a=b"} {
@@ -109,7 +109,7 @@ func (s *stack) serves(t *testing.T, d door, want string) {
 	}
 	other := d
 	other.host = "other.example.com"
-	if _, _, err := get(other.client(), "https://"+other.host); err == nil {
+	if _, _, err := get(other.client(), "https://"+other.host+"/index"); err == nil {
 		t.Errorf("%s is served too", other.host)
 	}
 }
@@ -130,7 +130,7 @@ func domains(t *testing.T, s *stack) {
 		s.previewIsEmpty(t)
 		s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
 		// Another stack of the cluster may have that address by now.
-		if name, _, err := get(hurried, plain); err == nil && slices.ContainsFunc(s.pods(t), func(p pod) bool { return p.name == name }) {
+		if name, _, err := get(fresh, plain+"/index"); err == nil && slices.ContainsFunc(s.pods(t), func(p pod) bool { return p.name == name }) {
 			t.Errorf("%s still answers", plain)
 		}
 	}
@@ -139,7 +139,7 @@ func domains(t *testing.T, s *stack) {
 	s.set(t, "domain", "", "dnsZone", "")
 	s.up(t)
 	s.previewIsEmpty(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 	for _, pattern := range []string{"gcp-certificatemanager-*/*", "gcp-dns-*/*", "certificates/*"} {
 		if left, err := filepath.Glob(filepath.Join(home(), "google", pattern)); err != nil || len(left) > 0 {
 			t.Errorf("this is left: %q (%v)", left, err)

@@ -5,9 +5,7 @@ package e2e
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -42,9 +40,9 @@ func (s *stack) unnoticed(t *testing.T, do func(), options ...func(*vegeta.Attac
 	s.note("%d of %d failed, %s", len(load.Failures()), len(load.Results), since(began))
 }
 
-// get asks for /index and returns which pod answered what.
+// get asks for a URL and returns which pod answered what.
 func get(client *http.Client, url string) (pod, body string, err error) {
-	response, err := client.Get(url + "/index")
+	response, err := client.Get(url)
 	if err != nil {
 		return "", "", err
 	}
@@ -60,28 +58,10 @@ func get(client *http.Client, url string) (pod, body string, err error) {
 // same pod for as long as that lives, also while it drains.
 var fresh = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: traffic.Patience}
 
-// hurried waits only for as long as a healthy service needs on a loaded machine.
-var hurried = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-
-// answers asserts the exact bytes that /index answers.
+// answers asserts the exact bytes that a URL answers.
 func answers(t *testing.T, url, want string) {
 	t.Helper()
 	if _, body, err := get(fresh, url); err != nil || body != want {
-		t.Errorf("%s/index answers %q (%v), want %q", url, body, err, want)
+		t.Errorf("%s answers %q (%v), want %q", url, body, err, want)
 	}
-}
-
-// podsAnswering names the pods that answer. With three pods, that a hundred
-// requests miss one has a chance of 10^-17.
-func podsAnswering(t *testing.T, url string) []string {
-	t.Helper()
-	seen := map[string]bool{}
-	for range 100 {
-		pod, _, err := get(fresh, url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[pod] = true
-	}
-	return slices.Sorted(maps.Keys(seen))
 }

@@ -61,7 +61,7 @@ spec:
 // printed, standard error too, and whether it succeeded.
 func (s *stack) inside(t *testing.T, p pod, args ...string) (string, bool) {
 	t.Helper()
-	script := "pid=$(ctr --namespace k8s.io task ls | awk '$1 == \"" + p.container + "\" {print $2}') && exec nsenter --net=/proc/$pid/ns/net busybox \"$@\""
+	script := "pid=" + p.process() + " && exec nsenter --net=/proc/$pid/ns/net busybox \"$@\""
 	command := exec.CommandContext(interrupted, "docker", append([]string{"exec", p.node, "sh", "-c", script, "sh"}, args...)...)
 	out, err := command.CombinedOutput()
 	return strings.TrimSpace(string(out)), err == nil
@@ -157,10 +157,10 @@ func network(t *testing.T, s *stack) {
 	t.Run("only the allowed networks reach the service", func(t *testing.T) {
 		s.set(t, "allowedNetworks", "203.0.113.0/24") // reserved for documentation
 		s.up(t)
-		eventually(t, "no answer", func() bool { _, _, err := get(hurried, s.url); return err != nil })
+		eventually(t, "no answer", func() bool { _, _, err := get(fresh, s.url+"/index"); return err != nil })
 		s.set(t, "allowedNetworks", "203.0.113.0/24,0.0.0.0/1,128.0.0.0/1")
 		s.up(t)
-		eventually(t, "an answer", func() bool { _, body, err := get(hurried, s.url); return err == nil && body == v1 })
+		eventually(t, "an answer", func() bool { _, body, err := get(fresh, s.url+"/index"); return err == nil && body == v1 })
 		s.set(t, "allowedNetworks", "")
 	})
 	t.Run("with egress it does, and no request fails meanwhile", func(t *testing.T) {

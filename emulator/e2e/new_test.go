@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"context"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -72,8 +70,8 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	s.pulumi(t, "config", "set", "--path", "environment.TZ", "Asia/Kolkata")
 	s.up(t)
 	s.previewIsEmpty(t)
-	says(t, s.url, oak+"\n")
-	says(t, s.url+"/needs", "certificates found, time zone +0530, 7 bytes in /tmp\n")
+	answers(t, s.url, oak+"\n")
+	answers(t, s.url+"/needs", "certificates found, time zone +0530, 7 bytes in /tmp\n")
 	if image := s.output(t, "image"); !strings.Contains(image, "/greeter@sha256:") {
 		t.Errorf("the greeter's image is %s", image)
 	}
@@ -84,12 +82,12 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	if s.up(t); s.url != reserved {
 		t.Errorf("the URL is %s, want %s", s.url, reserved)
 	}
-	says(t, s.url, oak+"\n")
+	answers(t, s.url, oak+"\n")
 
 	t.Log("what is set with --secret becomes secret")
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", elm)
 	s.up(t)
-	says(t, s.url, elm+"\n")
+	answers(t, s.url, elm+"\n")
 	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "elm") {
 		t.Error("the secret is in the state")
 	}
@@ -104,7 +102,7 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	s.set(t, "address", "", "service", "visits", "port", "80", "livenessPath", "/healthz", "readinessPath", "/healthz", "startupSeconds", "60", "egress", "true")
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
 	s.up(t)
-	says(t, s.url, "counted true\n")
+	answers(t, s.url, "counted true\n")
 }
 
 // Greetings that Kubernetes would change, if it saw them as they are.
@@ -161,17 +159,4 @@ func (s *stack) database(t *testing.T) string {
 		}
 	})
 	return s.run(t, "docker", "port", id, "2379")
-}
-
-// says asks for a URL's page, on a new connection.
-func says(t *testing.T, url, want string) {
-	t.Helper()
-	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if body, err := io.ReadAll(answer.Body); err != nil || string(body) != want {
-		t.Errorf("%s answers %q (%v), want %q", url, body, err, want)
-	}
 }

@@ -81,14 +81,6 @@ func (p *page) matches(t *testing.T, pattern string) bool {
 	return regexp.MustCompile(pattern).MatchString(p.summary(t))
 }
 
-// rows are the pods that the page has heard of: name and version.
-func (p *page) rows(t *testing.T) map[string]string {
-	t.Helper()
-	var rows map[string]string
-	p.do(t, chromedp.Evaluate(`Object.fromEntries([...document.querySelectorAll("#pods tr")].map((row) => [row.cells[0].textContent, row.cells[1].textContent]))`, &rows))
-	return rows
-}
-
 func (p *page) screenshot(t *testing.T) []byte {
 	t.Helper()
 	var png []byte

@@ -35,7 +35,7 @@ func pipeline(t *testing.T, _ *stack) {
 				t.Errorf("%s runs %s, want %s, which dev built", s.name, got, image)
 			}
 			s.updated(t)
-			answers(t, s.url, answer)
+			answers(t, s.url+"/index", answer)
 		}
 		return image
 	}
@@ -105,8 +105,8 @@ func pipeline(t *testing.T, _ *stack) {
 	step("a rollback of prod is the deployment of an earlier image", func(t *testing.T) {
 		prod.make(t, "deploy", "IMAGE="+first, "APPROVED="+summarize(t, first)["plan"])
 		prod.updated(t)
-		answers(t, prod.url, v1)
-		answers(t, dev.url, v2)
+		answers(t, prod.url+"/index", v1)
+		answers(t, dev.url+"/index", v2)
 		prod.make(t, "drift")
 	})
 	step("the same bytes under a tag that exists: immutable tags allow that", func(t *testing.T) {
@@ -122,7 +122,7 @@ func pipeline(t *testing.T, _ *stack) {
 		if has := prod.resources(t); !slices.Equal(has, had) {
 			t.Errorf("the refused destroy deleted resources: %q are left of %q", has, had)
 		}
-		answers(t, prod.url, v1)
+		answers(t, prod.url+"/index", v1)
 		prod.followManual(t, "Destroy a protected stack")
 		prod.nothingLeft(t)
 		dev.make(t, "destroy", "CONFIRM=e2e-dev")

@@ -94,11 +94,9 @@ var parts = map[string][]testRow{
 
 		{"v1 → v2 → v1 on three pods, five times", "no request fails", onShared, counts, rollouts},
 		{"scaled 1 → 3 → 1", "no request fails", onShared, counts, scaling},
-		{"a pod killed (SIGKILL)", "at most what was sent to it fails; full strength again", onShared, counts, podKilled},
-		{"a container crashed", "at most what was sent to it fails; full strength again", onShared, counts, containerCrashed},
+		{"a pod killed (SIGKILL)", "at most what was sent to it fails; full strength again", onShared, counts, killed("KILL")},
+		{"a container crashed", "at most what was sent to it fails; full strength again", onShared, counts, killed("QUIT")},
 		{"a pod deleted, three times", "no request fails; full strength again", onShared, counts, podDeleted},
-		{"SIGTERM with a request in flight; a second one", "it is answered; the process ends at once", onShared, works, signals},
-		{"hostile HTTP", "no request of others fails", onShared, counts, hostileHTTP},
 		{"what pods reach", "names, and nothing that the policies forbid", onShared, works, network},
 		{"rolled back by its digest", "nothing is built; no request fails; the build after it is the same image", onShared, works, rolledBack},
 		{"two updates at once", "one proceeds, the other names it", onShared, works, twoUpdates},

@@ -3,12 +3,8 @@
 package e2e
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,22 +119,17 @@ func (s *stack) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	s.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.Results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
 }
 
-// restarted sends signals to the process of a pod, and returns what reports whether
-// it has started again.
-func (s *stack) restarted(t *testing.T, p pod, signals ...string) func() bool {
-	t.Helper()
-	before := s.podNamed(t, p.name).restarts
-	s.signal(t, p, signals...)
-	return func() bool { return s.podNamed(t, p.name).restarts != before }
-}
-
-func podKilled(t *testing.T, s *stack) {
-	s.lossy(t, func(p pod) func() bool { return s.restarted(t, p, "KILL") })
-}
-
-// A Go program ends with exit code 2 and a dump of all stacks on SIGQUIT, as after a panic.
-func containerCrashed(t *testing.T, s *stack) {
-	s.lossy(t, func(p pod) func() bool { return s.restarted(t, p, "QUIT") })
+// killed ends a process by a signal. A Go program ends with exit code 2 and a dump of all
+// stacks on SIGQUIT, as after a panic.
+func killed(signal string) func(*testing.T, *stack) {
+	return func(t *testing.T, s *stack) {
+		s.lossy(t, func(p pod) func() bool {
+			s.run(t, "docker", "exec", p.node, "sh", "-c", "kill -s "+signal+" "+p.process())
+			return func() bool {
+				return slices.ContainsFunc(s.pods(t), func(now pod) bool { return now.name == p.name && now.restarts > p.restarts })
+			}
+		})
+	}
 }
 
 func podDeleted(t *testing.T, s *stack) {
@@ -204,84 +195,6 @@ func kubeletHangs(t *testing.T, s *stack) {
 	s.clean = true
 }
 
-// A request whose header is half sent when its pod gets its signal to stop is answered.
-func signals(t *testing.T, s *stack) {
-	s.healthy(t)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://")+":80")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	answer := bufio.NewReader(conn)
-	ask := func(text string) *http.Response {
-		if _, err := io.WriteString(conn, text); err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.ReadResponse(answer, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusOK || string(body) != v1 {
-			t.Errorf("answered %d %q, %v", response.StatusCode, body, err)
-		}
-		return response
-	}
-	const request = "GET /index HTTP/1.1\r\nHost: timber\r\n\r\n"
-	name := ask(request).Header.Get("X-Pod")
-	victim := s.podNamed(t, name)
-	if _, err := io.WriteString(conn, request[:20]); err != nil {
-		t.Fatal(err)
-	}
-	over := s.restarted(t, victim, "TERM")
-	time.Sleep(time.Second) // the header must be whole within five seconds of its first byte
-	if !ask(request[20:]).Close {
-		t.Error("the connection was not closed with the last answer")
-	}
-	ended := func(want int32) {
-		t.Helper()
-		eventually(t, "the container restarted", over)
-		if last := s.podNamed(t, name).status.ContainerStatuses[0].LastTerminationState.Terminated; last == nil || last.ExitCode != want {
-			t.Errorf("the process ended with %v, want exit code %d", last, want)
-		}
-		s.full(t)
-	}
-	ended(0)
-	// A second signal ends the process without the drain.
-	over = s.restarted(t, s.podNamed(t, name), "TERM", "TERM")
-	ended(1)
-}
-
-// hostileHTTP is a sample, through the cluster, of what the service's own tests do at length.
-func hostileHTTP(t *testing.T, s *stack) {
-	s.healthy(t)
-	s.unnoticed(t, func() {
-		for name, request := range map[string]string{
-			"a giant header":  "GET /index HTTP/1.1\r\nHost: timber\r\nX-A: " + strings.Repeat("a", 1<<20) + "\r\n\r\n",
-			"garbage":         strings.Repeat("\x16\x03\x01\x02\x00", 1000) + "\r\n\r\n",
-			"an endless body": "POST /index HTTP/1.1\r\nHost: timber\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n",
-			"half a header":   "GET /index HT",
-		} {
-			conn, err := net.DialTimeout("tcp", strings.TrimPrefix(s.url, "http://")+":80", traffic.Patience)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			_ = conn.SetDeadline(time.Now().Add(time.Minute))
-			_, _ = io.WriteString(conn, request) // the server may close before it has read all
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err == nil && (response.StatusCode < 400 || response.StatusCode > 499) {
-				t.Errorf("%s is answered %s", name, response.Status)
-			}
-		}
-	})
-	for _, p := range s.pods(t) {
-		if p.restarts > 0 {
-			t.Errorf("pod %s was restarted: %v", p.name, p.status.ContainerStatuses[0].LastTerminationState.Terminated)
-		}
-	}
-}
-
 // attacks runs the service's own tests of a container. An adopter's service has none.
 func attacks(t *testing.T, s *stack) {
 	if _, err := os.Stat(filepath.Join(root(), "app", "container_test.go")); err == nil {
@@ -332,7 +245,7 @@ func containersRestarted(t *testing.T, s *stack) {
 	began := time.Now()
 	s.run(t, "docker", append([]string{"restart", "--time=0"}, slices.Concat(s.containers(t, "control-plane"), s.containers(t, "node"), s.registries())...)...)
 	eventually(t, "an answer", func() bool {
-		_, body, err := get(fresh, s.url)
+		_, body, err := get(fresh, s.url+"/index")
 		return err == nil && body == v1
 	})
 	s.note("answers again after %s", since(began))

@@ -117,7 +117,7 @@ func newShared(t *testing.T, common *stack, name string) *stack {
 	t.Helper()
 	o := common.office
 	s := newStack(t, name, options{env: []string{"KUBECONFIG=" + o.kubeconfig, "DOCKER_CONFIG=" + o.dockerConfig}})
-	s.office, s.cluster, s.existing, s.access = o, o.cluster, true, nil
+	s.office, s.cluster, s.accessible, s.existing = o, o.cluster, o.cluster, true
 	s.normal = map[string]string{"kubeconfig": o.kubeconfig, "context": "office", "registry": o.registry, "gcp:project": "", "image": "",
 		"replicas": "3", "imageVersion": "v1", "startupSeconds": "5", "deletionProtection": "false"}
 	s.restore(t)

@@ -101,28 +101,19 @@ func tutorial(t *testing.T, s *stack) {
 	step("looked at and called", func(t *testing.T) {
 		follow(t, look)
 		follow(t, call)
-		answers(t, s.url, v1)
+		answers(t, s.url+"/index", v1)
 	})
 	step("scaled", func(t *testing.T) {
-		s.set(t, "replicas", "3")
-		if changes, want := s.preview(t), []string{"kubernetes:apps/v1:Deployment spec.replicas"}; !slices.Equal(changes, want) {
-			t.Errorf("the preview changes %q, want %q", changes, want)
-		}
-		s.set(t, "replicas", "1")
 		s.underLoad(t, []string{v1}, func() { follow(t, scale) })
-		if pods := podsAnswering(t, s.url); len(pods) != 3 {
-			t.Errorf("pods that answered: %q, want three", pods)
-		}
 	})
 	step("rolled out", func(t *testing.T) {
-		s.previewOfVersion2(t)
 		s.underLoad(t, []string{v1, v2}, func() {
 			screenshot := s.watchedRollout(t, func() { follow(t, rollout) })
 			if *pictures {
 				writeFile(t, "../../docs/page.png", string(screenshot))
 			}
 		})
-		answers(t, s.url, v2)
+		answers(t, s.url+"/index", v2)
 		s.pulumi(t, "up", "--yes", "--skip-preview", "--expect-no-changes")
 		s.pulumi(t, "refresh", "--yes", "--skip-preview", "--expect-no-changes")
 		s.stateHoldsNoSecret(t)
@@ -137,27 +128,6 @@ func tutorial(t *testing.T, s *stack) {
 			})
 		})
 	})
-}
-
-// previewOfVersion2 shows the image and the pod template.
-func (s *stack) previewOfVersion2(t *testing.T) {
-	t.Helper()
-	s.set(t, "imageVersion", "v2")
-	image, template := 0, 0
-	for _, change := range s.preview(t) {
-		switch {
-		case strings.HasPrefix(change, "docker:index/image:Image "):
-			image++
-		case strings.HasPrefix(change, "kubernetes:apps/v1:Deployment spec.template."):
-			template++
-		default:
-			t.Errorf("the preview also changes %s", change)
-		}
-	}
-	if image == 0 || template == 0 {
-		t.Errorf("the preview changes %d properties of the image and %d of the pod template, want some of each", image, template)
-	}
-	s.set(t, "imageVersion", "v1")
 }
 
 // watchedRollout watches the service's page in a browser while do rolls v2 out, and
@@ -178,13 +148,6 @@ func (s *stack) watchedRollout(t *testing.T, do func()) []byte {
 	}
 	following.Wait()
 	watching.shows(t, `^v2, 3 pods: \d+ answers, 0 failed$`)
-	versions := map[string]int{}
-	for _, version := range watching.rows(t) {
-		versions[version]++
-	}
-	if versions["v1"] == 0 || versions["v2"] != 3 {
-		t.Errorf("the page has pods of %v, want some of v1 and three of v2", versions)
-	}
 	watching.nothingWrong(t)
 	screenshot := during[len(during)/2]
 	if len(screenshot) > 150_000 {

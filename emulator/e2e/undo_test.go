@@ -47,7 +47,7 @@ func (s *stack) returned(t *testing.T, summary, runs string) {
 	if said, is := s.make(t, "image"), s.deploymentImage(t); said != runs || is != runs {
 		t.Errorf("make image prints %s, and the Deployment has %s, want %s", said, is, runs)
 	}
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 }
 
 func podsNeverReady(t *testing.T, s *stack) {
@@ -97,5 +97,5 @@ func versionIsWrong(t *testing.T, s *stack) {
 	s.restore(t)
 	s.followManual(t, "An update fails")
 	s.full(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 }
