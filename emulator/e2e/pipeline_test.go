@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"flag"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -146,6 +147,22 @@ func (s *stack) isSpread(t *testing.T) {
 	}
 	if slices.Sort(nodes); len(slices.Compact(nodes)) != 3 {
 		t.Errorf("the pods are on %q, want three nodes", nodes)
+	}
+}
+
+// score: of all checks that kube-score has on by default, one does not pass, with a reason:
+// the image is given by its digest. To pull it again would get the same bytes, and a
+// restart would need the registry.
+func (s *stack) score(t *testing.T) {
+	t.Helper()
+	// Annotations could turn checks off.
+	command := exec.Command("go", "tool", "kube-score", "score", "--output-format=ci", "--kubernetes-version=v1.34", "--disable-ignore-checks-annotations", "-")
+	objects := s.kubectl(t, s.namespace(), "get", "deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets", "--output=yaml")
+	command.Dir, command.Stdin = "../../tools/kubescore", strings.NewReader(objects)
+	out, _ := command.CombinedOutput() // fails because of that check
+	bad := slices.DeleteFunc(strings.Split(strings.TrimSpace(string(out)), "\n"), func(line string) bool { return strings.HasPrefix(line, "[OK]") || strings.HasPrefix(line, "[SKIPPED]") })
+	if len(bad) != 1 || !strings.Contains(bad[0], "ImagePullPolicy") {
+		t.Errorf("kube-score does not only miss an ImagePullPolicy of Always:\n%s", strings.Join(bad, "\n"))
 	}
 }
 
