@@ -62,7 +62,8 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 
 	t.Log("another service, in a network of one's own")
 	s.python(t)
-	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/greeter"))
+	s.run(t, "find", "app", "-mindepth", "1", "!", "-name", ".dockerignore", "-delete") // what keeps files out of the image stays
+	s.run(t, "cp", "-r", filepath.Join(repository, "emulator/e2e/testdata/greeter")+"/.", "app")
 	writeFile(t, filepath.Join(s.folder, "app", "Dockerfile"), blockOf(t, filepath.Join(repository, "docs/your-service.md"), "dockerfile"))
 	s.set(t, "service", "greeter", "port", "3000", "livenessPath", "/health", "readinessPath", "/health", "replicas", "1", "nodes", "1", "maxNodes", "2",
 		"network", "my-network", "subnetwork", "my-subnet", "secondaryRanges", "pods,services", "controlPlaneRange", "10.9.0.16/28")
@@ -95,14 +96,13 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 		t.Error("the secret is in the pods' description")
 	}
 
-	t.Log("a third service: slow to start, on a port below 1024, with a database outside of the cluster")
-	s.replaceApp(t, filepath.Join(repository, "emulator/e2e/testdata/visits"))
-	s.pulumi(t, "config", "rm", "--path", "environment.GREETING")
+	t.Log("slow to start, on a port below 1024, with a database outside of the cluster")
 	// Under another name it is another Service, created before the old one is deleted.
-	s.set(t, "address", "", "service", "visits", "port", "80", "livenessPath", "/healthz", "readinessPath", "/healthz", "startupSeconds", "60", "egress", "true")
+	s.set(t, "address", "", "service", "visits", "port", "80", "startupSeconds", "60", "egress", "true")
+	s.pulumi(t, "config", "set", "--path", "environment.SLOW", "20")
 	s.pulumi(t, "config", "set", "--path", "environment.DATABASE", s.database(t))
 	s.up(t)
-	answers(t, s.url, "counted true\n")
+	answers(t, s.url+"/visits", "counted True\n")
 }
 
 // Greetings that Kubernetes would change, if it saw them as they are.
@@ -110,13 +110,6 @@ const (
 	oak = "hello, oak: US$$5 $(PORT) $HOME"
 	elm = "hello, elm: US$$5 $(PORT) $HOME"
 )
-
-// replaceApp puts another service into app/. What keeps files out of the image stays.
-func (s *stack) replaceApp(t *testing.T, service string) {
-	t.Helper()
-	s.run(t, "find", "app", "-mindepth", "1", "!", "-name", ".dockerignore", "-delete")
-	s.run(t, "cp", "-r", service+"/.", "app")
-}
 
 // python gets the image that the document's example starts from: if there is a registry,
 // from there, else from Debian's packages, with what the published image has, too.

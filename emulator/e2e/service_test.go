@@ -43,49 +43,48 @@ func scaling(t *testing.T, s *stack) {
 	s.unnoticed(t, func() { s.through(t, "replicas", "3", "1") })
 }
 
-func nodeDrained(t *testing.T, s *stack) {
+// withinBudget does something to a healthy stack, unnoticed by its users.
+func (s *stack) withinBudget(t *testing.T, do func()) {
+	t.Helper()
 	s.healthy(t)
-	s.unnoticed(t, func() {
-		s.respectsBudget(t, func() {
-			node := s.pods(t)[0].node
-			s.kubectl(t, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data")
-			s.full(t)
-			s.kubectl(t, "uncordon", node)
-		})
-	})
+	s.unnoticed(t, func() { s.respectsBudget(t, do) })
 	s.clean = true
+}
+
+func nodeDrained(t *testing.T, s *stack) {
+	s.withinBudget(t, func() {
+		node := s.pods(t)[0].node
+		s.kubectl(t, "drain", node, "--ignore-daemonsets", "--delete-emptydir-data")
+		s.full(t)
+		s.kubectl(t, "uncordon", node)
+	})
 }
 
 func poolResized(t *testing.T, s *stack) {
-	s.healthy(t)
-	s.unnoticed(t, func() {
-		s.respectsBudget(t, func() {
-			for _, nodes := range []string{"4", "3"} {
-				s.through(t, "nodes", nodes)
-				if ready := s.readyNodes(t); fmt.Sprint(len(ready)) != nodes {
-					t.Errorf("ready nodes: %q, want %s", ready, nodes)
-				}
+	s.withinBudget(t, func() {
+		for _, nodes := range []string{"4", "3"} {
+			s.through(t, "nodes", nodes)
+			if ready := s.readyNodes(t); fmt.Sprint(len(ready)) != nodes {
+				t.Errorf("ready nodes: %q, want %s", ready, nodes)
 			}
-		})
+		}
 	})
 	s.previewIsEmpty(t)
-	s.clean = true
 }
 
 func nodesRenewed(t *testing.T, s *stack) {
-	s.healthy(t)
-	old := s.readyNodes(t)
-	s.unnoticed(t, func() {
-		s.respectsBudget(t, func() { s.through(t, "machineType", "e2-medium") })
+	var old []string
+	s.withinBudget(t, func() {
+		old = s.readyNodes(t)
+		s.through(t, "machineType", "e2-medium")
 	})
+	s.normal["machineType"] = "e2-medium" // or the next row would replace them again
 	for _, node := range s.readyNodes(t) {
 		if slices.Contains(old, node) {
 			t.Errorf("node %s was not replaced", node)
 		}
 	}
 	s.previewIsEmpty(t)
-	s.normal["machineType"] = "e2-medium" // or the next row would replace them again
-	s.clean = true
 }
 
 // lossy does something to one pod, and waits until that is over and the stack has
