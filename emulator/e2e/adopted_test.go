@@ -60,7 +60,7 @@ func adopted(t *testing.T, s *stack) {
 	other.set(t, "nodes", "1")
 	other.up(t)
 	s.deployer(t, other.open(t, t.TempDir()).kubeconfig, kubeconfig)
-	if changes := s.preview(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
+	if changes := s.changes(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
 		t.Errorf("the preview changes %q, want everything created again", changes)
 	}
 	s.up(t)

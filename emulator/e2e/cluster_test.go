@@ -102,20 +102,14 @@ func (s *stack) settled(t *testing.T, want int) {
 	})
 }
 
-// nodes lists the nodes, and readyNodes the names of those that are ready.
-func (s *stack) nodes(t *testing.T) []corev1.Node {
+// readyNodes names the nodes that are ready.
+func (s *stack) readyNodes(t *testing.T) (names []string) {
 	t.Helper()
 	list, err := s.kube(t).CoreV1().Nodes().List(interrupted, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list.Items
-}
-
-func (s *stack) readyNodes(t *testing.T) []string {
-	t.Helper()
-	var names []string
-	for _, node := range s.nodes(t) {
+	for _, node := range list.Items {
 		for _, condition := range node.Status.Conditions {
 			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue {
 				names = append(names, node.Name)

@@ -41,7 +41,7 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 			t.Errorf("Pulumi.yaml has %q: %v\n%s", text, !there, project)
 		}
 	}
-	if changes := s.preview(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment create") {
+	if changes := s.changes(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment create") {
 		t.Errorf("the preview changes %q, want a Deployment", changes)
 	}
 

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -281,6 +282,12 @@ func (s *stack) previewIsEmpty(t *testing.T) {
 	s.pulumi(t, "preview", "--expect-no-changes", "--diff")
 }
 
+// isAsDeployed: what the program would change, and what differs on the cluster, is nothing.
+func (s *stack) isAsDeployed(t *testing.T) {
+	t.Helper()
+	s.pulumi(t, "preview", "--refresh", "--expect-no-changes", "--diff")
+}
+
 // healthy brings the stack to what is normal, whatever the row before left.
 func (s *stack) healthy(t *testing.T) {
 	t.Helper()
@@ -355,36 +362,16 @@ func (s *stack) resources(t *testing.T) []string {
 	return list
 }
 
-// preview lists what a preview would change, sorted: "TYPE PROPERTY" for each
-// property of each resource that changes, "TYPE OPERATION" for other operations.
-func (s *stack) preview(t *testing.T) []string {
+var changed = regexp.MustCompile(`(?m)^ *[-+~]+ *(\w+:\S+:\w+): \((.*?)\)`)
+
+// changes lists the resources that a preview would change, each as TYPE OPERATION, sorted.
+func (s *stack) changes(t *testing.T) (list []string) {
 	t.Helper()
-	var digest struct {
-		Steps []struct {
-			Op, URN      string
-			DetailedDiff map[string]any
-		}
+	for _, found := range changed.FindAllStringSubmatch(s.pulumi(t, "preview", "--diff"), -1) {
+		list = append(list, found[1]+" "+found[2])
 	}
-	if err := json.Unmarshal([]byte(s.pulumi(t, "preview", "--json")), &digest); err != nil {
-		t.Fatal(err)
-	}
-	var changes []string
-	for _, step := range digest.Steps {
-		// urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
-		types := strings.Split(strings.Split(step.URN, "::")[2], "$")
-		typ := types[len(types)-1]
-		switch {
-		case step.Op == "same" || step.Op == "read":
-		case step.Op == "update" && len(step.DetailedDiff) > 0:
-			for property := range step.DetailedDiff {
-				changes = append(changes, typ+" "+property)
-			}
-		default:
-			changes = append(changes, typ+" "+step.Op)
-		}
-	}
-	slices.Sort(changes)
-	return changes
+	slices.Sort(list)
+	return list
 }
 
 // stateHoldsNoSecret looks for the access token in everything that Pulumi keeps of the stack.
@@ -410,17 +397,6 @@ func (s *stack) copy(t *testing.T) *stack {
 	s.run(t, "cp", s.configPath(), other.folder)
 	s.run(t, "sh", "-ec", `cd "$1" && cp -r main.go go.mod go.sum Pulumi.yaml command stacks app "$2"`, "sh", root(), other.folder)
 	return &other
-}
-
-// edit replaces a text that must be there once in a file of the program.
-func (s *stack) edit(t *testing.T, path, old, new string) {
-	t.Helper()
-	path = filepath.Join(s.folder, path)
-	text := readFile(t, path)
-	if n := strings.Count(text, old); n != 1 {
-		t.Fatalf("%s has %q %d times, want once", path, old, n)
-	}
-	writeFile(t, path, strings.Replace(text, old, new, 1))
 }
 
 // eventually waits for a condition for as long as a loaded machine may need.
