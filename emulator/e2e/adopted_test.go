@@ -60,8 +60,8 @@ func adopted(t *testing.T, s *stack) {
 	other.set(t, "nodes", "1")
 	other.up(t)
 	s.deployer(t, other.open(t, t.TempDir()).kubeconfig, kubeconfig)
-	if changes := s.changes(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment replace") {
-		t.Errorf("the preview changes %q, want everything created again", changes)
+	if shown := s.pulumi(t, "preview", "--diff"); !strings.Contains(shown, "kubernetes:apps/v1:Deployment: (replace)") {
+		t.Errorf("the preview does not create everything again:\n%s", shown)
 	}
 	s.up(t)
 	answers(t, s.url+"/index", v1)

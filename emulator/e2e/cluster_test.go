@@ -167,73 +167,63 @@ func (s *stack) respectsBudget(t *testing.T, do func()) {
 	do()
 }
 
-// machines lists the containers and volumes of the stack's clusters, also of one that
-// the stack does not know.
-func (s *stack) machines(t *testing.T) (containers, volumes []string) {
+// listed lists what Docker has of this checkout's emulator, with some more labels.
+func listed(list string, labels ...string) ([]string, error) {
+	arguments := strings.Fields(list)
+	for _, label := range append(labels, "emulator="+home()) {
+		arguments = append(arguments, "--filter=label=hello-timber."+label)
+	}
+	names, err := exec.Command("docker", arguments...).Output()
+	if err != nil {
+		err = fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
+	}
+	return strings.Fields(string(names)), err
+}
+
+func (s *stack) listed(t *testing.T, list string, labels ...string) []string {
 	t.Helper()
-	things, err := inDocker("hello-timber.emulator="+home(), "hello-timber.project="+s.project())
+	names, err := listed(list, labels...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return things[0], things[2]
+	return names
 }
 
-// containers names those of the emulator's that play a role, of this stack's cluster where it has a part in one.
+// machines names the containers of the stack's clusters, also of one that it does not know.
+func (s *stack) machines(t *testing.T) []string {
+	t.Helper()
+	return s.listed(t, "ps --all --format={{.Names}}", "project="+s.project())
+}
+
+// containers names those that play a role in the stack's cluster.
 func (s *stack) containers(t *testing.T, role string) []string {
 	t.Helper()
-	return strings.Fields(s.run(t, "docker", "ps", "--all", "--format={{.Names}}", "--filter=label=hello-timber.emulator="+home(),
-		"--filter=label=hello-timber.role="+role, "--filter=label=hello-timber.cluster="+s.cluster))
+	return s.listed(t, "ps --all --format={{.Names}}", "role="+role, "cluster="+s.cluster)
 }
 
 // registries names the container that answers for Artifact Registry, if it runs.
-func (s *stack) registries() []string {
-	names, _ := exec.Command("docker", "ps", "--format={{.Names}}", "--filter=label=hello-timber.emulator="+home(), "--filter=label=hello-timber.role=registry").Output()
-	return strings.Fields(string(names))
-}
-
-// network is the ID of the network that all stacks share; empty if there is none.
-func (s *stack) network(t *testing.T) string {
-	t.Helper()
-	return s.run(t, "docker", "network", "ls", "--quiet", "--filter=label=hello-timber.emulator="+home())
-}
-
-// kinds are the things in Docker: how they are listed, and how removed.
-var kinds = []struct{ list, remove string }{
-	{"ps --all --format={{.Names}}", "rm --force --volumes"},
-	{"network ls --format={{.Name}}", "network rm"},
-	{"volume ls --format={{.Name}}", "volume rm --force"},
-}
-
-// inDocker lists what has all of some labels: containers, networks and volumes, in this order.
-func inDocker(labels ...string) (lists [3][]string, err error) {
-	for i, kind := range kinds {
-		arguments := strings.Fields(kind.list)
-		for _, label := range labels {
-			arguments = append(arguments, "--filter=label="+label)
-		}
-		names, err := exec.Command("docker", arguments...).Output()
-		if err != nil {
-			return lists, fmt.Errorf("docker %s: %w", strings.Join(arguments, " "), err)
-		}
-		lists[i] = strings.Fields(string(names))
-	}
-	return lists, nil
+func registries() []string {
+	names, _ := listed("ps --format={{.Names}}", "role=registry")
+	return names
 }
 
 // sweep removes what has a label and is of this checkout's emulator.
-func sweep(label string) error {
-	lists, err := inDocker("hello-timber.emulator="+home(), label)
-	if err != nil {
-		return err
-	}
-	for i, names := range lists {
+func sweep(labels ...string) error {
+	for _, kind := range []struct{ list, remove string }{
+		{"ps --all --format={{.Names}}", "rm --force --volumes"},
+		{"network ls --format={{.Name}}", "network rm"},
+		{"volume ls --format={{.Name}}", "volume rm --force"},
+	} {
+		names, err := listed(kind.list, labels...)
+		if err != nil {
+			return err
+		}
 		if len(names) == 0 {
 			continue
 		}
-		command := append(strings.Fields(kinds[i].remove), names...)
 		// A volume may have gone with its container.
-		if out, err := exec.Command("docker", command...).CombinedOutput(); err != nil && !strings.Contains(strings.ToLower(string(out)), "no such ") {
-			return fmt.Errorf("docker %s: %w: %s", strings.Join(command, " "), err, out)
+		if out, err := exec.Command("docker", append(strings.Fields(kind.remove), names...)...).CombinedOutput(); err != nil && !strings.Contains(strings.ToLower(string(out)), "no such ") {
+			return fmt.Errorf("docker %s %q: %w: %s", kind.remove, names, err, out)
 		}
 	}
 	return nil
@@ -242,21 +232,20 @@ func sweep(label string) error {
 // tidy removes the clusters of the tests. Without a cluster of the user's own, nothing
 // needs the registry and the network either.
 func tidy() error {
-	text, err := exec.Command("docker", "ps", "--all", `--format={{.Label "hello-timber.project"}}`, "--filter=label=hello-timber.emulator="+home(),
-		"--filter=label=hello-timber.role=control-plane").Output()
+	projects, err := listed(`ps --all --format={{"hello-timber.project"|.Label}}`, "role=control-plane")
 	if err != nil {
 		return err
 	}
 	others := 0
-	for project := range strings.FieldsSeq(string(text)) {
+	for _, project := range projects {
 		if !strings.HasPrefix(project, "hello-timber-e2e") {
 			others++
-		} else if err := sweep("hello-timber.project=" + project); err != nil {
+		} else if err := sweep("project=" + project); err != nil {
 			return err
 		}
 	}
 	if others > 0 {
 		return nil
 	}
-	return sweep("hello-timber.emulator=" + home())
+	return sweep()
 }

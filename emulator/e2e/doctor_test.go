@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -14,40 +12,30 @@ import (
 // doctor checks that `make doctor` finds what a stack on Google Cloud lacks, and
 // that the commands that it prints fix it. doctor/ has tests of everything that it looks for.
 func doctor(t *testing.T, s *stack) {
-	google := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, `{"error": {"message": "this project has no roles"}}`, http.StatusForbidden)
-	}))
-	defer google.Close()
-	s.env = append(s.env, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER="+google.URL)
+	s.env = append(s.env, "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDRESOURCEMANAGER=http://127.0.0.1:1") // the emulator has no roles
 	// The doctor looks at the program in the folder that it is started in.
 	program := s.copy(t)
 	program.run(t, "go", "-C", root(), "build", "-o", filepath.Join(program.folder, "doctor"), "./doctor")
+	says := func() string {
+		out, err := program.try("./doctor") // Docker is left out: a build for Google needs a newer engine than the emulator
+		return out + said(err)
+	}
 	for _, spoil := range [][]string{
 		{"gcloud", "services", "disable", "cloudresourcemanager.googleapis.com", "--project", s.project()},
 		{"pulumi", "config", "rm", "gcp:project"},
 	} {
 		program.run(t, spoil[0], spoil[1:]...)
-		says, err := program.try("./doctor")
-		if err != nil {
-			says = said(err)
-		}
-		fixes := regexp.MustCompile(`(?m)^MISSING +(?:apis|stack) .*\. Fix: (.*)$`).FindStringSubmatch(says)
+		found := says()
+		fixes := regexp.MustCompile(`(?m)^MISSING +(?:apis|stack) .*\. Fix: (.*)$`).FindStringSubmatch(found)
 		if fixes == nil {
-			t.Fatalf("after %q it says\n%s", spoil, says)
+			t.Fatalf("after %q it says\n%s", spoil, found)
 		}
 		program.run(t, "sh", "-ec", strings.Replace(fixes[1], "PROJECT_ID", s.project(), 1))
 	}
-	// Docker is left out: a build for Google needs a newer engine than the emulator.
-	says, err := program.try("./doctor")
-	if err != nil {
-		says = said(err)
-	}
-	for _, what := range []string{"pulumi", "stack", "gcloud", "plugin", "account", "login", "project", "apis"} {
-		if !regexp.MustCompile(`(?m)^ok +` + what).MatchString(says) {
-			t.Errorf("%s is not ok", what)
+	fixed := says()
+	for _, what := range []string{"ok +pulumi", "ok +stack", "ok +gcloud", "ok +plugin", "ok +account", "ok +login", "ok +project", "ok +apis", "unknown +roles"} {
+		if !regexp.MustCompile("(?m)^" + what).MatchString(fixed) {
+			t.Errorf("it does not say %s:\n%s", what, fixed)
 		}
-	}
-	if !strings.Contains(says, "unknown  roles    403 Forbidden: this project has no roles") {
-		t.Errorf("it says\n%s", says)
 	}
 }

@@ -3,8 +3,8 @@
 package e2e
 
 import (
-	"fmt"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -192,9 +192,7 @@ func (s *stack) listen(t *testing.T, p pod, port string) {
 // apply creates or changes objects in a namespace.
 func (s *stack) apply(t *testing.T, namespace, objects string) {
 	t.Helper()
-	command := exec.CommandContext(interrupted, "kubectl", "--namespace="+namespace, "apply", "--filename=-")
-	command.Env, command.Stdin = s.env, strings.NewReader(objects)
-	if out, err := command.CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("kubectl apply: %w: %s", err, out))
-	}
+	file := filepath.Join(t.TempDir(), "objects.yaml")
+	writeFile(t, file, objects)
+	s.kubectl(t, "--namespace="+namespace, "apply", "--filename="+file)
 }

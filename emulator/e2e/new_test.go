@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -41,8 +40,8 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 			t.Errorf("Pulumi.yaml has %q: %v\n%s", text, !there, project)
 		}
 	}
-	if changes := s.changes(t); !slices.Contains(changes, "kubernetes:apps/v1:Deployment create") {
-		t.Errorf("the preview changes %q, want a Deployment", changes)
+	if shown := s.pulumi(t, "preview", "--diff"); !strings.Contains(shown, "kubernetes:apps/v1:Deployment: (create)") {
+		t.Errorf("the preview does not create a Deployment:\n%s", shown)
 	}
 
 	t.Log("the environments that came with it")
@@ -142,7 +141,7 @@ func blockOf(t *testing.T, path, language string) string {
 // pods reach it if they may open connections.
 func (s *stack) database(t *testing.T) string {
 	t.Helper()
-	gateway := s.run(t, "docker", "network", "inspect", s.network(t), "--format={{(index .IPAM.Config 0).Gateway}}")
+	gateway := s.run(t, "docker", "network", "inspect", s.listed(t, "network ls --quiet")[0], "--format={{(index .IPAM.Config 0).Gateway}}")
 	image := strings.TrimSpace(readFile(t, filepath.Join(home(), "node-image")))
 	id := s.run(t, "docker", "run", "--detach", "--publish="+gateway+"::2379", "--entrypoint=etcd", image,
 		"--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://"+gateway+":2379", "--unsafe-no-fsync")

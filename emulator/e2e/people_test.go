@@ -77,7 +77,7 @@ func nodeRemoved(t *testing.T, s *stack) {
 // is still in its repository, so that nothing shows until a node has to pull it.
 func imageRemoved(t *testing.T, s *stack) {
 	s.healthy(t)
-	registry := s.registries()[0]
+	registry := registries()[0]
 	digest := func() string {
 		_, hex, _ := strings.Cut(s.output(t, "image"), "@sha256:")
 		return "/var/lib/registry/docker/registry/v2/repositories/" + s.project() + "/" + s.project() + "/timber-tutorial/_manifests/revisions/sha256/" + hex
@@ -139,34 +139,6 @@ func podsCrash(t *testing.T, s *stack) {
 	s.normal["environment"] = "" // to recover
 	s.pulumi(t, "config", "set", "--path", "environment.LOG_LEVEL", "rotten")
 	s.badUpdate(t, "CrashLoopBackOff", "exit code 1", "The end of its log:", `LOG_LEVEL is "rotten"`)
-}
-
-// rolledBack deploys an earlier image by its digest, as docs/operations.md describes it. Going on
-// with the version that failed builds the same image again.
-func rolledBack(t *testing.T, s *stack) {
-	s.healthy(t)
-	first := s.output(t, "image")
-	s.through(t, "imageVersion", "v2")
-	second := s.output(t, "image")
-	// Where one finds what ran before: newest first is not sure, so that this takes the other.
-	ran := strings.Fields(s.kubectl(t, s.namespace(), "get", "replicasets", "--output=jsonpath={.items[*].spec.template.spec.containers[*].image}"))
-	if !slices.Contains(ran, first) || !slices.Contains(ran, second) || len(ran) != 2 {
-		t.Errorf("the replica sets name %q, want %s and %s", ran, first, second)
-	}
-	s.set(t, "image", first)
-	if changes, want := s.changes(t), []string{"docker:index/image:Image delete", "kubernetes:apps/v1:Deployment update"}; !slices.Equal(changes, want) {
-		t.Errorf("a rollback does %q, want %q", changes, want)
-	}
-	s.unnoticed(t, func() { s.up(t) })
-	s.full(t)
-	answers(t, s.url+"/index", v1)
-	s.set(t, "image", "")
-	s.up(t)
-	s.full(t)
-	answers(t, s.url+"/index", v2)
-	if again := s.output(t, "image"); again != second {
-		t.Errorf("built again, %s is %s", second, again)
-	}
 }
 
 func twoUpdates(t *testing.T, s *stack) {
@@ -239,7 +211,7 @@ const (
 func cutShort(t *testing.T, s *stack, operation, resource string, signal os.Signal) {
 	t.Helper()
 	if operation == making {
-		if containers, volumes := s.machines(t); len(s.resources(t))+len(containers)+len(volumes) > 0 {
+		if len(s.resources(t))+len(s.machines(t)) > 0 {
 			s.gone(t)
 		}
 		s.restore(t)
@@ -263,9 +235,8 @@ func (s *stack) converges(t *testing.T, update func()) {
 	s.full(t)
 	s.isAsDeployed(t)
 	// Also of a cluster that the state does not have, because it was made twice.
-	containers, _ := s.machines(t)
-	if want := map[string]int{"": 0, "1": 2}[s.normal["nodes"]]; len(containers) != want {
-		t.Errorf("there are the containers %q, want %d", containers, want)
+	if want := map[string]int{"": 0, "1": 2}[s.normal["nodes"]]; len(s.machines(t)) != want {
+		t.Errorf("there are the containers %q, want %d", s.machines(t), want)
 	}
 	made := map[string]int{}
 	for object := range strings.FieldsSeq(s.kubectl(t, s.namespace(), "get", "deployments,services,serviceaccounts,networkpolicies,poddisruptionbudgets,resourcequotas,limitranges", "--output=name")) {
@@ -308,8 +279,8 @@ func (s *stack) nothingLeft(t *testing.T) {
 	if left := s.resources(t); len(left) > 0 {
 		t.Errorf("the state still has %q", left)
 	}
-	if containers, volumes := s.machines(t); len(containers)+len(volumes) > 0 {
-		t.Errorf("left behind: %q, %q", containers, volumes)
+	if left := append(s.machines(t), s.listed(t, "volume ls --quiet", "project="+s.project())...); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }
 

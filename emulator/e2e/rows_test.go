@@ -98,7 +98,6 @@ var parts = map[string][]testRow{
 		{"a container crashed", "at most what was sent to it fails; full strength again", onShared, counts, killed("QUIT")},
 		{"a pod deleted, three times", "no request fails; full strength again", onShared, counts, podDeleted},
 		{"what pods reach", "names, and nothing that the policies forbid", onShared, works, network},
-		{"rolled back by its digest", "nothing is built; no request fails; the build after it is the same image", onShared, works, rolledBack},
 		{"two updates at once", "one proceeds, the other names it", onShared, works, twoUpdates},
 		{"state lost", "clear refusal; the documented way back", onShared, works, stateGone("no stack named", "State: lost", remove)},
 		{"state truncated", "clear refusal; the documented way back", onShared, works, stateGone("unexpected end of JSON", "State: broken", truncate)},

@@ -204,7 +204,7 @@ func attacks(t *testing.T, s *stack) {
 // registryUnreachable: what runs has its image, and what has to pull it waits.
 func registryUnreachable(t *testing.T, s *stack) {
 	s.healthy(t)
-	registry := s.registries()[0]
+	registry := registries()[0]
 	s.run(t, "docker", "stop", registry)
 	stopped := true
 	start := func() {
@@ -242,7 +242,7 @@ func registryUnreachable(t *testing.T, s *stack) {
 func containersRestarted(t *testing.T, s *stack) {
 	s.healthy(t)
 	began := time.Now()
-	s.run(t, "docker", append([]string{"restart", "--time=0"}, slices.Concat(s.containers(t, "control-plane"), s.containers(t, "node"), s.registries())...)...)
+	s.run(t, "docker", append([]string{"restart", "--time=0"}, slices.Concat(s.containers(t, "control-plane"), s.containers(t, "node"), registries())...)...)
 	eventually(t, "an answer", func() bool {
 		_, body, err := get(fresh, s.url+"/index")
 		return err == nil && body == v1

@@ -104,7 +104,7 @@ func (s *stack) login(t *testing.T, folder, registry string) (config string) {
 // registryPort is where this machine reaches the registry.
 func (s *stack) registryPort(t *testing.T) string {
 	t.Helper()
-	registries := s.registries()
+	registries := registries()
 	if len(registries) != 1 {
 		t.Fatalf("there are the registries %q, want one", registries)
 	}

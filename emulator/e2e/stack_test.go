@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -129,7 +128,7 @@ func (s *stack) configPath() string { return filepath.Join(s.folder, s.configFil
 // destroying it: that takes a second instead of half a minute.
 func (s *stack) sweep(t *testing.T) {
 	t.Helper()
-	if err := sweep("hello-timber.project=" + s.project()); err != nil {
+	if err := sweep("project=" + s.project()); err != nil {
 		t.Error(err)
 	}
 	records, err := filepath.Glob(filepath.Join(home(), "google", "*", "*"+s.project()+"~*"))
@@ -139,7 +138,7 @@ func (s *stack) sweep(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, registry := range s.registries() {
+	for _, registry := range registries() {
 		// Fails while the registry is stopped, or is about to be removed.
 		_ = exec.Command("docker", "exec", registry, "rm", "-rf", "/var/lib/registry/docker/registry/v2/repositories/"+s.project()).Run()
 	}
@@ -359,18 +358,6 @@ func (s *stack) resources(t *testing.T) []string {
 			list = append(list, resource.Type)
 		}
 	}
-	return list
-}
-
-var changed = regexp.MustCompile(`(?m)^ *[-+~]+ *(\w+:\S+:\w+): \((.*?)\)`)
-
-// changes lists the resources that a preview would change, each as TYPE OPERATION, sorted.
-func (s *stack) changes(t *testing.T) (list []string) {
-	t.Helper()
-	for _, found := range changed.FindAllStringSubmatch(s.pulumi(t, "preview", "--diff"), -1) {
-		list = append(list, found[1]+" "+found[2])
-	}
-	slices.Sort(list)
 	return list
 }
 
