@@ -2,7 +2,7 @@
 
 # What people type is data: neither make nor a shell expands it, and it reaches
 # programs as environment variables only. `go doc ./pipelines` says what each is, and
-# `go doc ./emulator/setup` what the two of downloads are; ROWS are the tests of make e2e.
+# `go doc ./emulator/setup` what the two of downloads are; ROWS are the tests of make e2e and make pictures.
 TYPED = STACK STACKS FROM IMAGE APPROVED ROLLBACK CONFIRM BASE COMMIT PULL_REQUEST GITHUB_REPOSITORY DOWNLOAD DOWNLOAD_MIRROR ROWS
 $(foreach name,$(TYPED),$(if $(filter-out undefined,$(origin $(name))),$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
 # The stack, and on this machine the stack whose config file a new one starts from.
@@ -153,8 +153,8 @@ test: build browser unit ## Before a commit: unit tests, workflows, and the tuto
 e2e: build metrics ## Everything else end to end, or the tests that match ROWS, as for go test -run
 	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 90m -v -run "$${ROWS:-TestRows/rest}" ./e2e
 
-pictures: build browser ## Make docs/page.png, the picture of the service's page, by following docs/tutorial.md
-	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 30m -v -run TestRows/first ./e2e -pictures
+pictures: build browser ## Make docs/*.png, those that match ROWS; that of the service's page follows docs/tutorial.md
+	@$(SETUP) env e2e go test -C emulator -vet=off -tags e2e -count 1 -timeout 20m -v -run "$${ROWS:-TestPreviewPicture|TestRows/first/the_tutorial$$}" ./e2e -pictures
 
 clean: setup ## Remove what is left of the emulator after `make down`
 	@$(SETUP) clean

@@ -44,6 +44,15 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// The picture of the comment has the checksum of the text that it shows.
+func TestPicture(t *testing.T) {
+	const shown, picture = "summary/testdata/preview.golden.md", "../docs/preview.png"
+	files := filesOf(t, 2, shown, picture)
+	if sum := sha256.Sum256(files[shown]); !strings.Contains(string(files[picture]), hex.EncodeToString(sum[:])) {
+		t.Errorf("%s is older than %s. Fix: make pictures ROWS=TestPreviewPicture", picture, shown)
+	}
+}
+
 // Each fault in the table of docs/reliability.md is an end-to-end test, by the same name.
 func TestFaultsAreTests(t *testing.T) {
 	const document, tests = "../docs/reliability.md", "../emulator/e2e/rows_test.go"

@@ -81,10 +81,17 @@ func (p *page) matches(t *testing.T, pattern string) bool {
 	return regexp.MustCompile(pattern).MatchString(p.summary(t))
 }
 
+// allAnswer reports whether no pod in the table has fallen silent.
+func (p *page) allAnswer(t *testing.T) (all bool) {
+	t.Helper()
+	p.do(t, chromedp.Evaluate(`document.querySelectorAll("#pods .gone").length == 0`, &all))
+	return all
+}
+
 func (p *page) screenshot(t *testing.T) []byte {
 	t.Helper()
 	var png []byte
-	p.do(t, chromedp.CaptureScreenshot(&png))
+	p.do(t, chromedp.FullScreenshot(&png, 100))
 	return png
 }
 
