@@ -59,14 +59,13 @@ var events = map[string]struct {
 	scenario
 	has, hasNot []string
 }{
-
 	"pull-request":           {pull, []string{"pipelines comment: ", "checkout ref=main", "make lint", "POST /issues/7/comments", "| dev | 1 changed |"}, []string{"pipelines deploy", "prod"}},
 	"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
 	"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
 	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, []string{"1 changed"}},
 	"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
 	"merge":                  {merge, []string{deploysDev + ": STACK=dev IMAGE=configured", deploysStaging + ": STACK=staging IMAGE=" + built, deploysProd + ": STACK=prod IMAGE=" + built, asks + "approves", "APPROVED=of-prod", "pipelines sbom: ", "run: success"}, []string{"ROLLBACK=true"}},
-	"merge-same-image":       {merge.with(answers{"built": "false"}), []string{deploysProd, "run: success"}, []string{"actions/attest", "pipelines sbom"}},
+	"dev-same-image":         {dispatch("deploy.yml", values{"stack": "dev", "image": "configured"}).with(answers{"built": "false"}), []string{"pipelines verify as deploy-dev", "run: success"}, []string{"actions/attest", "pipelines sbom"}},
 	"prod-changes-nothing":   {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"changes": "false"}), []string{"pipelines summary as watch-prod", "run: success"}, []string{asks, deploysProd}},
 	"prod-refused":           {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"reviewer": "refuses"}), []string{asks + "refuses", "run: failure"}, []string{deploysProd}},
 	"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
