@@ -25,11 +25,14 @@ import (
 type Step struct {
 	Name  string
 	Needs []string
-	// Work is how long it takes at most, on one processor of the machine where that was
-	// measured. Steps with work run one after the other.
+	// Work is how much processor time it takes at most, on the machine where that was
+	// measured. Only the ratio of the steps' matters. Steps with work run one after the other.
 	Work time.Duration
-	Run  func(context.Context, checkout.Checkout, *Report) error
+	Run  Do
 }
+
+// Do is what a step does.
+type Do func(context.Context, checkout.Checkout, *Report) error
 
 // Report is what a step reports about itself.
 type Report struct {
@@ -47,8 +50,8 @@ type Report struct {
 }
 
 // One runs what may take long and is a command's only step.
-func One(ctx context.Context, c checkout.Checkout, name string, run func(context.Context, checkout.Checkout, *Report) error) error {
-	return Run(ctx, c, Step{Name: name, Run: run})
+func One(ctx context.Context, c checkout.Checkout, name string, do Do) error {
+	return Run(ctx, c, Step{Name: name, Run: do})
 }
 
 // Run runs every step as soon as those it needs are done. It ends with the first step that
@@ -114,6 +117,9 @@ func (p *Report) perform(ctx context.Context, c checkout.Checkout) error {
 	err := p.step.Run(ctx, c, p)
 	p.mutex.Lock()
 	p.running, p.isDone = false, err == nil
+	if !p.first.IsZero() {
+		p.took = time.Since(p.first) // with the linker, which counts nothing
+	}
 	p.mutex.Unlock()
 	if err == nil {
 		p.view.done(p.step.Name, time.Since(p.started))

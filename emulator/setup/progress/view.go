@@ -20,10 +20,15 @@ type view struct {
 
 	// said is the time left that was printed last, when there was so much work in all.
 	said, work time.Duration
+	// seen is the work that the line before counted, and recent that of the last minutes.
+	seen, recent pace
 
 	mutex sync.Mutex
 	out   io.Writer
 }
+
+// pace is work, and how long it took.
+type pace struct{ work, took time.Duration }
 
 const (
 	// Nothing is silent for ten seconds, also where a line takes a moment to arrive.
@@ -83,12 +88,13 @@ func (v *view) showAll() {
 }
 
 // totals counts the steps that are done, and how long the work of the others still takes at
-// the speed until now. That says nothing before a twentieth of all work is done.
+// this machine's speed. A fortieth of all work says what that is.
 func (v *view) totals() (done int, left time.Duration) {
-	var all, counted, took time.Duration
+	var all time.Duration
+	var now pace
 	for _, p := range v.steps {
 		p.mutex.Lock()
-		all, counted, took = all+p.work, counted+p.counted, took+p.took
+		all, now = all+p.work, pace{now.work + p.counted, now.took + p.took}
 		if p.isDone {
 			done++
 		} else {
@@ -96,15 +102,18 @@ func (v *view) totals() (done int, left time.Duration) {
 		}
 		p.mutex.Unlock()
 	}
-	if counted == 0 || counted < all/20 {
+	// Other programs may begin to use this machine, or end, so what was long ago counts less.
+	v.recent = pace{v.recent.work*9/10 + now.work - v.seen.work, v.recent.took*9/10 + now.took - v.seen.took}
+	v.seen = now
+	if now.work == 0 || now.work < all/40 {
 		return done, 0
 	}
-	left = time.Duration(float64(left) * float64(took) / float64(counted))
-	if v.work == all { // a guess that rises is no help
-		left = min(left, v.said)
+	// Packages differ, so a guess that is only a little higher than the one before is not printed.
+	left = time.Duration(float64(left) * float64(v.recent.took) / float64(v.recent.work))
+	if v.work != all || left < v.said || left > v.said*5/4 {
+		v.said, v.work = left, all
 	}
-	v.said, v.work = left, all
-	return done, left
+	return done, v.said
 }
 
 // done prints that a step is done. A command's only step is mentioned only if it took long.
