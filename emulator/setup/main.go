@@ -78,22 +78,15 @@ func start(ctx context.Context, args []string) error {
 		return environment.Run(args)
 	case "env":
 		return environment.Run(args)
-	case "answer":
-		return progress.One(ctx, c, command, stack.Name(name).Answer)
-	case "browser":
-		return progress.One(ctx, c, "chromium", machine.Browser)
 	case "build":
 		return build(ctx, c)
-	case "clean":
-		return progress.One(ctx, c, command, stack.Clean)
-	case "doctor":
-		return progress.One(ctx, c, command, machine.Doctor)
-	case "gone":
-		return progress.One(ctx, c, command, stack.Gone)
-	case "metrics":
-		return progress.One(ctx, c, command, programs.Metrics)
-	case "stack":
-		return progress.One(ctx, c, command, stack.Name(name).Make)
+	}
+	s := stack.Name(name)
+	if do := map[string]progress.Do{
+		"answer": s.Answer, "browser": machine.Browser, "clean": stack.Clean, "doctor": machine.Doctor,
+		"gone": stack.Gone, "metrics": programs.Metrics, "stack": s.Make,
+	}[command]; do != nil {
+		return progress.One(ctx, c, command, do)
 	}
 	return errors.New("usage: setup run STACK -- COMMAND, setup env STACK [COMMAND], setup answer|stack STACK, or setup browser|build|clean|doctor|gone|metrics")
 }

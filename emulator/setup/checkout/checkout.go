@@ -107,13 +107,15 @@ func Replace(path, content string, mode os.FileMode) error {
 }
 
 // Digest is a hash of names, executable bits and contents of files and folders.
-// Tests and their data are left out, because nothing is built of them.
+// Tests and their data are left out, because nothing is built of them, and so are
+// modules inside of a folder's.
 func (c Checkout) Digest(sources []string, more ...string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q\n", more)
 	for _, source := range sources {
-		err := filepath.WalkDir(filepath.Join(c.Root, source), func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && entry.Name() == "testdata" {
+		root := filepath.Join(c.Root, source)
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() && (entry.Name() == "testdata" || path != root && Exists(filepath.Join(path, "go.mod"))) {
 				return filepath.SkipDir
 			}
 			if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {

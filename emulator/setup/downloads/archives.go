@@ -3,18 +3,12 @@
 package downloads
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -79,51 +73,4 @@ func (a Archive) check(packed string) error {
 		return fmt.Errorf("its sum is %.12s… and must be %.12s…", got, a.Sum)
 	}
 	return nil
-}
-
-// extract writes the archive's files into a new folder.
-func (a Archive) extract(packed, folder string) error {
-	file, err := os.Open(packed)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	missing := slices.Clone(a.Files)
-	for entries := tar.NewReader(unzipped); ; {
-		entry, err := entries.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(missing, func(name string) bool { return path.Join(a.Folder, name) == path.Clean(entry.Name) })
-		if i < 0 || entry.Typeflag != tar.TypeReg {
-			continue
-		}
-		if err := writeProgram(filepath.Join(folder, missing[i]), entries); err != nil {
-			return err
-		}
-		missing = slices.Delete(missing, i, i+1)
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("it has no %s", path.Join(a.Folder, missing[0]))
-	}
-	return nil
-}
-
-func writeProgram(path string, content io.Reader) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, content)
-	return errors.Join(err, file.Close())
 }

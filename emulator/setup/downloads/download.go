@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,14 +83,19 @@ func (d Sources) Download(ctx context.Context, c checkout.Checkout, p *progress.
 		return err
 	}
 	p.Say("unpacking")
-	if err := a.extract(packed, unpacked); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", a.URL(), err), os.RemoveAll(unpacked), os.Remove(packed))
-	}
 	folder := a.folderIn(c)
-	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(filepath.Dir(folder), 0o755)); err != nil {
+	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(filepath.Dir(folder), 0o755), os.MkdirAll(unpacked, 0o755)); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(unpacked, folder), os.Remove(packed))
+	// Some archives' names begin with ./, which a name without an anchor leaves open.
+	unpack := []string{"--extract", "--gzip", "--file=" + packed, "--directory=" + unpacked, "--no-same-owner", "--no-anchored"}
+	for _, name := range a.Files {
+		unpack = append(unpack, path.Join(a.Folder, name))
+	}
+	if _, err := c.Output(ctx, "tar", unpack...); err != nil {
+		return fmt.Errorf("%s: %w", a.URL(), err)
+	}
+	return errors.Join(os.Rename(filepath.Join(unpacked, a.Folder), folder), os.RemoveAll(unpacked), os.Remove(packed))
 }
 
 // get downloads an archive and checks its sum. It continues what an interrupted run

@@ -34,13 +34,8 @@ func TestPinnedGolang(t *testing.T) {
 // arguments of a process.
 func TestNodeImageGetsProxies(t *testing.T) {
 	c := checkouttest.New(t)
-	fake := filepath.Join(c.Root, "fake")
 	checkouttest.Write(t, filepath.Join(c.Root, "emulator", "node", "Dockerfile"), "")
-	checkouttest.Write(t, filepath.Join(fake, "docker"), "#!/bin/sh\n[ \"$1\" = build ] || exit 1\n{ echo \"$*\"; env; } > \"$0.was\"\n")
-	if err := os.Chmod(filepath.Join(fake, "docker"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	fake := checkouttest.Programs(t, map[string]string{"docker": `[ "$1" = build ] && { echo "$*"; env; } > "$0.was"`})
 	t.Setenv("HTTP_PROXY", "http://me:hush@proxy.example:3128")
 	t.Setenv("no_proxy", "own.example")
 	if err := progress.One(t.Context(), c, "node", nodeImage); err != nil {

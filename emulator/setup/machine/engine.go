@@ -68,19 +68,6 @@ func (e engine) recent() bool {
 	return err == nil && (major > 20 || major == 20 && minor >= 10)
 }
 
-// lacking are the cgroup controllers that limit pods, and that some kernels have to be
-// asked for.
-func (e engine) lacking() string {
-	var lacking []string
-	for name, present := range map[string]bool{"memory": e.MemoryLimit, "cpu": e.CPUCfsQuota, "pids": e.PidsLimit} {
-		if !present {
-			lacking = append(lacking, name)
-		}
-	}
-	slices.Sort(lacking)
-	return strings.Join(lacking, ", ")
-}
-
 // findings are the engine's version, or why it does not answer, and all that is wrong.
 func (e engine) findings() []Finding {
 	if !e.answers() {
@@ -105,7 +92,9 @@ func (e engine) findings() []Finding {
 			"sudo snap disable docker && sudo apt-get update && sudo apt-get install docker.io"},
 		// Nodes arrange the cgroups that they see, whatever the engine's default is.
 		{e.CgroupVersion == "2" && !e.namespace, "this kernel has no cgroup namespaces: on cgroup v2 a node would change this machine's cgroups", "boot Linux 4.6 or newer"},
-		{e.lacking() != "", "the engine has no cgroup controller for " + e.lacking() + ", so pods cannot be limited",
+		// Some kernels have to be asked for the cgroup controllers that limit pods.
+		{!e.MemoryLimit || !e.CPUCfsQuota || !e.PidsLimit,
+			fmt.Sprintf("pods cannot be limited, because the engine lacks a cgroup controller (memory: %t, CPU: %t, processes: %t)", e.MemoryLimit, e.CPUCfsQuota, e.PidsLimit),
 			"add cgroup_enable=memory to GRUB_CMDLINE_LINUX in /etc/default/grub, then: sudo update-grub && sudo reboot"},
 		{!e.IPv4Forwarding, "this machine does not forward IPv4, so containers reach nothing", "sudo sysctl -w net.ipv4.ip_forward=1"},
 	} {

@@ -58,9 +58,8 @@ func TestHosts(t *testing.T) {
 // The nodes say whether policies are enforced. Without nodes no one knows.
 func TestPolicies(t *testing.T) {
 	c := checkouttest.New(t)
+	checkouttest.Programs(t, map[string]string{"docker": `[ -z "$VERDICT" ] || case $1 in ps) echo one; echo two;; exec) [ "$2" = one ] && echo "$VERDICT";; esac`})
 	for verdict, fix := range map[string]string{"enforced": "", "this kernel has no packet queues": "sudo modprobe -a nfnetlink_queue", "": ""} {
-		checkouttest.Script(t, filepath.Join(c.Root, "fake", "docker"), `[ -z "$VERDICT" ] || case $1 in ps) echo one; echo two;; exec) [ "$2" = one ] && echo "$VERDICT";; esac`)
-		t.Setenv("PATH", filepath.Join(c.Root, "fake")+":/usr/bin:/bin")
 		t.Setenv("VERDICT", verdict)
 		finds(t, Policies(t.Context(), c), "NOT ENFORCED, and any pod can reach any other: "+verdict, fix, true)
 	}

@@ -19,25 +19,19 @@ func TestEnsureDocker(t *testing.T) {
 		t.Skip("only root on Debian without systemd gets Docker installed and started this way")
 	}
 	c := checkouttest.New(t)
-	fake := filepath.Join(c.Root, "fake")
-	for name, script := range map[string]string{
+	c.Path = checkouttest.Programs(t, map[string]string{
 		"docker": `[ "$1" = info ] || exit 1; if [ -e "$0.up" ]; then cat "$RECORDED"; else echo "Cannot connect" >&2; exit 1; fi`,
 		// What it installs is itself, under another name.
 		"apt-get": `case "$0" in *dockerd) touch "${0%/*}/docker.up"; exit;; esac
 [ "$*" = "--option DPkg::Lock::Timeout=600 install --yes --no-install-recommends docker.io containerd runc iptables" ] && ln -s "$0" "${0%/*}/dockerd"`,
 		"service": `echo "ulimit: Operation not permitted"; exit 1`,
-	} {
-		checkouttest.Write(t, filepath.Join(fake, name), "#!/bin/sh\n"+script+"\n")
-		os.Chmod(filepath.Join(fake, name), 0o755)
-	}
-	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	})
 	t.Setenv("DOCKER_HOST", "")
 	recorded, err := filepath.Abs("testdata/engine-20.10.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("RECORDED", recorded)
-	c.Path = fake
 	if e := askEngine(t.Context(), c); e.answers() || e.installed {
 		t.Fatalf("before: %+v", e)
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"hello-timber/emulator/setup/checkout"
@@ -76,15 +77,15 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 	served := map[string][]byte{}
 	sources.Stall = time.Minute
 	for _, a := range downloads.Archives {
-		var entries []checkouttest.File
+		files := fstest.MapFS{}
 		for _, name := range a.Files {
-			entries = append(entries, checkouttest.File{Name: "./" + filepath.Join(a.Folder, name), Content: "#!/bin/sh\necho downloaded " + name + "\n"})
+			files[filepath.Join(a.Folder, name)] = &fstest.MapFile{Data: []byte("#!/bin/sh\necho downloaded " + name + "\n"), Mode: 0o755}
 		}
 		published, err := url.Parse(a.URL())
 		if err != nil {
 			t.Fatal(err)
 		}
-		content := checkouttest.Pack(t, entries...)
+		content := checkouttest.Pack(t, files)
 		sum := sha256.Sum256(content)
 		a.Sum = hex.EncodeToString(sum[:])
 		sources.Archives = append(sources.Archives, a)
@@ -112,32 +113,27 @@ func newClone(t *testing.T, missing ...string) (c checkout.Checkout, sources dow
 // compiled, and refuses to compile two programs at once or through a link.
 func pretendCompiler(t *testing.T) (compiled func() []string) {
 	t.Helper()
-	fake := t.TempDir()
 	compiler, err := exec.LookPath("go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkouttest.Write(t, filepath.Join(fake, "cmd", "pulumi-resource-kubernetes", "schema.json"), "{}")
-	checkouttest.Write(t, filepath.Join(fake, "config", "crd", "standard", "gateway.networking.k8s.io_gateways.yaml"), "")
-	checkouttest.Write(t, filepath.Join(fake, "go"), `#!/bin/sh
+	t.Setenv("COMPILER", compiler)
+	fake := checkouttest.Programs(t, map[string]string{"go": `fake="${0%/*}"
 case "$1" in
 list) echo .; exit;;
--C) echo "`+fake+`"; exit;;
+-C) echo "$fake"; exit;;
 build) ;;
-*) [ "$2" != download ] || { echo '{"Dir": "`+fake+`", "Sum": "sum"}'; exit; }
-	exec "`+compiler+`" "$@";;
+*) [ "$2" != download ] || { echo '{"Dir": "'"$fake"'", "Sum": "sum"}'; exit; }
+	exec "$COMPILER" "$@";;
 esac
 while [ "$1" != -o ]; do shift; done
 [ ! -h "$2" ] || { echo "writes through the link $2" >&2; exit 1; }
-mkdir "`+fake+`/running" || exit 1
-mkdir -p "${2%/*}" && printf '#!/bin/sh\necho compiled %s\n' "${2##*/}" > "$2" && chmod +x "$2" && echo "${2##*/}" >> "`+fake+`/compiled"
+mkdir "$fake/running" || exit 1
+mkdir -p "${2%/*}" && printf '#!/bin/sh\necho compiled %s\n' "${2##*/}" > "$2" && chmod +x "$2" && echo "${2##*/}" >> "$fake/compiled"
 sleep 0.1
-rmdir "`+fake+`/running"
-`)
-	if err := os.Chmod(filepath.Join(fake, "go"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", fake+":"+os.Getenv("PATH"))
+rmdir "$fake/running"`})
+	checkouttest.Write(t, filepath.Join(fake, "cmd", "pulumi-resource-kubernetes", "schema.json"), "{}")
+	checkouttest.Write(t, filepath.Join(fake, "config", "crd", "standard", "gateway.networking.k8s.io_gateways.yaml"), "")
 	return func() []string {
 		text, err := os.ReadFile(filepath.Join(fake, "compiled"))
 		if err != nil && !os.IsNotExist(err) {
@@ -223,6 +219,12 @@ func TestTakeWhatIsPublished(t *testing.T) {
 		}
 		if err := os.Rename(mounted, c.Home("bin")); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, pattern := range []string{"bin/gcloud", "bin/gke-gcloud-auth-plugin", "pulumi/plugins/resource-gcp-v*/pulumi-resource-gcp"} {
+		links, err := filepath.Glob(c.Home(pattern))
+		if err != nil || len(links) != 1 || says(t, links[0]) != "compiled emulator" {
+			t.Errorf("%s: %q, %v, want one link to the emulator", pattern, links, err)
 		}
 	}
 	dockerfile, err := os.ReadFile(filepath.Join("..", "..", "node", "Dockerfile"))

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -36,47 +35,24 @@ func TestFresh(t *testing.T) {
 	if !fresh(c, p) {
 		t.Error("not fresh right after it was built")
 	}
-	for what, change := range map[string]func(){
-		"another flag":    func() { p.linker = "-y" },
-		"another content": func() { checkouttest.Write(t, source, "package b") },
-		"another file":    func() { checkouttest.Write(t, source+"2", "") },
-		"executable":      func() { os.Chmod(source, 0o755) },
+	sources := filepath.Join(c.Root, "src")
+	for _, tt := range []struct {
+		what   string
+		change func()
+		stale  bool
+	}{
+		{"another flag", func() { p.linker = "-y" }, true},
+		{"another content", func() { checkouttest.Write(t, source, "package b") }, true},
+		{"another file", func() { checkouttest.Write(t, source+"2", "") }, true},
+		{"executable", func() { os.Chmod(source, 0o755) }, true},
+		{"a test", func() { checkouttest.Write(t, filepath.Join(sources, "a_test.go"), "package a") }, false},
+		{"a test's data", func() { checkouttest.Write(t, filepath.Join(sources, "testdata", "a"), "a") }, false},
+		{"another module", func() { checkouttest.Write(t, filepath.Join(sources, "tools", "go.mod"), "module tools") }, false},
 	} {
 		_, before, _ := stamp(c, p)
-		change()
-		if _, after, _ := stamp(c, p); after == before {
-			t.Errorf("%s: still fresh", what)
-		}
-	}
-	_, before, _ := stamp(c, p)
-	checkouttest.Write(t, filepath.Join(c.Root, "src", "a_test.go"), "package a")
-	checkouttest.Write(t, filepath.Join(c.Root, "src", "testdata", "a"), "a")
-	if _, after, _ := stamp(c, p); after != before {
-		t.Error("a test makes it stale")
-	}
-}
-
-// A binary is built again when one of its packages changes, and only then.
-func TestEmulatorSources(t *testing.T) {
-	const module = "hello-timber/emulator"
-	list, err := exec.Command("go", "-C", "../..", "list", "-deps", "-f", `{{with .Module}}{{if eq .Path "`+module+`"}}{{$.ImportPath}}{{end}}{{end}}`, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	used := map[string]bool{"emulator/go.mod": true, "emulator/go.sum": true, "emulator/main.go": true}
-	for path := range strings.FieldsSeq(strings.ReplaceAll(string(list), "hello-timber/", "")) {
-		i := slices.IndexFunc(emulatorSources, func(source string) bool {
-			return path == "emulator" || path == source || strings.HasPrefix(path, source+"/")
-		})
-		if i < 0 {
-			t.Errorf("emulatorSources lack %s", path)
-			continue
-		}
-		used[emulatorSources[i]] = used[emulatorSources[i]] || path != "emulator"
-	}
-	for _, source := range emulatorSources {
-		if !used[source] {
-			t.Errorf("the emulator is not made of %s", source)
+		tt.change()
+		if _, after, err := stamp(c, p); err != nil || (after != before) != tt.stale {
+			t.Errorf("%s: stale is %t, %v", tt.what, after != before, err)
 		}
 	}
 }
@@ -158,20 +134,6 @@ func TestLink(t *testing.T) {
 	c := checkouttest.New(t)
 	c.Path, c.Plugins = "/nowhere", t.TempDir()
 	checkouttest.Write(t, filepath.Join(c.Root, "go.mod"), "module m\n\nrequire (\n\tgithub.com/pulumi/pulumi-gcp/sdk/v7 v7.38.0\n\tgithub.com/pulumi/pulumi-kubernetes/sdk/v4 v4.25.0\n\tgithub.com/pulumi/pulumi/sdk/v3 v3.250.0\n)\n")
-	for range 2 {
-		if err := link(t.Context(), c, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	checkouttest.Write(t, c.Home("bin", "emulator"), "the emulator")
-	for _, link := range []string{c.Home("bin", "gcloud"), c.Home("bin", "pulumi-language-go"), c.Home("pulumi", "plugins", "resource-gcp-v7.38.0", "pulumi-resource-gcp")} {
-		if text, err := os.ReadFile(link); err != nil || string(text) != "the emulator" {
-			t.Errorf("%s leads to %q, %v", link, text, err)
-		}
-	}
-	if entries, err := os.ReadDir(c.Home("pulumi", "plugins")); err != nil || len(entries) != 2 {
-		t.Errorf("plugins: %v, %v", entries, err)
-	}
 
 	// The user's own Kubernetes plugin is used, once it is downloaded.
 	plugin := filepath.Join("resource-kubernetes-v4.25.0", "pulumi-resource-kubernetes")

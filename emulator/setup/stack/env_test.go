@@ -4,8 +4,6 @@ package stack
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -16,12 +14,10 @@ import (
 // programs differ; libraries do not know Docker's contexts; and nothing may be started in
 // some /tmp.
 func TestEnvironment(t *testing.T) {
-	fake := t.TempDir()
-	checkouttest.Script(t, filepath.Join(fake, "docker"), `case $1 in
+	fake := checkouttest.Programs(t, map[string]string{"docker": `case $1 in
 info) echo '{"DefaultAddressPools":[{"Base":"10.9.0.1/16","Size":24},{"Base":"10.8.0.0/16","Size":24}]}' ;;
 context) echo "${CONTEXT:-unix:///var/run/docker.sock}" ;;
-esac`)
-	t.Setenv("PATH", fake+":"+os.Getenv("PATH"))
+esac`})
 	type variables = map[string]string
 	for name, tt := range map[string]struct {
 		has, gets variables
@@ -74,30 +70,4 @@ func noexec(t *testing.T) string {
 		return string(mount[1])
 	}
 	return ""
-}
-
-// Make decides how everything is compiled, and the environment passes that on: with other
-// flags, what make compiled would be compiled again in the first update. A user's own flags
-// go before.
-func TestFlags(t *testing.T) {
-	const few, many = "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false -c=1' -ldflags=-s", "-buildvcs=false -trimpath '-gcflags=all=-dwarf=false' -ldflags=-s"
-	for name, tt := range map[string]struct{ cores, flags, gogc, want string }{
-		"two cores":   {"2", "", "", few + " 400 off"},
-		"four cores":  {"4", "", "", few + " 400 off"},
-		"eight cores": {"8", "", "", many + " 400 off"},
-		"own":         {"2", "-race", "50", "-race 50 off"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fake := t.TempDir()
-			checkouttest.Script(t, filepath.Join(fake, "nproc"), "echo "+tt.cores)
-			cmd := exec.Command("make", "--silent", "--no-print-directory", "-C", "../../..", "--eval", `flags: ; echo "$$GOFLAGS $$GOGC $$GOWORK"`, "flags")
-			cmd.Env = []string{"PATH=" + fake + ":" + os.Getenv("PATH")}
-			if tt.flags != "" {
-				cmd.Env = append(cmd.Env, "GOFLAGS="+tt.flags, "GOGC="+tt.gogc)
-			}
-			if out, err := cmd.CombinedOutput(); err != nil || string(out) != tt.want+"\n" {
-				t.Errorf("make compiles with %q, %v, want %q", out, err, tt.want)
-			}
-		})
-	}
 }

@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -10,28 +11,29 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/checkout/checkouttest"
 	"hello-timber/emulator/setup/progress"
 )
 
-func TestLocalConfig(t *testing.T) {
-	const want = "# c\nconfig:\n  gcp:project: hello-timber-local\n  a: 1\n"
-	for _, from := range []string{"# c\nconfig:\n  a: 1\n", "# c\nconfig:\n  gcp:project: my-own\n  a: 1\n"} {
-		if got := Name("local").localConfig(from); got != want {
-			t.Errorf("from %q: got %q, want %q", from, got, want)
-		}
-	}
-}
-
+// Stacks are made one after the other, with one passphrase. Each gets a project of its own.
 func TestMakeStacks(t *testing.T) {
 	c := checkouttest.New(t)
 	checkouttest.Write(t, filepath.Join(c.Root, "Pulumi.dev.yaml"), "config:\n  a: 1\n")
-	fake := filepath.Join(c.Root, "fake")
-	checkouttest.Script(t, filepath.Join(fake, "pulumi"), `cat "$PASSPHRASE" > "$0.$5"`)
-	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	fake := checkouttest.Programs(t, map[string]string{"pulumi": `cat "$PASSPHRASE" > "$0.$5"`})
 	t.Setenv("PASSPHRASE", c.Home("passphrase"))
+	unlock, err := c.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := Name("local").Make(waits, c, &progress.Report{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a stack is made next to another: %v", err)
+	}
+	unlock()
 	var all sync.WaitGroup
 	for _, stack := range []string{"local-a", "local-b", "local-c"} {
 		all.Go(func() {
@@ -49,6 +51,10 @@ func TestMakeStacks(t *testing.T) {
 		if got, err := os.ReadFile(filepath.Join(fake, "pulumi."+stack)); err != nil || string(got) != string(want) {
 			t.Errorf("%s was made with passphrase %q, %v, want %q", stack, got, err, want)
 		}
+		config, err := os.ReadFile(Name(stack).config(c))
+		if want := "config:\n  gcp:project: hello-timber-" + stack + "\n  a: 1\n"; err != nil || string(config) != want {
+			t.Errorf("%s has the config %q, %v, want %q", stack, config, err, want)
+		}
 	}
 }
 
@@ -57,9 +63,7 @@ func TestMakeStacks(t *testing.T) {
 // of a config file that is older than .emulator.
 func TestSecretsOfAnotherKey(t *testing.T) {
 	c := checkouttest.New(t)
-	fake := filepath.Join(c.Root, "fake")
-	checkouttest.Script(t, filepath.Join(fake, "pulumi"), "")
-	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	checkouttest.Programs(t, map[string]string{"pulumi": ""})
 	const rest = "config:\n  gcp:project: hello-timber-local\n  t:environment:\n    GREETING: hello\n  # kept\n  t:replicas: \"3\"\n"
 	const secrets = "config:\n  gcp:project: mine\n  t:environment:\n    TOKEN:\n      secure: v1:a+/=\n    GREETING: hello\n    ns.a:\n      secure: v1:b\n  # kept\n" +
 		"  t:list:\n    - a\n    - secure: v1:c\n  t:others:\n    A:\n      secure: v1:d\n  t:pullSecret:\n    secure: v1:e\n  t:replicas: \"3\"\n"
@@ -90,21 +94,18 @@ func TestSecretsOfAnotherKey(t *testing.T) {
 // The command in the error of a service that does not answer works as it is printed.
 func TestPodsCommand(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "it's a 100% checkout")
-	fake := filepath.Join(t.TempDir(), "bin")
-	for name, script := range map[string]string{
+	checkouttest.Programs(t, map[string]string{
 		"make":    `[ "$PWD" = "$ROOT" ] && [ "$*" = "-s env STACK=local-x" ] && echo "export PULUMI_STACK=local-x"`,
 		"pulumi":  `[ "$PULUMI_STACK $*" = "local-x stack output kubectl" ] && echo "gcloud get-credentials"`,
 		"gcloud":  `[ "$*" = get-credentials ] && touch "$ROOT/kubeconfig"`,
 		"kubectl": `[ -e "$ROOT/kubeconfig" ] && echo "ran $*"`,
-	} {
-		checkouttest.Script(t, filepath.Join(fake, name), script)
-	}
+	})
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	shell := exec.Command("sh", "-c", Name("local-x").podsCommand(checkout.Checkout{Root: root}))
 	shell.Dir = "/"
-	shell.Env = []string{"PATH=" + fake + ":/usr/bin:/bin", "ROOT=" + root}
+	shell.Env = append(os.Environ(), "ROOT="+root)
 	if got, err := shell.CombinedOutput(); err != nil || string(got) != "ran get pods --all-namespaces\n" {
 		t.Errorf("%v, %s", err, got)
 	}
@@ -112,9 +113,8 @@ func TestPodsCommand(t *testing.T) {
 
 // The config files of this machine's stacks go, and no others.
 func TestClean(t *testing.T) {
-	c, fake := checkouttest.New(t), t.TempDir()
-	checkouttest.Script(t, filepath.Join(fake, "docker"), `[ "$1 $2 $3" = "image ls --quiet" ] && echo a; [ "$*" = "image rm --force a" ] && touch "$0.removed"; exit 0`)
-	t.Setenv("PATH", fake+":/usr/bin:/bin")
+	c := checkouttest.New(t)
+	fake := checkouttest.Programs(t, map[string]string{"docker": `[ "$1 $2 $3" = "image ls --quiet" ] && echo a; [ "$*" = "image rm --force a" ] && touch "$0.removed"; exit 0`})
 	t.Setenv("LOCAL", "local e2e")
 	for _, stack := range []string{"local", "local-2", "e2e-x", "dev"} {
 		checkouttest.Write(t, filepath.Join(c.Root, "Pulumi."+stack+".yaml"), "")

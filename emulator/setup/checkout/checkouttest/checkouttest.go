@@ -10,6 +10,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,6 +47,17 @@ func Script(t *testing.T, path, text string) {
 	}
 }
 
+// Programs puts programs on PATH, before all others, and returns their folder.
+func Programs(t *testing.T, scripts map[string]string) string {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range scripts {
+		Script(t, filepath.Join(folder, name), text)
+	}
+	t.Setenv("PATH", folder+":"+os.Getenv("PATH"))
+	return folder
+}
+
 // Captured is what a function prints on os.Stdout or os.Stderr.
 func Captured(t *testing.T, file **os.File, print func() error) string {
 	t.Helper()
@@ -67,24 +79,13 @@ func Captured(t *testing.T, file **os.File, print func() error) string {
 	return string(text)
 }
 
-// File is a file in an archive.
-type File struct{ Name, Content string }
-
 // Pack makes a .tar.gz.
-func Pack(t *testing.T, files ...File) []byte {
+func Pack(t *testing.T, files fs.FS) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	zipped := gzip.NewWriter(&packed)
 	archive := tar.NewWriter(zipped)
-	for _, e := range files {
-		if err := archive.WriteHeader(&tar.Header{Name: e.Name, Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(e.Content))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := archive.Write([]byte(e.Content)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(archive.Close(), zipped.Close()); err != nil {
+	if err := errors.Join(archive.AddFS(files), archive.Close(), zipped.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return packed.Bytes()
