@@ -116,7 +116,7 @@ func tool(ctx context.Context, t *testing.T, c checkout.Checkout, content []byte
 func TestDownload(t *testing.T) {
 	noise := make([]byte, 300_000)
 	_, _ = rand.Read(noise)
-	good := checkouttest.Pack(t, fstest.MapFS{"folder/tool": {Data: []byte("the tool")}, "folder/other": {Data: noise}})
+	good := checkouttest.Pack(t, fstest.MapFS{"folder/tool": {Data: []byte("the tool"), Mode: 0o755}, "folder/other": {Data: noise}})
 	lacking := checkouttest.Pack(t, fstest.MapFS{"elsewhere/tool": {Data: []byte("not this one")}})
 	half := len(good) / 2
 	unavailable := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) }
