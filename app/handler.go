@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -15,9 +16,8 @@ import (
 type handler struct {
 	log    *slog.Logger
 	routes http.Handler
-	// The headers of all answers. A map's value is a slice, and one for all answers
-	// saves an allocation for each.
-	pod, version []string
+	// Headers of all answers.
+	pod, version string
 	ids          string        // start of all request ids
 	requests     atomic.Uint64 // rest of the last one
 	// draining makes /readyz fail and every answer the last of its connection.
@@ -29,8 +29,8 @@ type handler struct {
 func newHandler(version, pod string, log *slog.Logger) *handler {
 	h := &handler{
 		log:     log,
-		pod:     []string{pod},
-		version: []string{version},
+		pod:     pod,
+		version: version,
 		ids:     rand.Text()[:13] + "-", // 65 random bits: no two processes have the same
 		crowded: func() bool { return false },
 	}
@@ -67,18 +67,12 @@ func index(version string) string {
 
 // text answers with the same body each time.
 func text(contentType, body string) http.HandlerFunc {
-	header, length, answer := []string{contentType}, []string{strconv.Itoa(len(body))}, []byte(body)
 	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header()["Content-Type"] = header
-		w.Header()["Content-Length"] = length
-		_, _ = w.Write(answer) // fails if the client is gone
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body) // fails if the client is gone
 	}
 }
-
-var (
-	nosniff = []string{"nosniff"}
-	closes  = []string{"close"}
-)
 
 // ServeHTTP routes a request. Each answer has the pod, the version and the
 // request's id in its headers, to distinguish them while the bodies stay the
@@ -86,23 +80,19 @@ var (
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := h.ids + strconv.FormatUint(h.requests.Add(1), 10)
 	header := w.Header()
-	header["X-Content-Type-Options"] = nosniff
-	header["X-Pod"] = h.pod
-	header["X-Version"] = h.version
-	header["X-Request-Id"] = []string{id}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Pod", h.pod)
+	header.Set("X-Version", h.version)
+	header.Set("X-Request-Id", id)
 	if h.draining.Load() || h.crowded() || r.ContentLength != 0 {
-		header["Connection"] = closes
+		header.Set("Connection", "close")
 	}
 	if r.ContentLength != 0 {
 		// Nothing here reads a body, and net/http would wait for its end.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // fails in tests without a connection
 	}
 	defer func() {
-		switch reason := recover(); reason {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(reason) // a handler's way to abort its answer, which net/http knows
-		default:
+		if reason := recover(); reason != nil {
 			h.log.Error("panic", "reason", reason, "requestId", id, "method", r.Method, "path", r.URL.Path, "stack", string(debug.Stack()))
 			http.Error(w, "internal error, request "+id, http.StatusInternalServerError)
 		}

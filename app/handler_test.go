@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -36,7 +32,7 @@ func TestRoutes(t *testing.T) {
 	h := newHandler("v1.2", "timber-7", slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(h)
 	defer server.Close()
-	client := server.Client()
+	client, ids := server.Client(), map[string]bool{"": true}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 	const plain, json, page = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
@@ -94,6 +90,11 @@ func TestRoutes(t *testing.T) {
 			if allow := response.Header.Get("Allow"); (allow == "GET, HEAD") != (test.status == 405) {
 				t.Errorf("Allow: %q with status %d", allow, test.status)
 			}
+			if id := response.Header.Get("X-Request-Id"); ids[id] {
+				t.Errorf("two requests have the id %q", id)
+			} else {
+				ids[id] = true
+			}
 			for name, want := range map[string]string{
 				"Content-Type":           test.contentType,
 				"X-Content-Type-Options": "nosniff",
@@ -124,34 +125,6 @@ func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	}
 }
 
-func TestAbortedAnswerStaysAborted(t *testing.T) {
-	var log bytes.Buffer
-	h := newHandler("v1", "pod", newLog(&log, slog.LevelInfo))
-	h.routes = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	defer func() {
-		reason, _ := recover().(error)
-		if !errors.Is(reason, http.ErrAbortHandler) || log.Len() > 0 {
-			t.Errorf("net/http gets %v, and the log has %q", reason, &log)
-		}
-	}()
-	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/index", nil))
-}
-
-func TestRequestIDsDiffer(t *testing.T) {
-	seen := map[string]bool{}
-	for range 2 {
-		h := newHandler("v1", "pod", slog.New(slog.DiscardHandler))
-		for range 3 {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("GET", "/index", nil))
-			seen[w.Header().Get("X-Request-Id")] = true
-		}
-	}
-	if len(seen) != 6 {
-		t.Errorf("6 requests have the ids %v", seen)
-	}
-}
-
 func TestRequestsAreLoggedOnlyAtDebug(t *testing.T) {
 	var log bytes.Buffer
 	newHandler("v1", "pod", newLog(&log, slog.LevelInfo)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/nowhere", nil))
@@ -176,35 +149,4 @@ func logLine(t *testing.T, log *bytes.Buffer) map[string]any {
 		t.Fatalf("not one line of JSON: %v\n%s", err, log)
 	}
 	return line
-}
-
-// Whatever is asked, only GET and HEAD are answered, and all answers have their headers.
-func FuzzHandler(f *testing.F) {
-	f.Add("GET", "/index", "Accept", "*/*")
-	f.Add("HEAD", "/", "X-Request-Id", "\x7f")
-	f.Add("POST", "/readyz", "Content-Length", "5")
-	f.Add("GET", "//index/../livez?%zz", "Expect", "100-continue")
-	f.Add("OPTIONS", "*", "Transfer-Encoding", "chunked")
-	f.Add("CONNECT", "host:80", "Connection", "upgrade")
-	f.Add("GET", "http://other/index", "Host", "[::1")
-	f.Add("PRI", "*", "Upgrade", "h2c")
-	h := newHandler("v2", "pod", slog.New(slog.DiscardHandler))
-	f.Fuzz(func(t *testing.T, method, path, name, value string) {
-		raw := method + " " + path + " HTTP/1.1\r\nHost: timber\r\n" + name + ": " + value + "\r\n\r\n"
-		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
-		if err != nil {
-			return // the server refuses these by itself
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if !slices.Contains([]int{200, 307, 400, 404, 405}, w.Code) || w.Code == 200 && r.Method != "GET" && r.Method != "HEAD" {
-			t.Errorf("%s is answered with %d", r.Method, w.Code)
-		}
-		if asked := r.Method == "GET" && r.URL.Path == "/index"; asked && w.Code == 200 && w.Body.String() != v2 || method+path == "GET/index" && w.Code != 200 {
-			t.Errorf("/index answers %d %q", w.Code, w.Body)
-		}
-		if w.Header().Get("X-Pod") != "pod" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("headers %v", w.Header())
-		}
-	})
 }

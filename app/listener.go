@@ -32,26 +32,13 @@ func listen(port string) (net.Listener, error) {
 // kernel's queue. Who notices that a connection is closed takes its element from open.
 type limitedListener struct {
 	net.Listener
-	open   chan struct{} // one element for each open connection
-	closed chan struct{}
+	open chan struct{} // one element for each open connection
 }
 
-func (l *limitedListener) Accept() (net.Conn, error) {
+func (l limitedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		l.open <- struct{}{}
 	}
-	select {
-	case l.open <- struct{}{}:
-		return conn, nil
-	case <-l.closed:
-		conn.Close()
-		return nil, net.ErrClosed
-	}
-}
-
-// Close is called once, by net/http.
-func (l *limitedListener) Close() error {
-	close(l.closed)
-	return l.Listener.Close()
+	return conn, err
 }

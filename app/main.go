@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,11 +36,7 @@ func main() {
 // run serves until SIGTERM or SIGINT and then drains. A second signal ends the
 // process at once with exit code 1.
 func run() error {
-	port, level, err := config(os.Getenv)
-	if err != nil {
-		return err
-	}
-	idle, err := idleTime(os.Getenv)
+	port, level, idle, err := config(os.Getenv)
 	if err != nil {
 		return err
 	}
@@ -82,34 +79,23 @@ func run() error {
 	return nil
 }
 
-// config reads the port and the log level from the environment.
-func config(getenv func(string) string) (port string, level slog.Level, err error) {
-	port = getenv("PORT")
-	if port == "" {
-		port = "8080"
-	}
+// config reads the port, the log level and how long an idle connection stays open.
+func config(getenv func(string) string) (port string, level slog.Level, idle time.Duration, err error) {
+	port = cmp.Or(getenv("PORT"), "8080")
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", 0, fmt.Errorf("PORT is %q: want a number from 0 to 65535. Fix: unset PORT, to listen on 8080", port)
+		return "", 0, 0, fmt.Errorf("PORT is %q: want a number from 0 to 65535. Fix: unset PORT, to listen on 8080", port)
 	}
 	if name := getenv("LOG_LEVEL"); name != "" {
 		if err := level.UnmarshalText([]byte(name)); err != nil {
-			return "", 0, fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn or error. Fix: unset LOG_LEVEL, for info", name)
+			return "", 0, 0, fmt.Errorf("LOG_LEVEL is %q: want debug, info, warn or error. Fix: unset LOG_LEVEL, for info", name)
 		}
 	}
-	return port, level, nil
-}
-
-// idleTime reads from the environment how long an idle connection stays open.
-func idleTime(getenv func(string) string) (time.Duration, error) {
-	text := getenv("IDLE_SECONDS")
-	if text == "" {
-		return idleTimeout, nil
-	}
+	text := cmp.Or(getenv("IDLE_SECONDS"), strconv.Itoa(int(idleTimeout.Seconds())))
 	seconds, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || seconds == 0 {
-		return 0, fmt.Errorf("IDLE_SECONDS is %q: want a number from 1 to 65535. Fix: unset IDLE_SECONDS, for %d", text, int(idleTimeout.Seconds()))
+		return "", 0, 0, fmt.Errorf("IDLE_SECONDS is %q: want a number from 1 to 65535. Fix: unset IDLE_SECONDS, for %d", text, int(idleTimeout.Seconds()))
 	}
-	return time.Duration(seconds) * time.Second, nil
+	return port, level, time.Duration(seconds) * time.Second, nil
 }
 
 // newLog writes JSON lines with the field names that Cloud Logging understands:

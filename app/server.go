@@ -98,7 +98,7 @@ func newServer(version, pod string, log *slog.Logger) *server {
 
 // serve answers clients until the listener is closed.
 func (s *server) serve(listener net.Listener) error {
-	return s.http.Serve(&limitedListener{Listener: listener, open: s.open, closed: make(chan struct{})})
+	return s.http.Serve(limitedListener{listener, s.open})
 }
 
 // drain stops the server without losing a request. New connections should not

@@ -75,34 +75,32 @@ func send(t *testing.T, conn net.Conn, request string) (status int, closes bool)
 const get = "GET /index HTTP/1.1\r\nHost: timber\r\n\r\n"
 
 func TestSlowClientsAreCutOff(t *testing.T) {
+	slowloris := func(_ float64, conn net.Conn) {
+		go func() {
+			_, err := io.WriteString(conn, "GET /index HTTP/1.1\r\nHost: timber\r\n")
+			for ; err == nil; _, err = io.WriteString(conn, "X-A: b\r\n") {
+				time.Sleep(time.Second)
+			}
+		}()
+		_, _ = io.Copy(io.Discard, conn)
+	}
 	for _, test := range []struct {
-		name  string
-		begin string
-		every string // sent each second
-		after time.Duration
+		name     string
+		stranger func(float64, net.Conn)
+		after    time.Duration
 	}{
-		{"silent", "", "", readTimeout},
-		{"half a header", "GET /index HT", "", readTimeout},
-		{"slowloris", "GET /index HTTP/1.1\r\nHost: timber\r\n", "X-A: b\r\n", readTimeout},
-		{"idle after an answer", get, "", idleTimeout},
+		{"silent", begins(), readTimeout},
+		{"half a header", begins("GET /index HT"), readTimeout},
+		{"slowloris", slowloris, readTimeout},
+		{"idle after an answer", begins(get), idleTimeout},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inMemory(t, func(t *testing.T, s *server, listener pipes) {
 				conn, start := listener.dial(), time.Now()
-				sent := make(chan struct{})
-				go func() {
-					defer close(sent)
-					_, err := io.WriteString(conn, test.begin)
-					for err == nil && test.every != "" {
-						time.Sleep(time.Second)
-						_, err = io.WriteString(conn, test.every)
-					}
-				}()
-				io.Copy(io.Discard, conn)
+				test.stranger(0, conn)
 				if got := time.Since(start); got != test.after {
 					t.Errorf("cut off after %s, want %s", got, test.after)
 				}
-				<-sent
 				synctest.Wait()
 				if open := len(s.open); open != 0 {
 					t.Errorf("%d connections counted as open", open)
@@ -179,37 +177,6 @@ func TestMemory(t *testing.T) {
 		}
 		s.http.Close()
 	}
-}
-
-// A connection above the limit waits until another ends, also while the server stops.
-func TestFullHouse(t *testing.T) {
-	inMemory(t, func(t *testing.T, s *server, listener pipes) {
-		s.handler.crowded = func() bool { return false }
-		for range cap(s.open) {
-			if status, closes := send(t, listener.dial(), get); status != 200 || closes {
-				t.Fatalf("%d, closes: %t", status, closes)
-			}
-		}
-		start := time.Now()
-		if status, _ := send(t, listener.dial(), get); status != 200 {
-			t.Errorf("the next client gets %d", status)
-		}
-		if took := time.Since(start); took != idleTimeout {
-			t.Errorf("it waited %s, want %s", took, idleTimeout)
-		}
-	})
-	inMemory(t, func(t *testing.T, s *server, listener pipes) {
-		s.handler.crowded = func() bool { return false }
-		for range cap(s.open) {
-			send(t, listener.dial(), get)
-		}
-		waiting := listener.dial()
-		synctest.Wait()
-		s.http.Close()
-		if _, err := waiting.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-			t.Errorf("the connection that waits ends with %v", err)
-		}
-	})
 }
 
 // Where more than half of the connections are open, each ends with an answer.
