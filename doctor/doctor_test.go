@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"hello-timber/stacks/config"
 )
 
 // commands are what pulumi, docker and gcloud answer, by their command line. An
@@ -30,6 +32,7 @@ const (
 // healthy is a machine and a project that lack nothing, as the commands show it
 // (Google Cloud SDK 528).
 var healthy = commands{
+	"go env GOWORK":                    "\n",
 	"pulumi version":                   "v3.250.0\n",
 	outputs:                            `{}`,
 	engineVersion:                      "28.3.1\n",
@@ -47,6 +50,9 @@ var healthy = commands{
 	"gcloud compute machine-types describe n1-standard-1 --zone=europe-west1-d --project=acme-timber --format=json": `{"guestCpus": 1, "name": "n1-standard-1"}`,
 }
 
+// noFile is the config of a new stack.
+const noFile = "no file"
+
 // configure makes the folder of a project whose stack dev has keys, KEY=VALUE, besides
 // gcp:project.
 func configure(t *testing.T, set string) {
@@ -61,7 +67,11 @@ func configure(t *testing.T, set string) {
 		text += fmt.Sprintf(`, "shop:%s": %s`, key, value)
 	}
 	const defaults = "name: shop\nconfig:\n  location: {default: europe-west1-d}\n  nodes: {default: 3}\n  machineType: {default: n1-standard-1}\n"
-	if err := errors.Join(os.WriteFile("Pulumi.yaml", []byte(defaults), 0o600), os.WriteFile("Pulumi.dev.yaml", []byte(`{"config": `+text+"}}"), 0o600)); err != nil {
+	err := os.WriteFile("Pulumi.yaml", []byte(defaults), 0o600)
+	if set != noFile {
+		err = errors.Join(err, os.WriteFile("Pulumi.dev.yaml", []byte(`{"config": `+text+"}}"), 0o600))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -78,30 +88,25 @@ func (c commands) install(t *testing.T) {
 	t.Setenv("PATH", folder)
 	t.Setenv("DOCKER_HOST", "")
 	t.Setenv("PULUMI_BACKEND_URL", "")
-	for line, answer := range c {
-		name, _, _ := strings.Cut(line, " ")
-		script := "#!/bin/sh\ncase \"" + name + " $*\" in\n"
-		for _, other := range slices.Sorted(maps.Keys(c)) {
-			if !strings.HasPrefix(other, name+" ") {
-				continue
-			}
-			said, redirect, code := c[other], "", 0
-			if complaint, fails := strings.CutPrefix(said, "!"); fails {
-				said, redirect, code = complaint, " >&2", 1
-			}
-			script += fmt.Sprintf("%s) printf %%s %s%s; exit %d;;\n", quote(other), quote(said), redirect, code)
+	script := "#!/bin/sh\ncase \"${0##*/} $*\" in\n"
+	for line, said := range c {
+		redirect, code := "", 0
+		if complaint, fails := strings.CutPrefix(said, "!"); fails {
+			said, redirect, code = complaint, " >&2", 1
 		}
-		script += "esac\necho \"unexpected command: $0 $*\" >&2\nexit 2\n"
-		if answer == "gone" {
+		script += fmt.Sprintf("%s) printf %%s %s%s; exit %d;;\n", config.Quote(line), config.Quote(said), redirect, code)
+	}
+	script += "esac\necho \"unexpected command: $0 $*\" >&2\nexit 2\n"
+	for line, said := range c {
+		if said == "gone" {
 			continue
 		}
+		name, _, _ := strings.Cut(line, " ")
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(script), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
-
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // grantAll is a Google that grants each permission but these.
 func grantAll(t *testing.T, but ...string) {
@@ -244,8 +249,10 @@ func TestFindings(t *testing.T) {
 		lacks  []string // permissions
 		want   string   // in a line
 	}{
+		"a go.work":                    {"", commands{"go env GOWORK": "/code/go.work\n"}, nil, "ok       go … /code/go.work is about other modules: before you run pulumi, run export GOWORK=off"},
 		"no pulumi":                    {"", commands{"pulumi version": "gone"}, nil, "MISSING  pulumi … https://www.pulumi.com/docs/install"},
 		"pulumi 2":                     {"", commands{"pulumi version": "v2.9.0"}, nil, "MISSING  pulumi … v2.9.0 … install Pulumi 3"},
+		"a new stack":                  {noFile, nil, nil, "MISSING  stack    gcp:project is not set. Fix: pulumi config set gcp:project PROJECT_ID --stack dev"},
 		"no stack":                     {"", commands{outputs: "!error: no stack named 'dev' found"}, nil, "MISSING  stack    no stack named 'dev' found in backend that pulumi uses. Fix: pulumi stack init dev, or if another backend has it: pulumi login BACKEND_URL"},
 		"no stack here":                {"", commands{outputs: "!error: no stack named 'dev' found", "pulumi whoami --json": `{"user": "me", "url": "file://~"}`}, nil, "no stack named 'dev' found in backend file://~. Fix: pulumi stack init dev"},
 		"no passphrase":                {"", commands{outputs: "!error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables"}, nil, unlock},
@@ -331,19 +338,6 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestNoProject: a new stack has no file yet.
-func TestNoProject(t *testing.T) {
-	configure(t, "")
-	healthy.install(t)
-	grantAll(t)
-	if err := os.Remove("Pulumi.dev.yaml"); err != nil {
-		t.Fatal(err)
-	}
-	if line := examined(t)["stack"]; line != "MISSING  stack    gcp:project is not set. Fix: pulumi config set gcp:project PROJECT_ID --stack dev" {
-		t.Error(line)
-	}
-}
-
 // ofStack finds printed commands that act on the selected stack, unless they name one.
 var ofStack = regexp.MustCompile(`pulumi (?:config|stack output|up|destroy|refresh|cancel)\b[^;|&(\n]*`)
 
@@ -353,23 +347,4 @@ func merge[M ~map[string]V, V any](all ...M) M {
 		maps.Copy(merged, some)
 	}
 	return merged
-}
-
-// make ignores a go.work above the checkout, and pulumi does not, which the user must know.
-func TestGoWork(t *testing.T) {
-	folder := t.TempDir()
-	below := filepath.Join(folder, "a", "b")
-	if err := os.MkdirAll(below, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(below)
-	if says, err := goVersion(t.Context(), nil); err != nil || strings.Contains(says, folder) {
-		t.Errorf("without a go.work: %s, %v", says, err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, "go.work"), []byte("go 1.26\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if says, err := goVersion(t.Context(), nil); err != nil || !strings.Contains(says, filepath.Join(folder, "go.work")) || !strings.Contains(says, "export GOWORK=off") {
-		t.Errorf("with a go.work: %s, %v", says, err)
-	}
 }

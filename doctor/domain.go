@@ -45,7 +45,7 @@ func domain(ctx context.Context, s *stack) (string, error) {
 			AuthorizationAttemptInfo []struct{ FailureReason, Details string }
 		}
 	}
-	if err := s.gcloud(ctx, &certificates, "certificate-manager", "certificates", "list"); err != nil {
+	if err := gcloud(ctx, s.project(), &certificates, "certificate-manager", "certificates", "list"); err != nil {
 		return "", err
 	}
 	for _, c := range certificates {

@@ -15,11 +15,6 @@ import (
 	"time"
 )
 
-// gcloud asks gcloud about the stack's project.
-func (s *stack) gcloud(ctx context.Context, into any, args ...string) error {
-	return gcloud(ctx, s.project(), into, args...)
-}
-
 // gcloud asks gcloud about a project and decodes the answer.
 func gcloud(ctx context.Context, project string, into any, args ...string) error {
 	return ask(ctx, into, "gcloud", append(args, "--project="+project, "--format=json")...)
@@ -73,7 +68,7 @@ const bootstrapAPI = "cloudresourcemanager.googleapis.com"
 
 func apis(ctx context.Context, s *stack) (string, error) {
 	var services []any
-	err := s.gcloud(ctx, &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI)
+	err := gcloud(ctx, s.project(), &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI)
 	if err == nil && len(services) == 0 {
 		err = missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
 	}
@@ -215,7 +210,7 @@ func address(ctx context.Context, s *stack) (string, error) {
 		return "Google chooses one", nil
 	}
 	var all []struct{ Name, Region, AddressType, NetworkTier, Status string }
-	if err := s.gcloud(ctx, &all, "compute", "addresses", "list", "--filter=address="+want); err != nil {
+	if err := gcloud(ctx, s.project(), &all, "compute", "addresses", "list", "--filter=address="+want); err != nil {
 		return "", err
 	}
 	for _, r := range all {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -15,22 +14,12 @@ import (
 
 // goVersion does not compare with go.mod: the go command has just done so. It looks for
 // a go.work, which make ignores and pulumi, when it compiles the program, does not.
-func goVersion(context.Context, *stack) (string, error) {
-	folder, err := os.Getwd()
-	for ; err == nil; folder = filepath.Dir(folder) {
-		if work := filepath.Join(folder, "go.work"); exists(work) {
-			return fmt.Sprintf("%s; %s is about other modules: before pulumi preview and pulumi up, run export GOWORK=off", runtime.Version(), work), nil
-		}
-		if folder == filepath.Dir(folder) {
-			break
-		}
+func goVersion(ctx context.Context, _ *stack) (string, error) {
+	work, err := run(ctx, "go", "env", "GOWORK")
+	if err == nil && work != "" && work != "off" {
+		return fmt.Sprintf("%s; %s is about other modules: before you run pulumi, run export GOWORK=off", runtime.Version(), work), nil
 	}
 	return runtime.Version(), err
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func pulumiVersion(ctx context.Context, _ *stack) (string, error) {

@@ -46,6 +46,7 @@ func main() {
 	// Otherwise gcloud asks whether to enable an API, and suggests to update itself.
 	os.Setenv("CLOUDSDK_CORE_DISABLE_PROMPTS", "1")
 	os.Setenv("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "1")
+	os.Unsetenv("GOWORK") // make's, which pulumi does not get
 	if err := examine(ctx, os.Getenv("PULUMI_STACK"), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

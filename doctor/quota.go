@@ -30,10 +30,10 @@ func quota(ctx context.Context, s *stack) (string, error) {
 		return "in use by the stack", nil
 	}
 	var region, project quotas
-	if err := s.gcloud(ctx, &region, "compute", "regions", "describe", s.region()); err != nil {
+	if err := gcloud(ctx, s.project(), &region, "compute", "regions", "describe", s.region()); err != nil {
 		return "", err
 	}
-	if err := s.gcloud(ctx, &project, "compute", "project-info", "describe"); err != nil {
+	if err := gcloud(ctx, s.project(), &project, "compute", "project-info", "describe"); err != nil {
 		return "", err
 	}
 	zone, machine := s.config["location"], s.config["machineType"]
@@ -41,7 +41,7 @@ func quota(ctx context.Context, s *stack) (string, error) {
 		zone = path.Base(region.Zones[0])
 	}
 	var node struct{ GuestCPUs int }
-	if err := s.gcloud(ctx, &node, "compute", "machine-types", "describe", machine, "--zone="+zone); err != nil {
+	if err := gcloud(ctx, s.project(), &node, "compute", "machine-types", "describe", machine, "--zone="+zone); err != nil {
 		return "", err
 	}
 	processors, free := config.ProcessorQuota(machine), map[string]float64{}
