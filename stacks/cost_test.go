@@ -16,9 +16,8 @@ func costOf(t *testing.T, stack string) cost.Cost {
 	c, _ := deployStack(t, stack, nil)
 	var sum cost.Cost
 	for _, d := range describe(c) {
-		typ, _, _ := strings.Cut(d.Resource, " ")
 		inputs, _ := d.Inputs.(map[string]any)
-		sum.Add(typ, inputs)
+		sum.Add(typeOf(d.Resource), inputs)
 	}
 	return sum
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
 )
 
 const (
@@ -44,14 +46,12 @@ esac`
 // starts with ! is an error.
 func answering(question, answer string) string {
 	complaint, fails := strings.CutPrefix(answer, "!")
-	script := "echo " + quoted(answer)
+	script := "echo " + config.Quote(answer)
 	if fails {
-		script = "echo " + quoted(complaint) + " >&2; exit 1"
+		script = "echo " + config.Quote(complaint) + " >&2; exit 1"
 	}
 	return strings.Replace(kubectlAnswers, "in\n", "in\n*'"+question+"'*) "+script+" ;;\n", 1)
 }
-
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // nodes returns Linux nodes with these processors, each with the taints that follow it
 // in brackets, and one with Windows.
@@ -102,14 +102,18 @@ func fromHome(t *testing.T, path string) string {
 }
 
 // deployExisting runs the program on an existing cluster, of which kubectl is a script,
-// with changes to existingConfig, and expects success.
+// with changes to existingConfig, and expects success. An existing image needs no Docker.
 func deployExisting(t *testing.T, kubectl string, changes map[string]string) (*cloud, map[string]any) {
 	t.Helper()
 	c, config := newCloud(), existingConfig(t)
 	for key, value := range changes {
 		config[qualified(key)] = value
 	}
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectl})
+	tools := map[string]string{"docker": "true", "kubectl": kubectl}
+	if config[qualified("image")] != "" {
+		delete(tools, "docker")
+	}
+	onlyTools(t, tools)
 	outputs, err := deploy(t, c, "dev", config)
 	if err != nil {
 		t.Fatal(err)
@@ -117,30 +121,19 @@ func deployExisting(t *testing.T, kubectl string, changes map[string]string) (*c
 	return c, outputs
 }
 
-// TestExisting: on an existing cluster, nothing of Google's is requested or needed. A
-// rollback and a promotion need no Docker either.
+// TestExisting: on an existing cluster, nothing of Google's is requested or needed.
 func TestExisting(t *testing.T) {
+	t.Setenv("GOOGLE_CREDENTIALS", "of no interest")
 	for image, running := range map[string]string{"": testDigest, existingDigest: existingDigest} {
-		t.Setenv("GOOGLE_CREDENTIALS", "of no interest")
-		c, config := newCloud(), existingConfig(t)
-		config["hello-timber:image"] = image
-		tools := map[string]string{"kubectl": kubectlAnswers}
-		if image == "" {
-			tools["docker"] = "true"
-		}
-		onlyTools(t, tools)
-		outputs, err := deploy(t, c, "dev", config)
-		if err != nil || c.calls > 0 {
-			t.Fatalf("%d tokens are requested, %v", c.calls, err)
-		}
+		c, outputs := deployExisting(t, kubectlAnswers, map[string]string{"image": image})
 		if want := map[string]any{
 			"url":       "http://192.0.2.80",
 			"image":     running,
 			"cluster":   "team@office",
 			"namespace": "hello-timber-dev",
-			"kubectl":   "kubectl config use-context team@office --kubeconfig " + config["hello-timber:kubeconfig"],
-		}; !maps.Equal(outputs, want) {
-			t.Errorf("outputs are\n%v, want\n%v", outputs, want)
+			"kubectl":   "kubectl config use-context team@office --kubeconfig " + c.get(t, typeProvider, "kubeconfig").StringValue(),
+		}; c.calls > 0 || !maps.Equal(outputs, want) {
+			t.Errorf("%d tokens are requested, outputs are\n%v, want\n%v", c.calls, outputs, want)
 		}
 		c.want(t, typeDeployment, "spec.template.spec.containers[0].image", running)
 	}
@@ -246,17 +239,13 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// TestExistingAsKubectlAndDockerHaveIt: whatever names those accept, and commands in
-// the outputs that can be pasted.
+// TestExistingAsKubectlAndDockerHaveIt: whatever names those accept reach the providers as
+// they are, and commands in the outputs can be pasted (TestQuote in stacks/config).
 func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
-	for context, printed := range map[string]string{
-		"kind-kind": "kind-kind", "arn:aws:eks:eu-west-1:123456789012:cluster/timber": "arn:aws:eks:eu-west-1:123456789012:cluster/timber",
-		"default/api-office-example-com:6443/kube:admin": "default/api-office-example-com:6443/kube:admin",
-		"Prod (EU West)": "'Prod (EU West)'", "Büro": "'Büro'", "it's": `'it'\''s'`, "$(id)": "'$(id)'",
-	} {
+	for _, context := range []string{"kind-kind", "arn:aws:eks:eu-west-1:123456789012:cluster/timber", "default/api-office-example-com:6443/kube:admin", "Prod (EU West)", "Büro", "it's", "$(id)"} {
 		c, outputs := deployExisting(t, answering("config view", "{}"), map[string]string{"context": context})
 		c.want(t, typeProvider, "context", context)
-		if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, " use-context "+printed+" --kubeconfig ") {
+		if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, " use-context "+config.Quote(context)+" --kubeconfig ") {
 			t.Errorf("%s: the output kubectl is %s", context, kubectl)
 		}
 	}
@@ -264,7 +253,7 @@ func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
 		c, _ := deployExisting(t, kubectlAnswers, map[string]string{"registry": registry})
 		c.want(t, typeImage, "imageName", registry+"/hello-timber-dev:v1")
 	}
-	for name, printed := range map[string]string{"my files/kübeconfig": "/my files/kübeconfig'", "a#b%c": "/a#b%c'", "it's": `/it'\''s'`} {
+	for _, name := range []string{"my files/kübeconfig", "a#b%c", "it's"} {
 		path := fromHome(t, filepath.Join(t.TempDir(), name))
 		file := filepath.Join(os.Getenv("HOME"), strings.TrimPrefix(path, "~/"))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, nil, 0o600)); err != nil {
@@ -272,7 +261,7 @@ func TestExistingAsKubectlAndDockerHaveIt(t *testing.T) {
 		}
 		c, outputs := deployExisting(t, kubectlAnswers, map[string]string{"kubeconfig": path})
 		c.want(t, typeProvider, "kubeconfig", path) // as it is in the configuration, for everyone's home
-		if kubectl := outputs["kubectl"].(string); !strings.Contains(kubectl, " ~/'") || !strings.HasSuffix(kubectl, printed) {
+		if kubectl := outputs["kubectl"].(string); !strings.HasSuffix(kubectl, " --kubeconfig "+config.Quote(path)) {
 			t.Errorf("%s: the output kubectl is %s", path, kubectl)
 		}
 	}

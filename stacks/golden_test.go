@@ -35,13 +35,9 @@ func TestGolden(t *testing.T) {
 	}
 	scaling, _ := deployDev(t, map[string]string{"hello-timber:maxReplicas": "10", "hello-timber:maxNodes": "6"})
 	golden(t, "autoscaling.golden.txt", []byte(heading+differences(t, dev, scaling)))
-	config := existingConfig(t)
-	onlyTools(t, map[string]string{"docker": "true", "kubectl": kubectlAnswers})
-	c := newCloud()
-	if _, err := deploy(t, c, "dev", config); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "existing.golden.txt", []byte(heading+strings.ReplaceAll(differences(t, dev, c), config["hello-timber:kubeconfig"], "~/kubeconfig")))
+	existing, _ := deployExisting(t, kubectlAnswers, nil)
+	kubeconfig := existing.get(t, typeProvider, "kubeconfig").StringValue()
+	golden(t, "existing.golden.txt", []byte(heading+strings.ReplaceAll(differences(t, dev, existing), kubeconfig, "~/kubeconfig")))
 }
 
 // heading is the first line of a file with differences.

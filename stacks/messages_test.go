@@ -174,26 +174,3 @@ func TestCredentials(t *testing.T) {
 	}
 	refused(t, changed(stackConfig(t, "dev"), "gcp:accessToken", "hush"), "pulumi config rm gcp:accessToken --stack dev")
 }
-
-// FuzzConfig: whatever a value is, the program either accepts it or refuses it with
-// the list of messages, and registers nothing.
-func FuzzConfig(f *testing.F) {
-	for _, seed := range []string{"", "3", "010", "three", "v2", "europe-west1", "true", "\x00", "${x}", strings.Repeat("9", 400)} {
-		for _, key := range []string{"hello-timber:replicas", "hello-timber:imageVersion", "hello-timber:location", "hello-timber:authorizedNetworks",
-			"hello-timber:image", "hello-timber:kubeconfig", "hello-timber:environment", "gcp:project", "hello-timber:" + seed} {
-			f.Add(key, seed)
-		}
-	}
-	f.Fuzz(func(t *testing.T, key, value string) {
-		config := stackConfig(t, "dev")
-		config[key] = value
-		c := newCloud()
-		_, err := deploy(t, c, "dev", config)
-		if err != nil && !strings.Contains(err.Error(), "nothing was changed:\n  - ") {
-			t.Errorf("%q=%q: error is %v", key, value, err)
-		}
-		if err != nil && len(c.resources) > 1 { // the stack itself
-			t.Errorf("%q=%q: refused with %d resources registered", key, value, len(c.resources))
-		}
-	})
-}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,16 +86,10 @@ func TestKeys(t *testing.T) {
 
 // TestDocument: the table in docs/configuration.md is made from Pulumi.yaml and the table of keys.
 func TestDocument(t *testing.T) {
-	const begin, end = "<!-- config -->\n", "<!-- end -->\n"
 	const path = "docs/configuration.md"
 	text, err := fromRepository(path)
 	if err != nil {
 		t.Fatal(err)
-	}
-	before, rest, ok := bytes.Cut(text, []byte(begin))
-	_, after, ended := bytes.Cut(rest, []byte(end))
-	if !ok || !ended {
-		t.Fatalf("docs/configuration.md has no lines %s and %s", begin, end)
 	}
 	table := "| key | default | value | meaning |\n|---|---|---|---|\n"
 	keys := declared(t)
@@ -110,7 +105,11 @@ func TestDocument(t *testing.T) {
 		}
 		table += fmt.Sprintf("| `%s` | %s | %s | %s |\n", k.name, shown, strings.ReplaceAll(k.rule, "|", `\|`), strings.TrimSpace(d.Description))
 	}
-	want := slices.Concat(before, []byte(begin+"\n"+table+"\n"+end), after)
+	part := regexp.MustCompile(`(?s)<!-- config -->\n.*?<!-- end -->\n`)
+	if !part.Match(text) {
+		t.Fatalf("%s has no part %s", path, part)
+	}
+	want := part.ReplaceAllLiteral(text, []byte("<!-- config -->\n\n"+table+"\n<!-- end -->\n"))
 	if *update {
 		if err := os.WriteFile("../../"+path, want, 0o666); err != nil {
 			t.Fatal(err)

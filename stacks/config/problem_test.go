@@ -6,22 +6,6 @@ import (
 	"testing"
 )
 
-func TestError(t *testing.T) {
-	for want, p := range map[string]Problem{
-		"replicas: 0 is not a whole number from 1 to 100. Fix: pulumi config set replicas 3 --stack dev": {
-			"replicas", Show("0"), "is not a whole number from 1 to 100", "pulumi config set replicas 3 --stack dev"},
-		`owner: "" is not a team. Fix: ask`: {"owner", Show(""), "is not a team", "ask"},
-		"docker is not in PATH. Fix: wait":  {"docker", "", "is not in PATH", "wait"},
-	} {
-		if got := p.Error(); got != want {
-			t.Errorf("the message is\n%s, want\n%s", got, want)
-		}
-	}
-	if err := Problems("all is well"); err != nil {
-		t.Errorf("no problem is %v", err)
-	}
-}
-
 func TestShow(t *testing.T) {
 	for value, want := range map[string]string{
 		"": `""`, "v1": "v1", " 3": `" 3"`, "a\nb": `"a\nb"`, "\u202e": `"\u202e"`, "ü": `"ü"`,
