@@ -234,7 +234,11 @@ func cli() []byte {
 func curl(args []string) error {
 	address := args[len(args)-1]
 	say("curl %s", address)
-	return os.WriteFile(filepath.Base(address), append(cli(), answer("forged")...), 0o600)
+	archive := cli()
+	if answer("forged") != "" { // another one, which is as good to tar
+		archive = append(archive, cli()...)
+	}
+	return os.WriteFile(filepath.Base(address), archive, 0o600)
 }
 
 // docker exports an empty image, and creates no folder for it.
