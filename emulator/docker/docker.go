@@ -146,7 +146,7 @@ func complete(properties resource.PropertyMap) error {
 // by property of the first level.
 func (p *dockerProvider) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
 	old := req.OldInputs
-	if kept := wire.Plain(req.OldOutputs[inputsKey]); kept.IsObject() {
+	if kept := req.OldOutputs[inputsKey]; kept.IsObject() {
 		old = kept.ObjectValue()
 	}
 	result := plugin.DiffResult{Changes: plugin.DiffNone, DetailedDiff: map[string]plugin.PropertyDiff{}}

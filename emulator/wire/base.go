@@ -78,11 +78,3 @@ func (b *Base) Status(urn resource.URN, text string) {
 		_ = b.host.LogStatus(context.Background(), diag.Info, urn, text)
 	}
 }
-
-// Plain returns a value without the marks that make it secret.
-func Plain(v resource.PropertyValue) resource.PropertyValue {
-	for v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	return v
-}

@@ -53,7 +53,7 @@ func (fs Fields) diff(at resource.PropertyPath, state, planned resource.Property
 }
 
 func (f Field) diff(at resource.PropertyPath, state, planned resource.PropertyValue, found differences) {
-	state, planned = wire.Plain(state), wire.Plain(planned)
+	state, planned = revealed(state), revealed(planned)
 	switch {
 	case planned.IsComputed() && !f.is(Output):
 		found.add(at, f, plugin.DiffUpdate)

@@ -109,7 +109,15 @@ func Known(properties resource.PropertyMap) map[string]any {
 // plain replaces what is not known yet, and what is secret.
 func plain(v resource.PropertyValue) (any, bool) {
 	if v.IsSecret() {
-		return v.SecretValue().Element.MapRepl(nil, plain), true
+		return revealed(v).MapRepl(nil, plain), true
 	}
 	return nil, v.IsComputed()
+}
+
+// revealed returns a value without the mark that makes it secret.
+func revealed(v resource.PropertyValue) resource.PropertyValue {
+	if v.IsSecret() {
+		return v.SecretValue().Element
+	}
+	return v
 }
