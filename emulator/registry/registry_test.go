@@ -2,6 +2,7 @@ package registry
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -119,9 +120,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 	if pushed.StatusCode != http.StatusCreated {
 		t.Fatal(pushed.Status, text)
 	}
-	const denied = `Permission \"artifactregistry.repositories.%sArtifacts\" denied on resource \"projects/p/locations/europe-west1/repositories/%s\" (or it may not exist)`
 	words := func(action, repository string) string {
-		return strings.NewReplacer("%sArt", action+"Art", "/%s", "/"+repository).Replace(denied)
+		return fmt.Sprintf(`Permission \"artifactregistry.repositories.%sArtifacts\" denied on resource \"projects/p/locations/europe-west1/repositories/%s\" (or it may not exist)`, action, repository)
 	}
 	for _, test := range []struct {
 		name, method, path, user, password string
