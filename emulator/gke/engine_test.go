@@ -142,8 +142,7 @@ func (e *engine) createContainer(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, `Conflict. The container name "/%s" is already in use`, name)
 		return
 	}
-	settings := &container.NetworkSettingsSummary{Networks: wanted.NetworkingConfig.EndpointsConfig}
-	e.containers[name] = container.Summary{ID: name, Names: []string{"/" + name}, Labels: wanted.Labels, NetworkSettings: settings, Command: strings.Join(wanted.Env, " ")}
+	e.containers[name] = container.Summary{ID: name, Names: []string{"/" + name}, Labels: wanted.Labels}
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(container.CreateResponse{ID: name})
 }
@@ -201,28 +200,6 @@ func TestSmallAddressPoolIsRefused(t *testing.T) {
 	}
 	if len(e.networks) != 0 {
 		t.Errorf("left: %v", e.networks)
-	}
-}
-
-// Addresses come from the network that the container joins, also when that was created again meanwhile.
-func TestContainersShareTheLowerHalf(t *testing.T) {
-	e, docker := newEngine(t)
-	m := checkoutOf(t, docker, "")
-	for i := range 3 {
-		if _, err := m.place(t.Context(), machine{name: fmt.Sprint("m", i), labels: map[string]string{}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var addresses []string
-	for _, c := range e.containers {
-		addresses = append(addresses, c.NetworkSettings.Networks[networkName(m.home)].IPAMConfig.IPv4Address)
-		if c.Command != "LOADBALANCER_RANGE=10.0.0.128/25" {
-			t.Errorf("environment %q", c.Command)
-		}
-	}
-	slices.Sort(addresses)
-	if want := []string{"10.0.0.2", "10.0.0.3", "10.0.0.4"}; !slices.Equal(addresses, want) {
-		t.Errorf("addresses %v, want %v", addresses, want)
 	}
 }
 
