@@ -194,65 +194,47 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
-// drainMidHeader drains while a request's header is on its way; the request is
-// answered all the same, and its connection closed.
-func drainMidHeader(t *testing.T, conn net.Conn, drain func()) {
-	t.Helper()
-	io.WriteString(conn, get[:20])
-	drain()
-	time.Sleep(time.Second)
-	if status, closes := send(t, conn, get[20:]); status != 200 || !closes {
-		t.Errorf("%d, closes: %t", status, closes)
-	}
-}
-
+// A request whose header is on its way is answered, and so is the next one of a client that
+// comes back soon. Both answers end their connections.
 func TestDrain(t *testing.T) {
 	for _, test := range []struct {
-		name string
-		// clients does what clients do while the server drains.
-		clients func(t *testing.T, listener pipes, drain func())
-		takes   time.Duration
+		name   string
+		before string        // sent before the server drains, and answered if it is a whole request
+		begun  string        // sent then, too
+		after  time.Duration // then rest is sent, and answered
+		rest   string
+		takes  time.Duration
 	}{
-		{"without clients", func(t *testing.T, _ pipes, drain func()) { drain() }, quietTime},
-		{"client in the middle of a header", func(t *testing.T, listener pipes, drain func()) {
-			conn := listener.dial()
-			drainMidHeader(t, conn, drain)
-		}, time.Second + quietTime},
-		{"client in the middle of its second header", func(t *testing.T, listener pipes, drain func()) {
-			conn := listener.dial()
-			if status, closes := send(t, conn, get); status != 200 || closes {
-				t.Errorf("%d, closes: %t", status, closes)
-			}
-			drainMidHeader(t, conn, drain)
-		}, time.Second + quietTime},
-		{"client that comes back", func(t *testing.T, listener pipes, drain func()) {
-			conn := listener.dial()
-			send(t, conn, get)
-			drain()
-			time.Sleep(2 * time.Second)
-			if status, closes := send(t, conn, get); status != 200 || !closes {
-				t.Errorf("%d, closes: %t", status, closes)
-			}
-		}, 2*time.Second + quietTime},
-		{"client that stays idle", func(t *testing.T, listener pipes, drain func()) {
-			send(t, listener.dial(), get)
-			drain()
-		}, lingerTimeout},
-		{"client that reads no answer", func(t *testing.T, listener pipes, drain func()) {
-			conn := listener.dial()
-			io.WriteString(conn, get)
-			drain()
-		}, writeTimeout},
+		{name: "without clients", takes: quietTime},
+		{name: "client in the middle of a header", begun: get[:20], after: time.Second, rest: get[20:], takes: time.Second + quietTime},
+		{name: "client in the middle of its second header", before: get, begun: get[:20], after: time.Second, rest: get[20:], takes: time.Second + quietTime},
+		{name: "client that comes back", before: get, after: 2 * time.Second, rest: get, takes: 2*time.Second + quietTime},
+		{name: "client that stays idle", before: get, takes: lingerTimeout},
+		{name: "client that reads no answer", begun: get, takes: writeTimeout},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inMemory(t, func(t *testing.T, s *server, listener pipes) {
+				var conn net.Conn
+				if test.before+test.begun != "" {
+					conn = listener.dial()
+				}
+				if test.before != "" {
+					if status, closes := send(t, conn, test.before); status != 200 || closes {
+						t.Errorf("before: %d, closes: %t", status, closes)
+					}
+				}
+				if test.begun != "" {
+					io.WriteString(conn, test.begun)
+				}
+				synctest.Wait()
 				drained, start := make(chan error, 1), time.Now()
-				test.clients(t, listener, func() {
-					synctest.Wait()
-					start = time.Now()
-					go func() { drained <- s.drain("terminated") }()
-					synctest.Wait()
-				})
+				go func() { drained <- s.drain("terminated") }()
+				if test.rest != "" {
+					time.Sleep(test.after)
+					if status, closes := send(t, conn, test.rest); status != 200 || !closes {
+						t.Errorf("%d, closes: %t", status, closes)
+					}
+				}
 				if err := <-drained; err != nil {
 					t.Error(err)
 				}
