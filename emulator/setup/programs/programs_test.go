@@ -148,8 +148,7 @@ func TestLink(t *testing.T) {
 		}
 	}
 	leadsTo(compiled)
-	checkouttest.Write(t, own, "")
-	os.Chmod(own, 0o755)
+	checkouttest.Script(t, own, `mktemp "$TMPDIR/kubeconfigXXX"`)
 	partial := filepath.Dir(own) + ".partial"
 	checkouttest.Write(t, partial, "")
 	leadsTo(compiled)
@@ -157,7 +156,6 @@ func TestLink(t *testing.T) {
 	leadsTo(own)
 
 	// The files that it leaves are gone when it has ended and is started again.
-	checkouttest.Write(t, own, "#!/bin/sh\nmktemp \"$TMPDIR/kubeconfigXXX\"\n")
 	for range 3 {
 		if out, err := exec.Command(c.Home("pulumi", "plugins", plugin)).CombinedOutput(); err != nil || !checkout.Exists(strings.TrimSpace(string(out))) {
 			t.Errorf("the provider printed %s, %v", out, err)
@@ -170,8 +168,7 @@ func TestLink(t *testing.T) {
 	// The language host of the user's own CLI is used, too.
 	installed := t.TempDir()
 	for _, name := range []string{"pulumi", "pulumi-language-go"} {
-		checkouttest.Write(t, filepath.Join(installed, "real", name), "")
-		os.Chmod(filepath.Join(installed, "real", name), 0o755)
+		checkouttest.Script(t, filepath.Join(installed, "real", name), "")
 	}
 	if err := os.Symlink("real/pulumi", filepath.Join(installed, "pulumi")); err != nil {
 		t.Fatal(err)
