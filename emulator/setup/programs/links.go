@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,7 +48,7 @@ func link(ctx context.Context, c checkout.Checkout, programs []*Program) error {
 	host := c.Home("bin", "pulumi-language-go")
 	if links[host] = in("pulumi", "pulumi-language-go", "emulator"); downloaded["pulumi"] == "" && ownLanguageHost(c) {
 		delete(links, host)
-		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.RemoveAll(host); err != nil {
 			return err
 		}
 	}

@@ -8,9 +8,7 @@ package programs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,7 +115,7 @@ func List(ctx context.Context, c checkout.Checkout, sources downloads.Sources) (
 			folder: "emulator", pkg: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", output: c.Home("bin", "pulumi"),
 			sources: []string{"emulator/go.mod", "emulator/go.sum", "emulator/openapi"},
 			linker:  "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=" + pulumi})
-	} else if err := os.Remove(c.Home("bin", "pulumi")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	} else if err := os.RemoveAll(c.Home("bin", "pulumi")); err != nil {
 		return nil, err
 	}
 	if installedPlugin(c, "kubernetes", provider) == "" {

@@ -8,9 +8,7 @@ package progress
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,7 +106,7 @@ func run(ctx context.Context, c checkout.Checkout, v *view, steps []Step) error 
 
 // perform runs the step itself.
 func (p *Report) perform(ctx context.Context, c checkout.Checkout) error {
-	if err := os.Remove(p.log); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.RemoveAll(p.log); err != nil {
 		return err
 	}
 	p.mutex.Lock()
