@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,5 +35,14 @@ func TestPage(t *testing.T) {
 	}
 	if strings.Contains(policy, "unsafe") || !strings.HasPrefix(policy, "default-src 'none'; ") {
 		t.Errorf("the policy is %q", policy)
+	}
+}
+
+// The picture in the documents has the checksum of the page that it shows.
+func TestPicture(t *testing.T) {
+	sum := sha256.Sum256([]byte(pageHTML + pageCSS + pageJS))
+	png, err := os.ReadFile("../docs/page.png")
+	if err != nil || !bytes.Contains(png, fmt.Appendf(nil, "%x", sum)) {
+		t.Errorf("docs/page.png shows an older page (%v). Fix: make pictures", err)
 	}
 }
