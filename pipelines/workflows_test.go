@@ -122,6 +122,12 @@ func TestCodeOwners(t *testing.T) {
 			t.Errorf("%s has no line for %s", file, path)
 		}
 	}
+	// The last line that matches a file counts. One without owners asks no one.
+	for i, line := range regexp.MustCompile(`(?m)^[^#\s].*$`).FindAllString(runtest.Read(t, file), -1) {
+		if words := strings.Fields(line); len(words) < 2 || i > 0 && !strings.HasPrefix(words[0], "/") {
+			t.Errorf("%s: %q takes files from their owners", file, line)
+		}
+	}
 }
 
 // No machine of one's own runs a pull request's code and main's: the first could leave

@@ -21,7 +21,7 @@ func TestDeployReports(t *testing.T) {
 	for name, tt := range map[string]struct{ events, built string }{
 		"built":            {strings.Replace(deployment, "IMAGE", imageV1, 1), "true"},
 		"built another":    {strings.Replace(deployment, "IMAGE", "other", 1), "false"},
-		"image unchanged":  {strings.Replace(deployment, "update", "same", 1), "false"},
+		"image unchanged":  {strings.Replace(strings.Replace(deployment, "update", "same", 1), "IMAGE", imageV1, 1), "false"},
 		"a preview builds": {strings.Replace(strings.Replace(deployment, `}}}`+"\n", `},"planning":true}}`+"\n", 1), "IMAGE", imageV1, 1), "false"},
 	} {
 		r := runtest.New(t, "STACK=dev")
@@ -34,6 +34,13 @@ func TestDeployReports(t *testing.T) {
 			t.Errorf("%s: no preview follows: %q", name, r.Pulumi.Calls)
 		}
 	}
+}
+
+// An output is one line, whatever a state has.
+func TestOutputIsOneLine(t *testing.T) {
+	r := runtest.New(t, "STACK=dev")
+	r.Pulumi.Stacks["dev"].Outputs = map[string]any{"image": imageV1, "url": "http://x\nbuilt=true"}
+	r.Try("several lines", "the output url has several lines", deploy.Deploy, "GITHUB_OUTPUT="+filepath.Join(t.TempDir(), "outputs"))
 }
 
 // A commit never undoes a newer one, unless a rollback is asked for.

@@ -181,6 +181,15 @@ func TestFingerprint(t *testing.T) {
 			t.Errorf("approved as %q: %q", given, r.Pulumi.Calls)
 		}
 	}
+	// No more than what was approved, also after an update that was killed.
+	killed := theApproval(n)
+	killed.state = strings.TrimSuffix(killed.state, "}") + `, "pending_operations": [{}]}`
+	plan := killed.summarize(r)
+	r.Pulumi.Calls = nil
+	r.Try("after a kill", "", deploy.Deploy, append(killed.prepare(r), "APPROVED="+plan)...)
+	if !r.Called("up") || r.Called("up", "--refresh") {
+		t.Errorf("after a kill: %q", r.Pulumi.Calls)
+	}
 	nothing := theApproval(n)
 	nothing.steps = nil
 	if out := r.Reports(summary.Summary, nothing.prepare(r)...); !strings.HasPrefix(out, "changes=false\n") {
