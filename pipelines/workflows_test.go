@@ -250,6 +250,7 @@ jobs:
 		{good, `"stack-${{ inputs.stack }}"`, "deploys", "job deploy: it may be cancelled"},
 		{good, ", queue: max", "", "job deploy: it may be cancelled"},
 		{good, "{name: prod-approval}", "{name: prod-approval}\n    concurrency: {group: stack-prod}", "job approve: it waits"},
+		{good, "actions/github-script@", "actions/setup-go@", "other jobs may have written the cache"},
 		{good, "make test", "make issue", "each open an issue"},
 		{release, `{push: {tags: ["v*"]}}`, `{push: {branches: [main]}}`, "job release: contents: write"},
 		{release, `{tags: ["v*"]}}`, `{tags: ["v*"], branches: [main]}}`, "job release: contents: write"},
@@ -425,7 +426,7 @@ func checkWorkflow(text string) (mistakes []string) {
 	complain(len(jobs)+len(w.below("runs")) == 0, "there are no jobs")
 	complain(len(jobs) > 0 && w["permissions"] == "" && len(w.permissions(nil)) == 0, "there are no top-level permissions")
 	for _, step := range w.below("runs.steps") {
-		mistakes = append(mistakes, step.checkout("")...)
+		mistakes = append(mistakes, step.misused(map[string]string{"id-token": "write"})...)
 	}
 	for name, job := range jobs {
 		for _, mistake := range job.mistakes(w) {
@@ -445,7 +446,7 @@ func (f facts) mistakes(w facts) (mistakes []string) {
 	commands := ""
 	for _, step := range f.below("steps") {
 		commands += step["run"] + "\n"
-		mistakes = append(mistakes, step.checkout(f["permissions.pull-requests"])...)
+		mistakes = append(mistakes, step.misused(f.permissions(facts{}))...)
 	}
 	releases := len(w.below("on")) == 1 && len(w.below("on.push")) == 1 && w.on("push.tags") && !strings.Contains(commands, "make ")
 	for what, access := range f.permissions(facts{}) {
@@ -461,16 +462,17 @@ func (f facts) mistakes(w facts) (mistakes []string) {
 	return mistakes
 }
 
-// checkout is what is wrong with a step that checks out, in a job that may do this with pull requests.
-func (f facts) checkout(pulls string) (mistakes []string) {
-	if !strings.HasPrefix(f["uses"], "actions/checkout@") {
-		return nil
-	}
-	if f["with.persist-credentials"] != "false" {
+// misused is what is wrong with an action, in a job that may do this.
+func (f facts) misused(may map[string]string) (mistakes []string) {
+	name, _, _ := strings.Cut(f["uses"], "@")
+	if name == "actions/checkout" && f["with.persist-credentials"] != "false" {
 		mistakes = append(mistakes, "a checkout must not leave its token: persist-credentials: false")
 	}
-	if pulls == "write" && f["with.ref"] != "main" {
+	if name == "actions/checkout" && may["pull-requests"] == "write" && f["with.ref"] != "main" {
 		mistakes = append(mistakes, "it writes to pull requests, and runs code that may not be main's")
+	}
+	if name == "actions/setup-go" && slices.Contains(slices.Collect(maps.Values(may)), "write") && f["with.cache"] != "false" {
+		mistakes = append(mistakes, "other jobs may have written the cache that it compiles: cache: false")
 	}
 	return mistakes
 }
