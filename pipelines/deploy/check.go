@@ -19,8 +19,9 @@ import (
 // errCheck is a version that was ready, and answered with errors.
 var errCheck = errors.New("the check failed")
 
-// client has a new connection for each request: one that is kept leads to one pod.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}, Timeout: 5 * time.Second}
+// client has a new connection for each request: one that is kept leads to one pod. It waits as
+// long as the probes: next to a crowd of strangers, the service in app/ answers after eight seconds.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}, Timeout: 10 * time.Second}
 
 // ask fails as Kubernetes' probes do, also if something answered.
 func ask(url string) (answered bool, err error) {
