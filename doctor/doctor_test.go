@@ -252,6 +252,7 @@ func TestFindings(t *testing.T) {
 		"a go.work":                    {"", commands{"go env GOWORK": "/code/go.work\n"}, nil, "ok       go … /code/go.work is about other modules: before you run pulumi, run export GOWORK=off"},
 		"no pulumi":                    {"", commands{"pulumi version": "gone"}, nil, "MISSING  pulumi … https://www.pulumi.com/docs/install"},
 		"pulumi 2":                     {"", commands{"pulumi version": "v2.9.0"}, nil, "MISSING  pulumi … v2.9.0 … install Pulumi 3"},
+		"a pulumi without hooks":       {"", commands{"pulumi version": "v3.217.1"}, nil, "MISSING  pulumi … v3.217.1 … install Pulumi 3.218 or newer"},
 		"a new stack":                  {noFile, nil, nil, "MISSING  stack    gcp:project is not set. Fix: pulumi config set gcp:project PROJECT_ID --stack dev"},
 		"no stack":                     {"", commands{outputs: "!error: no stack named 'dev' found"}, nil, "MISSING  stack    no stack named 'dev' found in backend that pulumi uses. Fix: pulumi stack init dev, or if another backend has it: pulumi login BACKEND_URL"},
 		"no stack here":                {"", commands{outputs: "!error: no stack named 'dev' found", "pulumi whoami --json": `{"user": "me", "url": "file://~"}`}, nil, "no stack named 'dev' found in backend file://~. Fix: pulumi stack init dev"},

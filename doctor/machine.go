@@ -23,13 +23,15 @@ func goVersion(ctx context.Context, _ *stack) (string, error) {
 }
 
 func pulumiVersion(ctx context.Context, _ *stack) (string, error) {
-	const install = "install Pulumi 3, https://www.pulumi.com/docs/install"
+	const install = "install Pulumi 3.218 or newer, https://www.pulumi.com/docs/install"
 	version, err := run(ctx, "pulumi", "version")
 	if err != nil {
 		return "", missing(install, "%v", err)
 	}
-	if !strings.HasPrefix(version, "v3.") {
-		return "", missing(install, "pulumi %s is not version 3", version)
+	// Since then, it has the hooks by which a failed update says what the pods said.
+	var minor int
+	if _, err := fmt.Sscanf(version, "v3.%d.", &minor); err != nil || minor < 218 {
+		return "", missing(install, "pulumi %s is another version", version)
 	}
 	return version, nil
 }

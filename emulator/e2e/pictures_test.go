@@ -6,10 +6,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"flag"
 	"fmt"
-	"hash/crc32"
 	pixels "image"
 	"image/color"
 	"image/draw"
@@ -62,20 +60,15 @@ func TestPreviewPicture(t *testing.T) {
 	writePicture(t, "preview.png", opened.screenshot(t), golden)
 }
 
-// writePicture writes a picture with the checksum of the files that it shows. By that, a
-// test next to them finds out that the picture is older.
+// writePicture writes a picture, and after its end the checksum of the files that it shows. By
+// that, a test next to them finds out that the picture is older.
 func writePicture(t *testing.T, name string, screenshot []byte, shown ...string) {
 	t.Helper()
 	sum := sha256.New()
 	for _, file := range shown {
 		fmt.Fprint(sum, readFile(t, filepath.Join(root(), file)))
 	}
-	const kind, last = "tEXt", 12 // PNG's last chunk, which has no data
-	chunk := fmt.Appendf(nil, "%sSource\x00%x", kind, sum.Sum(nil))
-	text := slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(len(chunk)-len(kind))), chunk)
-	text = binary.BigEndian.AppendUint32(text, crc32.ChecksumIEEE(chunk))
-	picture := smaller(t, screenshot)
-	writeFile(t, filepath.Join(root(), "docs", name), string(slices.Insert(picture, len(picture)-last, text...)))
+	writeFile(t, filepath.Join(root(), "docs", name), fmt.Sprintf("%s%x\n", smaller(t, screenshot), sum.Sum(nil)))
 }
 
 // smaller returns a picture with its 256 most frequent colors: a third of the bytes.

@@ -49,7 +49,7 @@ func OfPreview(p *run.Pipeline, plans []plan.Plan) Text {
 	return Text{
 		marker: "<!-- hello-timber: preview -->",
 		title:  title,
-		intro:  "What deploying this would change, stack by stack.",
+		intro:  "What deploying this would change, stack by stack. `make deploy STACK=STACK` deploys it from a checkout.",
 		plans:  plans,
 		link:   runLink(p),
 		same:   "no changes",
