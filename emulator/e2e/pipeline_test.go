@@ -171,7 +171,7 @@ func (s *stack) make(t *testing.T, target string, variables ...string) string {
 // Actions the tests' own run has nothing to do with it.
 func environment(t *testing.T, name string) *stack {
 	t.Helper()
-	return newStack(t, "e2e-"+name, options{from: name, folder: root(), env: []string{"GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY="}})
+	return newStack(t, "e2e-"+name, options{from: name, folder: root(), env: []string{"GITHUB_ACTIONS=", "GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY="}})
 }
 
 var (
