@@ -36,8 +36,8 @@ import (
 
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/downloads"
+	"hello-timber/emulator/setup/host"
 	"hello-timber/emulator/setup/images"
-	"hello-timber/emulator/setup/machine"
 	"hello-timber/emulator/setup/programs"
 	"hello-timber/emulator/setup/progress"
 	"hello-timber/emulator/setup/stack"
@@ -83,7 +83,7 @@ func start(ctx context.Context, args []string) error {
 	}
 	s := stack.Name(name)
 	if do := map[string]progress.Do{
-		"answer": s.Answer, "browser": machine.Browser, "clean": stack.Clean, "doctor": machine.Doctor,
+		"answer": s.Answer, "browser": host.Browser, "clean": stack.Clean, "doctor": host.Doctor,
 		"gone": stack.Gone, "metrics": programs.Metrics, "stack": s.Make,
 	}[command]; do != nil {
 		return progress.One(ctx, c, command, do)
@@ -134,7 +134,7 @@ func build(ctx context.Context, c checkout.Checkout) error {
 	if err := errors.Join(os.RemoveAll(c.Home("tmp")), os.MkdirAll(c.Home("tmp"), 0o755)); err != nil {
 		return err
 	}
-	if err := progress.One(ctx, c, "docker", machine.Preflight); err != nil {
+	if err := progress.One(ctx, c, "docker", host.Preflight); err != nil {
 		return err
 	}
 	list, err := programs.List(ctx, c, sources)

@@ -16,7 +16,7 @@ import (
 
 	"hello-timber/emulator/proxy"
 	"hello-timber/emulator/setup/checkout"
-	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/host"
 	"hello-timber/emulator/setup/progress"
 )
 
@@ -61,7 +61,7 @@ func debianImage(ctx context.Context, c checkout.Checkout, p *progress.Report) e
 		return fmt.Errorf("%w\n  Without a registry %s can be made from Debian's packages, by root on a machine with debootstrap; or bring it with docker load", refused, debian)
 	}
 	if !bootstrap {
-		if err := machine.AptInstall(ctx, c, p, "debootstrap"); err != nil {
+		if err := host.AptInstall(ctx, c, p, "debootstrap"); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"hello-timber/emulator/setup/checkout"
-	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/host"
 	"hello-timber/emulator/setup/progress"
 )
 
@@ -29,7 +29,7 @@ func (s Name) Answer(ctx context.Context, c checkout.Checkout, p *progress.Repor
 		return err
 	}
 	fmt.Print(answered)
-	for _, f := range machine.Policies(ctx, c) { // once more, below all that make up printed
+	for _, f := range host.Policies(ctx, c) { // once more, below all that make up printed
 		f.Print(os.Stderr)
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"hello-timber/emulator/setup/checkout"
-	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/host"
 	"hello-timber/emulator/setup/progress"
 )
 
@@ -93,7 +93,7 @@ func (s Name) writeConfig(c checkout.Checkout, text string) error {
 		for _, name := range secrets {
 			fmt.Fprintf(&set, " && pulumi config set --secret --path %s --stack %s", checkout.Quote(name), s)
 		}
-		machine.Finding{What: "secrets", Optional: true, Says: "left out of " + filepath.Base(s.config(c)) + ", because this stack has another key: " + strings.Join(secrets, ", "),
+		host.Finding{What: "secrets", Optional: true, Says: "left out of " + filepath.Base(s.config(c)) + ", because this stack has another key: " + strings.Join(secrets, ", "),
 			Fix: fmt.Sprintf(`cd %s && eval "$(make -s env STACK=%s)"%s`, checkout.Quote(c.Root), s, &set)}.Print(os.Stderr)
 	}
 	return checkout.Replace(s.config(c), text, 0o644)

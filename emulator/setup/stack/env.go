@@ -18,7 +18,7 @@ import (
 	"syscall"
 
 	"hello-timber/emulator/setup/checkout"
-	"hello-timber/emulator/setup/machine"
+	"hello-timber/emulator/setup/host"
 )
 
 // Environment has the variables with which the ordinary pulumi and kubectl use the emulator.
@@ -77,11 +77,11 @@ func environment(ctx context.Context, c checkout.Checkout, stack string) Environ
 	for _, name := range []string{"CGO_ENABLED", "GOFLAGS", "GOGC", "GOWORK"} {
 		variables[name] = os.Getenv(name)
 	}
-	if os.Getenv("GOTMPDIR") == "" && !machine.StartsPrograms(os.TempDir()) {
+	if os.Getenv("GOTMPDIR") == "" && !host.StartsPrograms(os.TempDir()) {
 		variables["GOTMPDIR"] = filepath.Join(c.Root, "bin", "tmp")
 	}
 	if slices.ContainsFunc(proxies, func(name string) bool { return os.Getenv(name) != "" }) {
-		exempt := noProxy(machine.Pools(ctx))
+		exempt := noProxy(host.Pools(ctx))
 		variables["NO_PROXY"], variables["no_proxy"] = exempt, exempt
 	}
 	// The docker command knows contexts, libraries only this variable.

@@ -1,9 +1,9 @@
 //go:build linux
 
-// Package machine checks the computer that the emulator runs on: its system, disks,
+// Package host checks the computer that the emulator runs on: its system, disks,
 // kernel and Docker engine. Each check returns a finding, with the command that fixes
 // what is missing. As root on Debian it also installs Docker, and Chromium for the tests.
-package machine
+package host
 
 import (
 	"context"
