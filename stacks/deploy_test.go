@@ -115,17 +115,6 @@ func TestExistingImage(t *testing.T) {
 	}
 }
 
-// TestEnvironments: the repository never says who may reach a control plane that
-// people depend on.
-func TestEnvironments(t *testing.T) {
-	for _, stack := range environments[1:] {
-		text, err := os.ReadFile("../Pulumi." + stack + ".yaml")
-		if err != nil || strings.Contains(string(text), ":authorizedNetworks") || strings.Contains(string(text), "0.0.0.0") {
-			t.Errorf("Pulumi.%s.yaml has authorizedNetworks (%v)", stack, err)
-		}
-	}
-}
-
 // TestNothingWaitsWithoutReason: steps that take minutes run at the same time.
 func TestNothingWaitsWithoutReason(t *testing.T) {
 	c, _ := deployDev(t, nil)

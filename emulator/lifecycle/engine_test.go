@@ -305,18 +305,19 @@ type life struct {
 
 func newLife(t *testing.T, stack string) *life {
 	t.Helper()
-	l := &life{t: t, stack: stack, own: map[string]string{"gcp:project": "my-project"}, cloud: &cloud{exists: map[resource.ID]bool{}}}
+	l := &life{t: t, stack: stack, own: map[string]string{}, cloud: &cloud{exists: map[resource.ID]bool{}}}
 	values, _, err := settings.Read(os.ReadFile, stack)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Instead of what only the stack's users know.
+	maps.Copy(values, map[string]string{"gcp:project": "my-project", "authorizedNetworks": "203.0.113.0/24", "owner": "", "image": ""})
 	for key, value := range values {
 		if !strings.Contains(key, ":") {
 			key = prefix + key
 		}
 		l.own[key] = value
 	}
-	l.own[prefix+"authorizedNetworks"] = "203.0.113.0/24"
 	l.choose()
 	return l
 }
