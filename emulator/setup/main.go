@@ -10,7 +10,7 @@
 // It checks the machine, downloads or compiles the programs, and makes the images. FROM is
 // the stack whose config a new stack starts from. With DOWNLOAD=never everything is compiled.
 // DOWNLOAD_MIRROR is the address of a web server that has the publishers' files under the
-// publishers' paths. It uses only the standard library, so that it runs seconds after a clone.
+// publishers' paths. It uses no package that has to be downloaded, so that it runs seconds after a clone.
 //
 // What is checked must be what is used later:
 //

@@ -73,4 +73,9 @@ func TestMistakes(t *testing.T) {
 	if out, err := setup(t, clone, "up"); err == nil || !strings.HasPrefix(out, "usage: setup run STACK -- COMMAND") {
 		t.Errorf("an unknown command: %v, %s", err, out)
 	}
+	for _, command := range []string{"env", "run", "stack"} {
+		if out, err := setup(t, clone, command, "local/../../x"); err == nil || !strings.HasPrefix(out, `STACK: "local/../../x" is not a stack's name`) {
+			t.Errorf("a path in place of a stack's name: %v, %s", err, out)
+		}
+	}
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"hello-timber/stacks/config"
+	"hello-timber/stacks/name"
 )
 
 // Names that may come from anywhere.
 var (
-	isStack  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
 	IsCommit = regexp.MustCompile(`^[0-9a-f]{7,64}$`).MatchString
 	IsRepo   = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`).MatchString
 	IsNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`).MatchString
@@ -42,19 +42,17 @@ func (p *Pipeline) Named(variable string, ok func(string) bool, rule, example st
 	return value, nil
 }
 
-const stackRule = "a stack's name (1 to 40 lowercase letters, digits and inner hyphens)"
-
 // checkStack refuses a text that is no stack's name. Names of files have the stack's name,
 // too, so that its organization is a setting of the CLI.
-func checkStack(variable, name, example string) error {
-	if isStack(name) {
+func checkStack(variable, text, example string) error {
+	if name.IsStack(text) {
 		return nil
 	}
 	fix := "export " + variable + "=" + example
-	if parts := qualified.FindStringSubmatch(name); parts != nil && isStack(parts[2]) {
+	if parts := qualified.FindStringSubmatch(text); parts != nil && name.IsStack(parts[2]) {
 		fix = fmt.Sprintf("pulumi org set-default %s. The stack is then %s", parts[1], parts[2])
 	}
-	return fmt.Errorf("%s: %q is not %s. Fix: %s", variable, name, stackRule, fix)
+	return fmt.Errorf("%s: %q is not %s. Fix: %s", variable, text, name.Rule, fix)
 }
 
 // Stack is the one stack of a command.

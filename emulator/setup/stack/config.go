@@ -15,6 +15,7 @@ import (
 	"hello-timber/emulator/setup/checkout"
 	"hello-timber/emulator/setup/host"
 	"hello-timber/emulator/setup/progress"
+	"hello-timber/stacks/name"
 )
 
 var (
@@ -25,6 +26,14 @@ var (
 
 // Name is a stack's name.
 type Name string
+
+// check refuses a typed text that is no stack's name, before it is part of a path.
+func check(variable, text, example string) error {
+	if name.IsStack(text) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is not %s. Fix: export %s=%s", variable, text, name.Rule, variable, example)
+}
 
 // Make makes what pulumi needs before up: a passphrase, the stack, and its config
 // file. Stacks may start at the same time, and all have one passphrase.
@@ -48,6 +57,9 @@ func (s Name) Make(ctx context.Context, c checkout.Checkout, p *progress.Report)
 	}
 	if !checkout.Exists(config) {
 		from := cmp.Or(os.Getenv("FROM"), "dev")
+		if err := check("FROM", from, "dev"); err != nil {
+			return err
+		}
 		text, err := os.ReadFile(Name(from).config(c))
 		if err != nil {
 			return fmt.Errorf("FROM: stack %q, whose config the new stack %s would start from, has none: %w. Fix: export FROM=dev", from, s, err)

@@ -26,6 +26,9 @@ type Environment map[string]string
 
 // Enter makes a stack's environment that of this process.
 func Enter(ctx context.Context, c checkout.Checkout, stack string) (Environment, error) {
+	if err := check("STACK", stack, "local"); stack != "" && err != nil {
+		return nil, err
+	}
 	e := environment(ctx, c, stack)
 	for name, value := range e {
 		if err := os.Setenv(name, value); err != nil {

@@ -34,6 +34,11 @@ func TestMakeStacks(t *testing.T) {
 		t.Errorf("a stack is made next to another: %v", err)
 	}
 	unlock()
+	t.Setenv("FROM", "../dev")
+	if err := Name("local").Make(t.Context(), c, &progress.Report{}); err == nil || !strings.Contains(err.Error(), `FROM: "../dev" is not a stack's name`) {
+		t.Errorf("a stack starts from a path: %v", err)
+	}
+	t.Setenv("FROM", "")
 	var all sync.WaitGroup
 	for _, stack := range []string{"local-a", "local-b", "local-c"} {
 		all.Go(func() {
