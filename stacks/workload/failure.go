@@ -61,7 +61,7 @@ func (r *registration) podsSay() string {
 	for _, event := range warnings.Items {
 		text += "\n" + event.Reason + ": " + event.Message
 	}
-	log, failed := r.Ask(path + "/pods/" + newest + "/log?tailLines=10")
+	log, failed := r.Ask(path + "/pods/" + newest + "/log?tailLines=10&limitBytes=10000") // a line may have any length
 	if err := errors.Join(err, failed); err != nil {
 		log += err.Error()
 	}

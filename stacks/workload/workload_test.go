@@ -67,7 +67,7 @@ func TestPodsSay(t *testing.T) {
 		path + "/pods": `{"items": [{"metadata": {"name": "old", "creationTimestamp": "2026-11-28T10:00:00Z"}}, {"metadata": {"name": "new", "creationTimestamp": "2026-11-29T10:00:00Z"}},
 			{"metadata": {"name": "older", "creationTimestamp": "2026-11-27T10:00:00Z"}}]}`,
 		path + "/events?fieldSelector=type%3DWarning%2CinvolvedObject.name%3Dnew": `{"items": [{"reason": "Unhealthy", "message": "Readiness probe failed: HTTP probe failed with statuscode: 500"}]}`,
-		path + "/pods/new/log?tailLines=10":                                       "the database is gone\n",
+		path + "/pods/new/log?tailLines=10&limitBytes=10000":                      "the database is gone\n",
 	}
 	r := &registration{Args: &Args{Namespace: "timber-dev", Ask: func(path string) (string, error) {
 		if answer, ok := answers[path]; ok {
@@ -79,7 +79,7 @@ func TestPodsSay(t *testing.T) {
 	if got := r.podsSay(); got != all {
 		t.Errorf("got\n%s\nwant\n%s", got, all)
 	}
-	for _, missing := range []string{path + "/pods/new/log?tailLines=10", path + "/pods"} {
+	for _, missing := range []string{path + "/pods/new/log?tailLines=10&limitBytes=10000", path + "/pods"} {
 		delete(answers, missing)
 		if got := r.podsSay(); !strings.Contains(got, "Error from server (BadRequest): "+missing) {
 			t.Errorf("without %s: %s", missing, got)
