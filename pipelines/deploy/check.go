@@ -36,10 +36,11 @@ func ask(url string) (answered bool, err error) {
 }
 
 // readCheck reads the stack's check, and says beforehand if there is none from here. The
-// program refuses wrong values. A first deployment has no URL, and nothing to return to.
+// program refuses wrong values, and a path without a slash would be part of another host's
+// name. A first deployment has no URL, and nothing to return to.
 func (d *deployment) readCheck() {
 	values, _, _ := config.Read(d.Read, d.stack.Name()) // the budget has been read from it
-	if d.path = values["checkPath"]; d.path == "" || d.before.URL == "" {
+	if d.path = values["checkPath"]; !config.IsURLPath(d.path) || d.before.URL == "" {
 		return
 	}
 	if answered, err := ask(d.before.URL + d.path); answered {
@@ -54,6 +55,10 @@ func (d *deployment) readCheck() {
 func (d *deployment) check(ctx context.Context, outputs auto.OutputMap) error {
 	image, _ := outputs["image"].Value.(string)
 	url, _ := outputs["url"].Value.(string)
+	if d.seconds > 0 && url != d.before.URL {
+		d.note("checkPath is not checked, because the URL was %s before, and DNS may not lead to %s yet", d.before.URL, url)
+		return nil
+	}
 	sent, failed, last := 0, 0, error(nil)
 	for end := time.Now().Add(time.Duration(d.seconds) * time.Second); sent < 10*d.seconds && failed*10 <= d.seconds && time.Now().Before(end); sent++ {
 		if _, err := ask(url + d.path); err != nil {

@@ -68,6 +68,7 @@ func TestNotOlder(t *testing.T) {
 		"a newer commit":         {whole, first, "", ""},
 		"an older commit":        {whole, third, "", "runs commit " + third + ", which is newer than this one, " + second},
 		"a rollback":             {whole, third, "true", ""},
+		"no way back":            {whole, third, "no", "which is newer than this one"},
 		"of another branch":      {whole, side, "", ""},
 		"of no branch":           {whole, strings.Repeat("a", 40), "", ""},
 		"no commit":              {whole, "--help", "", ""},

@@ -40,7 +40,7 @@ type rollout struct {
 	update, back string
 	// fails has the update fail, and backFails the return.
 	fails, backFails bool
-	// wrong is how many of a thousand answers are errors, after the update.
+	// wrong is how many of a thousand answers are errors, one now and then, after the update.
 	wrong, requests atomic.Int64
 	updated         bool
 }
@@ -50,7 +50,7 @@ func newRollout(t *testing.T) *rollout {
 	r.prod = r.Pulumi.Stacks["prod"]
 	r.update, r.back = changes(pods, ofImage, ofVersion)+words, changes(pods, ofImage, ofVersion)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if r.updated && r.requests.Add(1)%1000 < r.wrong.Load() {
+		if wrong := r.wrong.Load(); r.updated && r.requests.Add(1)*wrong%1000 < wrong {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}))
@@ -60,9 +60,9 @@ func newRollout(t *testing.T) *rollout {
 	return r
 }
 
-// asks has the stack check its new versions.
-func (r *rollout) asks() {
-	r.Write("Pulumi.prod.yaml", "config:\n  hello-timber:checkPath: /index\n  hello-timber:checkSeconds: 60\n")
+// asks has the stack check its new versions at a path.
+func (r *rollout) asks(path string) {
+	r.Write("Pulumi.prod.yaml", "config:\n  hello-timber:checkPath: '"+path+"'\n  hello-timber:checkSeconds: 60\n")
 }
 
 // at has the service answer at a URL.
@@ -124,10 +124,16 @@ func TestUndo(t *testing.T) {
 		"of a repair":                  {func(r *rollout) { r.fails = true; r.Set("IMAGE=deployed") }, []string{"because there is none"}, 1},
 		"the return fails, too":        {func(r *rollout) { r.fails, r.backFails = true, true }, []string{"exit code 1", "did not get back to " + imageV1, "the cluster is unreachable", "IMAGE=deployed"}, 2},
 		"one that others wait for":     {func(r *rollout) { r.fails = true; r.update += changes(balancer) }, []string{again}, 2},
-		"ready and wrong":              {func(r *rollout) { r.wrong.Store(1000); r.asks() }, []string{"the check failed", "/index failed, the last one with: status 500", again}, 2},
-		"ready and wrong, of a repair": {func(r *rollout) { r.wrong.Store(1000); r.asks(); r.Set("IMAGE=deployed") }, []string{"the check failed", "because there is none"}, 1},
-		"wrong now and then":           {func(r *rollout) { r.wrong.Store(5); r.asks() }, nil, 1},
-		"not asked":                    {func(r *rollout) { r.wrong.Store(1000) }, nil, 1},
+		"ready and wrong":              {func(r *rollout) { r.wrong.Store(1000); r.asks("/index") }, []string{"the check failed", "/index failed, the last one with: status 500", again}, 2},
+		"ready and wrong, of a repair": {func(r *rollout) { r.wrong.Store(1000); r.asks("/index"); r.Set("IMAGE=deployed") }, []string{"the check failed", "because there is none"}, 1},
+		"wrong now and then":           {func(r *rollout) { r.wrong.Store(9); r.asks("/index") }, nil, 1},
+		"wrong more often than that":   {func(r *rollout) { r.wrong.Store(12); r.asks("/index") }, []string{"7 of 584 requests", again}, 2},
+		"asked elsewhere by its path": {func(r *rollout) {
+			r.wrong.Store(1000)
+			r.asks("@" + strings.TrimPrefix(r.prod.Outputs["url"].(string), "http://") + "/x")
+			r.at("http://127.0.0.1:1")
+		}, nil, 1},
+		"not asked": {func(r *rollout) { r.wrong.Store(1000) }, nil, 1},
 	} {
 		r := newRollout(t)
 		tt.prepare(r)
@@ -196,7 +202,7 @@ func TestCheckIsKnown(t *testing.T) {
 		}
 	}
 	r.wrong.Store(1000)
-	r.asks()
+	r.asks("/index")
 	r.Try("no return", "ROLLBACK is no", deploy.Deploy, "ROLLBACK=no")
 	runs(imageV1)
 	r.updated, r.prod.State = false, runtest.StateWith(imageV2, imageV2, "", "")
@@ -205,16 +211,21 @@ func TestCheckIsKnown(t *testing.T) {
 	runs(imageV2)
 }
 
-// Where the service cannot be reached, a deployment says so before it begins, and is not checked.
+// Where the service cannot be reached, or not yet, a deployment says so, and is not checked.
 func TestCheckUnreachable(t *testing.T) {
-	r := newRollout(t)
-	r.at("http://127.0.0.1:1")
-	r.asks()
-	_, log := r.Try("unreachable", "", deploy.Deploy)
-	if !strings.Contains(log, "checkPath is not checked, because there is no answer here: ") || !strings.Contains(log, "pulumi config rm checkPath --stack prod") {
-		t.Errorf("the log has\n%s", log)
-	}
-	if r.Count("up") != 1 {
-		t.Errorf("not updated: %q", r.Pulumi.Calls)
+	for want, prepare := range map[string]func(*rollout){
+		"there is no answer here: ":                              func(r *rollout) { r.at("http://127.0.0.1:1") },
+		"and DNS may not lead to https://timber.example.com yet": func(r *rollout) { r.prod.Outputs["url"] = "https://timber.example.com" },
+	} {
+		r := newRollout(t)
+		prepare(r)
+		r.asks("/index")
+		_, log := r.Try(want, "", deploy.Deploy)
+		if !strings.Contains(log, "checkPath is not checked, because ") || !strings.Contains(log, want) {
+			t.Errorf("no %q in the log\n%s", want, log)
+		}
+		if r.Count("up") != 1 {
+			t.Errorf("%s: %q", want, r.Pulumi.Calls)
+		}
 	}
 }

@@ -58,7 +58,8 @@ var (
 	isObject = regexp.MustCompile(`^` + objectName + `$`).MatchString
 	isSecret = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?/)?` + objectName + `$`).MatchString
 
-	isURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
+	// IsURLPath reports whether a text can follow the name of a host.
+	IsURLPath  = regexp.MustCompile(`^/[!-~]*$`).MatchString
 	isVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString
 
 	// Google's labels have no upper case, and Kubernetes' labels start and end with a letter or digit.
