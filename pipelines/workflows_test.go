@@ -117,7 +117,7 @@ func TestRequiredChecks(t *testing.T) {
 // What decides where states, images, identities and runners are has code owners.
 func TestCodeOwners(t *testing.T) {
 	const file = "../.github/CODEOWNERS"
-	for _, path := range []string{"/.drone.yml", "/.github/", "/Makefile", "/pipelines/"} {
+	for _, path := range []string{"/.drone.yml", "/.github/", "/Makefile", "/Pulumi.prod.yaml", "/pipelines/"} {
 		if !regexp.MustCompile(`(?m)^` + path + ` +@\S`).MatchString(runtest.Read(t, file)) {
 			t.Errorf("%s has no line for %s", file, path)
 		}

@@ -46,6 +46,9 @@ func TestMaskPaths(t *testing.T) {
 			t.Errorf("%s shows %q", path, got)
 		}
 	}
+	if got := show("command[0]", "--token hunter2"); strings.Contains(got, "hunter2") {
+		t.Errorf("what looks like a credential shows %q", got)
+	}
 	secret := hideIn(&apitype.StepEventStateMetadata{Inputs: map[string]any{"data": map[string]any{resource.SigKey: resource.SecretSig, "value": "hunter2"}}})
 	if got := value(secret, "data.user", true); got != run.Hidden {
 		t.Errorf("below a secret is %q", got)

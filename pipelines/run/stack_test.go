@@ -63,8 +63,10 @@ func TestImageRequest(t *testing.T) {
 	}
 }
 
-// What a stack runs is the image of its last complete rollout, whatever else has failed.
+// What a stack runs is the image of its last complete rollout, whatever else has failed. A tag
+// about another image changes nothing.
 func TestRuns(t *testing.T) {
+	other := "sha256:" + strings.Repeat("a", 64)
 	const v1, v2, notReady, never = runtest.ImageV1, runtest.ImageV2, "containers with unready status", "no rollout was ever complete"
 	for name, tt := range map[string]struct{ state, image, want string }{
 		"all is well":                        {runtest.StateWith(v1, v1, "", ""), v1, ""},
@@ -74,7 +76,7 @@ func TestRuns(t *testing.T) {
 		"the first update failed before":     {runtest.StateWith("", "", "", v1), "", never},
 	} {
 		r := runtest.New(t, "STACK=prod", "COMMIT=-")
-		r.Pulumi.Stacks["prod"].State = tt.state
+		r.Pulumi.Stacks["prod"].State, r.Pulumi.Stacks["prod"].FailedCheck = tt.state, other+" "+runtest.Repository+"@"+other
 		if out, _ := r.Try(name, tt.want, deploy.Image); strings.TrimSpace(out) != tt.image {
 			t.Errorf("%s: got %q, want %q", name, out, tt.image)
 		}
