@@ -17,11 +17,16 @@ import (
 var (
 	mdLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	mdHeading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	mdTest    = regexp.MustCompile("`(Test\\w+)`")
 	mdCode    = regexp.MustCompile("(?s)```.*?```")
 )
 
-// Documents refer to files, headings and make targets that exist.
+// Documents refer to files, headings, tests and make targets that exist.
 func TestDocuments(t *testing.T) {
+	tests := ""
+	for _, text := range filesOf(t, 50, "../*/*_test.go", "../*/*/*_test.go", "../*/*/*/*_test.go") {
+		tests += string(text)
+	}
 	for file, text := range filesOf(t, 8, "../*.md", "../docs/*.md", "../.github/*.md") {
 		for _, found := range mdLink.FindAllStringSubmatch(mdCode.ReplaceAllString(string(text), ""), -1) {
 			if strings.Contains(found[1], "://") {
@@ -34,6 +39,11 @@ func TestDocuments(t *testing.T) {
 			}
 			if !anchored(t, to, heading) {
 				t.Errorf("%s refers to %s, which does not exist", file, found[1])
+			}
+		}
+		for _, found := range mdTest.FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(tests, "\nfunc "+found[1]+"(t *testing.T) {") {
+				t.Errorf("%s: there is no test %s", file, found[1])
 			}
 		}
 		for _, found := range regexp.MustCompile("`(make [^`]+)`|(?m)^(make .*)$").FindAllStringSubmatch(string(text), -1) {
@@ -96,7 +106,9 @@ func TestSetUp(t *testing.T) {
 	}
 	out, readers := setUpWith("true"), 0
 	published := sha256.Sum256([]byte("https://api.pulumi.com/releases/plugins/one.tar.gz")) // which the stand-in for curl prints
-	for _, want := range []string{on, hex.EncodeToString(published[:]) + "  one.tar.gz\n01  two.tar.gz\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,"} {
+	for _, want := range []string{on, hex.EncodeToString(published[:]) + "  one.tar.gz\n01  two.tar.gz\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,",
+		"--attribute-condition assertion.repository_owner_id == 'gh api users/acme --jq .id' && assertion.repository_id == 'gh api repos/acme/hello-timber --jq .id' --attribute-mapping ",
+		"attribute.identity=has(assertion.environment) ? (assertion.environment.startsWith('watch-') ? assertion.environment : 'deploy-' + assertion.environment) : (assertion.event_name == 'pull_request' ? 'preview' : 'none')\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
