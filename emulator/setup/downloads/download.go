@@ -95,7 +95,13 @@ func (d Sources) Download(ctx context.Context, c checkout.Checkout, p *progress.
 	if _, err := c.Output(ctx, "tar", unpack...); err != nil {
 		return fmt.Errorf("%s: %w", a.URL(), err)
 	}
-	return errors.Join(os.Rename(filepath.Join(unpacked, a.Folder), folder), os.RemoveAll(unpacked), os.Remove(packed))
+	if err := errors.Join(os.Rename(filepath.Join(unpacked, a.Folder), folder), os.RemoveAll(unpacked), os.Remove(packed)); err != nil {
+		return err
+	}
+	if !a.Installed(c) {
+		return fmt.Errorf("%s: of %v in it, not each is a regular file", a.URL(), a.Files)
+	}
+	return nil
 }
 
 // get downloads an archive and checks its sum. It continues what an interrupted run
@@ -154,8 +160,8 @@ var client = &http.Client{Transport: &http.Transport{
 	DisableCompression:  true,
 }}
 
-// largest is more than any archive has, so that no answer fills the disk.
-const largest = 1 << 30
+// largest is more than any archive has, so that no answer fills the disk. Tests have less.
+var largest int64 = 1 << 30
 
 // transfer makes one request and appends its answer to the file.
 func (d Sources) transfer(ctx context.Context, p *progress.Report, from *url.URL, file string) (err error) {
@@ -225,7 +231,7 @@ func (a Archive) folderIn(c checkout.Checkout) string {
 // Installed reports whether an archive's files are there.
 func (a Archive) Installed(c checkout.Checkout) bool {
 	return !slices.ContainsFunc(a.Files, func(name string) bool {
-		info, err := os.Stat(filepath.Join(a.folderIn(c), name))
+		info, err := os.Lstat(filepath.Join(a.folderIn(c), name))
 		return err != nil || !info.Mode().IsRegular()
 	})
 }

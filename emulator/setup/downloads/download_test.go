@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -117,6 +118,10 @@ func TestDownload(t *testing.T) {
 	noise := make([]byte, 300_000)
 	_, _ = rand.Read(noise)
 	good := checkouttest.Pack(t, fstest.MapFS{"folder/tool": {Data: []byte("the tool"), Mode: 0o755}, "folder/other": {Data: noise}})
+	long := checkouttest.Pack(t, fstest.MapFS{"folder/tool": {Data: []byte("the tool"), Mode: 0o755}, "folder/other": {Data: append(noise, noise...)}})
+	linking := checkouttest.Pack(t, fstest.MapFS{"folder/tool": {Data: []byte("/bin/sh"), Mode: fs.ModeSymlink | 0o777}})
+	defer func(before int64) { largest = before }(largest)
+	largest = int64(len(good)) + 1000
 	lacking := checkouttest.Pack(t, fstest.MapFS{"elsewhere/tool": {Data: []byte("not this one")}})
 	half := len(good) / 2
 	unavailable := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) }
@@ -125,6 +130,11 @@ func TestDownload(t *testing.T) {
 		_, _ = w.Write(good[:half])
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
+	}
+	elsewhere := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", "bytes 0-9/10")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(good)
 	}
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	rangeless := func(w http.ResponseWriter, r *http.Request) {
@@ -148,11 +158,14 @@ func TestDownload(t *testing.T) {
 		"no answer":                  {serve: silent, fails: errStalled.Error(), asks: 1, stall: 300 * time.Millisecond},
 		"resumed":                    {serve: serves(good, len(good)-half), partial: good[:half], asks: 1},
 		"resumed without ranges":     {serve: rangeless, partial: good[:half], asks: 1},
+		"resumed elsewhere":          {serve: elsewhere, partial: good[:half], fails: "206 Partial Content", asks: 1},
 		"resumed at the end":         {serve: whole(good), partial: good, asks: 1},
 		"resumed from another file":  {serve: whole(good), partial: noise[:half], asks: 2},
 		"resumed from a longer file": {serve: whole(good), partial: append(slices.Clone(good), 1), asks: 2},
 		"not found":                  {serve: unavailable, fails: "404 Not Found", asks: 1},
 		"not found, resumed":         {serve: unavailable, partial: good[:half], fails: "404 Not Found", asks: 1},
+		"too long":                   {serve: whole(long), content: long, fails: "its sum is", asks: 1},
+		"a link in it":               {serve: whole(linking), content: linking, fails: "not each is a regular file", asks: 1},
 		"web page":                   {serve: page, fails: "a web page answers", asks: 1},
 		"no server":                  {fails: "connection refused"},
 		"no file in it":              {serve: whole(lacking), content: lacking, fails: "folder/tool: Not found in archive"},
