@@ -114,6 +114,10 @@ func TestSetUp(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(out) {
+		_, identity, binds := strings.Cut(line, "service-accounts add-iam-policy-binding timber-")
+		if identity, _, _ = strings.Cut(identity, "@"); binds && !strings.HasSuffix(line, "/attribute.identity/"+identity+"\n") {
+			t.Errorf("another identity than %s gets the account: %s", identity, line)
+		}
 		images := strings.Contains(line, "repositories add-iam-policy-binding hello-timber-dev ") || strings.Contains(line, "projects add-iam-policy-binding acme-timber-dev ")
 		if !images || strings.Contains(line, "timber-deploy-dev@") {
 			continue
