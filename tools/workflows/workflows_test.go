@@ -42,7 +42,9 @@ var (
 	release = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0"}
 	// candidate is not in the changelog.
 	candidate = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0-rc.1"}
-	pull      = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
+	// oddTag is another tag in a URL, which ends at the #.
+	oddTag = scenario{event: "push", file: "release.yml", ref: "refs/tags/v1.2.0#x"}
+	pull   = scenario{event: "pull_request", ref: "refs/pull/7/merge", payload: pullRequest("ann", 42)}
 )
 
 // What the rows below look for.
@@ -79,6 +81,7 @@ var events = map[string]struct {
 	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
 	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
 	"rollback-forged-cli":    {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"forged": "x"}), []string{"run: failure"}, []string{credential, "pipelines "}},
+	"rollback-again":         {again(), []string{deploysStaging + ": STACK=staging"}, []string{"ROLLBACK=true"}},
 	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
 	"nightly":                {nightly, []string{"pipelines issue as watch-dev: STACK=dev ", "pipelines issue as watch-staging: STACK=staging ", "pipelines issue as watch-prod: STACK=prod ", "run: success"}, []string{"POST"}},
 	"nightly-drift":          {nightly.with(answers{"fails": "pulumi staging"}), []string{"POST /issues The cloud is not as deployed: staging", "run: failure"}, []string{"deployed: dev", "deployed: prod"}},
@@ -91,6 +94,7 @@ var events = map[string]struct {
 	"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
 	"release":                {release, []string{tests, "gh release create v1.2.0 --verify-tag --title v1.2.0 --notes-file notes.md", `notes "\n- A note\n"`, "run: success"}, []string{credential, "--prerelease"}},
 	"release-unmerged":       {release.with(answers{"compared": "ahead"}), []string{"is not on main", "run: failure"}, []string{tests, "gh release"}},
+	"release-odd-tag":        {oddTag, []string{"has other characters than", "run: failure"}, []string{tests, "gh "}},
 	"release-moved":          {release.with(answers{"moved": "ahead"}), []string{tests, "leads to another commit", "run: failure"}, []string{"gh release"}},
 	"release-no-notes":       {candidate, []string{"CHANGELOG.md has no heading ## [1.2.0-rc.1]", "run: failure"}, []string{tests, "gh release"}},
 	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"gh release"}},
@@ -133,6 +137,13 @@ func rerun() scenario {
 	s.edit = func(file, text string) string {
 		return strings.ReplaceAll(text, "${{ steps.approved.outputs.attempt }}", "1")
 	}
+	return s
+}
+
+// again is the second attempt of a rollback, which newer merges may have followed.
+func again() scenario {
+	s := dispatch("deploy.yml", values{"stack": "staging", "image": earlier})
+	s.attempt = "2"
 	return s
 }
 
