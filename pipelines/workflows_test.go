@@ -59,12 +59,15 @@ func TestStackLists(t *testing.T) {
 }
 
 // Dependabot looks at every module, and at every image that is built from others, and
-// waits a week with each release.
+// waits a week with each release. What builds the service is known by its digest.
 func TestDependabot(t *testing.T) {
 	text := runtest.Read(t, "../.github/dependabot.yml")
 	for ecosystem, name := range map[string]string{"gomod": "go.mod", "docker": "Dockerfile"} {
 		var want []string
-		for file := range filesOf(t, 1, "../"+name, "../*/"+name, "../*/*/"+name, "../*/*/*/"+name) {
+		for file, text := range filesOf(t, 1, "../"+name, "../*/"+name, "../*/*/"+name, "../*/*/*/"+name) {
+			if unpinned := regexp.MustCompile(`(?m)^FROM .*\bgolang:[^@\s]+(?: .*)?$`).Find(text); unpinned != nil {
+				t.Errorf("%s: %s: golang has no digest", file, unpinned)
+			}
 			if !strings.HasPrefix(file, "../.") {
 				want = append(want, cmp.Or(strings.TrimPrefix(filepath.Dir(file), ".."), "/"))
 			}
