@@ -44,8 +44,8 @@ var attacks = []struct {
 		}
 	}},
 	{"headers of a request with a body, next to many clients", 5000, 100, 100 * time.Millisecond, begins(post + "Content-Length: 10\r\n\r\n")},
-	{"headers of a request with a body", 10, 500, 100 * time.Millisecond, begins(post + "Content-Length: 10\r\n\r\n")},
-	{"headers of a request with a body that is announced", 10, 500, 100 * time.Millisecond, begins(post + "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n")},
+	{"headers of a request with a body", 10, 3000, 100 * time.Millisecond, begins(post + "Content-Length: 10\r\n\r\n")},
+	{"headers of a request with a body that is announced", 10, 3000, 100 * time.Millisecond, begins(post + "Content-Length: 10\r\nExpect: 100-continue\r\n\r\n")},
 	{"half a line before a chunk", 10, 60, 100 * time.Millisecond, begins(post+"Transfer-Encoding: chunked\r\n\r\n", strings.Repeat("1", 4095))},
 	{"bodies of one byte", 10, 100, 100 * time.Millisecond, begins(post + "Content-Length: 1\r\n\r\n1")},
 }
