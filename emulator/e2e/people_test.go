@@ -113,12 +113,16 @@ func (s *stack) badUpdate(t *testing.T, reason ...string) {
 	t.Helper()
 	runs := s.make(t, "image")
 	reason = append(reason, "To return to the image that ran before: make deploy STACK="+s.name+" IMAGE=deployed")
-	s.unnoticed(t, func() { s.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview") })
+	began := time.Now()
+	load := s.underLoad(t, []string{v1}, func() { s.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview") })
+	s.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
 	if output, image := s.output(t, "image"), s.make(t, "image"); output != runs || image != runs {
 		t.Errorf("after an update that failed, the output image is %s and make image prints %s, want %s", output, image, runs)
 	}
 	s.restore(t) // or it would be deployed again
-	s.unnoticed(t, func() { s.followManual(t, "An update fails") })
+	began = time.Now()
+	s.underLoad(t, []string{v1}, func() { s.followManual(t, "An update fails") })
+	s.note("recovered in %s", since(began))
 	s.full(t)
 	if image := s.make(t, "image"); image != runs {
 		t.Errorf("the repaired stack runs %s, want %s", image, runs)
