@@ -17,7 +17,7 @@ import (
 var (
 	mdLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	mdHeading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	mdTest    = regexp.MustCompile("`(Test\\w+)`")
+	mdTest    = regexp.MustCompile("`(Test\\w+)")
 	mdCode    = regexp.MustCompile("(?s)```.*?```")
 )
 
