@@ -194,7 +194,7 @@ func TestLoad(t *testing.T) {
 }
 
 // TestAccepted: values that a rule could refuse by mistake. Those that it refuses are in
-// stacks/messages_test.go.
+// stacks/keys_test.go.
 func TestAccepted(t *testing.T) {
 	for key, values := range map[string][]string{
 		"replicas": {"100"}, "maxReplicas": {"0", "3"}, "nodes": {"1", "30"}, "maxNodes": {"3"}, "budget": {"100000"}, "memory": {"4096"}, "startupSeconds": {"600"}, "checkPath": {"/index?deep=no"}, "checkSeconds": {"600"}, "port": {"1", "65535"},

@@ -95,8 +95,8 @@ type key struct {
 	example string
 }
 
-// keys returns the table of keys, in the order of docs/configuration.md, bound to the fields
-// of c. To add a key, add it to Pulumi.yaml, add a field and a row here, and use the field.
+// keys returns the table of keys, which docs/configuration.md has in this order, bound to the
+// fields of c. To add a key, add it to Pulumi.yaml, add a field and a row here, and use the field.
 func (c *Config) keys() []key {
 	g, e, s := c.Google, c.Existing, &c.Service
 	if g == nil {

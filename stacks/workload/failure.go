@@ -35,11 +35,12 @@ func (r *registration) explain() (pulumi.ResourceOption, error) {
 // found is a pod or an event.
 type found struct {
 	Metadata        struct{ Name, CreationTimestamp string }
+	InvolvedObject  struct{ Kind, Name string }
 	Reason, Message string
 }
 
-// podsSay is the newest pod's events and the end of its log. The engine hides the config's
-// secrets in it.
+// podsSay is the newest pod's events and the end of its log, and why others could not be
+// created, for example by a quota. The engine hides the config's secrets in it.
 func (r *registration) podsSay() string {
 	path := "/api/v1/namespaces/" + r.Namespace
 	list := func(path string) (list struct{ Items []found }, err error) {
@@ -57,9 +58,11 @@ func (r *registration) podsSay() string {
 		return strings.Compare(a.Metadata.CreationTimestamp, b.Metadata.CreationTimestamp)
 	}).Metadata.Name
 	text := "Pod " + newest + ":"
-	warnings, err := list(path + "/events?fieldSelector=type%3DWarning%2CinvolvedObject.name%3D" + newest)
+	warnings, err := list(path + "/events?fieldSelector=type%3DWarning")
 	for _, event := range warnings.Items {
-		text += "\n" + event.Reason + ": " + event.Message
+		if event.InvolvedObject.Name == newest || event.InvolvedObject.Kind == "ReplicaSet" {
+			text += "\n" + event.Reason + ": " + event.Message
+		}
 	}
 	log, failed := r.Ask(path + "/pods/" + newest + "/log?tailLines=10&limitBytes=10000") // a line may have any length
 	if err := errors.Join(err, failed); err != nil {
