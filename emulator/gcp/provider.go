@@ -6,8 +6,8 @@
 //
 // Each type of resource is a file, with its schema and with what Google does with it; see
 // resourceType. A new one is a new file, and nothing else here changes. What all of them have
-// in common with other providers made of Terraform's is in package terraform. What Google would remember is in package records; what would run
-// at Google runs in package gke.
+// in common with other providers made of Terraform's is in package terraform. What Google
+// would remember is in package records; what would run at Google runs in package gke.
 package gcp
 
 import (
