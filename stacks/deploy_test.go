@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,6 +113,25 @@ func TestExistingImage(t *testing.T) {
 	}
 	if c.calls > 0 || outputs["image"] != promoted {
 		t.Errorf("%d tokens are requested, and the output image is %v", c.calls, outputs["image"])
+	}
+}
+
+// TestOwnLogin: with Docker's own login at the registry, no access token comes into the state.
+func TestOwnLogin(t *testing.T) {
+	const host = "europe-west1-docker.pkg.dev"
+	for config, own := range map[string]bool{
+		"": false, "{": false, `{"auths": {"other.example.com": {}}, "credsStore": "pass"}`: false,
+		`{"auths": {"` + host + `": {}}}`: true, `{"credHelpers": {"` + host + `": "gcloud"}}`: true,
+	} {
+		t.Setenv("DOCKER_CONFIG", t.TempDir())
+		if err := os.WriteFile(filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, _ := deployDev(t, nil)
+		c.want(t, typeImage, "registry.server", host)
+		if login := c.find(t, typeImage).Inputs["registry"].ObjectValue(); login.HasValue("password") == own || login.HasValue("username") == own {
+			t.Errorf("with %q, the image's registry is %v", config, login)
+		}
 	}
 }
 

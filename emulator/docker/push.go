@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/pkg/jsonmessage"
 
+	"hello-timber/emulator/credentials"
 	"hello-timber/emulator/gke"
 )
 
@@ -33,11 +34,9 @@ func (p *dockerProvider) push(ctx context.Context, in inputs, log *log) (string,
 	host, target := reference.Domain(named), named.String()
 	auth := registry.AuthConfig{Username: in.Registry.Username, Password: in.Registry.Password}
 	if auth.Username == "" || auth.Password == "" {
-		login, err := config.LoadDefaultConfigFile(os.Stderr).GetAuthConfig(host)
-		if err != nil {
+		if auth, err = ownLogin(host); err != nil {
 			return "", err
 		}
-		auth = registry.AuthConfig(login)
 	}
 	if strings.HasSuffix(host, "-docker.pkg.dev") {
 		address, err := registryAddress(ctx)
@@ -51,11 +50,11 @@ func (p *dockerProvider) push(ctx context.Context, in inputs, log *log) (string,
 		// Only the user's own name stays in `docker images`; a second one is no failure.
 		defer func() { _, _ = p.engine.ImageRemove(context.WithoutCancel(ctx), target, image.RemoveOptions{}) }()
 	}
-	credentials, err := registry.EncodeAuthConfig(auth)
+	encoded, err := registry.EncodeAuthConfig(auth)
 	if err != nil {
 		return "", err
 	}
-	stream, err := p.engine.ImagePush(ctx, target, image.PushOptions{RegistryAuth: credentials})
+	stream, err := p.engine.ImagePush(ctx, target, image.PushOptions{RegistryAuth: encoded})
 	if err != nil {
 		return "", err
 	}
@@ -66,6 +65,17 @@ func (p *dockerProvider) push(ctx context.Context, in inputs, log *log) (string,
 	}
 	log.line("pushed " + named.Name() + "@" + digest)
 	return named.Name() + "@" + digest, nil
+}
+
+// ownLogin is Docker's own login at a registry. At Google's, gcloud's helper would return the
+// access token, which in the emulator is the emulator's.
+func ownLogin(host string) (registry.AuthConfig, error) {
+	if strings.HasSuffix(host, "-docker.pkg.dev") {
+		token, err := credentials.Token()
+		return registry.AuthConfig{Username: "oauth2accesstoken", Password: token}, err
+	}
+	login, err := config.LoadDefaultConfigFile(os.Stderr).GetAuthConfig(host)
+	return registry.AuthConfig(login), err
 }
 
 // pushed is the last line of a push. The classic image store repeats the digest in

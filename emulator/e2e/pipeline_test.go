@@ -30,6 +30,9 @@ func pipeline(t *testing.T, _ *stack) {
 	// merge deploys a change of the config to dev, and what dev built to prod.
 	merge := func(t *testing.T, answer string) (image string) {
 		dev.make(t, "deploy")
+		if strings.Contains(dev.pulumi(t, "stack", "export", "--show-secrets"), token(t)) {
+			t.Error("dev's state has the deployer's access token, which previews could decrypt")
+		}
 		image = dev.make(t, "image")
 		prod.make(t, "deploy", "IMAGE="+image)
 		for _, s := range []*stack{dev, prod} {
@@ -171,7 +174,10 @@ func (s *stack) make(t *testing.T, target string, variables ...string) string {
 // Actions the tests' own run has nothing to do with it.
 func environment(t *testing.T, name string) *stack {
 	t.Helper()
-	return newStack(t, "e2e-"+name, options{from: name, folder: root(), env: []string{"GITHUB_ACTIONS=", "GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY="}})
+	docker := t.TempDir() // with a login at the registry, as pipelines have
+	s := newStack(t, "e2e-"+name, options{from: name, folder: root(), env: []string{"GITHUB_ACTIONS=", "GITHUB_RUN_ID=", "GITHUB_OUTPUT=", "GITHUB_STEP_SUMMARY=", "DOCKER_CONFIG=" + docker}})
+	s.login(t, docker, "europe-west1-docker.pkg.dev")
+	return s
 }
 
 var (

@@ -525,6 +525,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Setenv("PATH", home+":"+tools+":"+os.Getenv("PATH"))
+	os.Setenv("DOCKER_CONFIG", tools)
 	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
 		os.Unsetenv(variable)
 	}

@@ -3,6 +3,10 @@
 package image
 
 import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -14,11 +18,11 @@ import (
 
 // Args are the arguments of New.
 type Args struct {
-	Image     string                // image to use instead of building one, NAME@sha256:HEX; or empty
-	Name      pulumi.StringInput    // where an image is pushed, without a tag
-	Version   string                // its tag, and build argument VERSION
-	Platform  string                // of the nodes, such as linux/amd64
-	TokenHost pulumi.StringPtrInput // the registry's host, if it takes Google's tokens; nil to push with Docker's own login
+	Image     string             // image to use instead of building one, NAME@sha256:HEX; or empty
+	Name      pulumi.StringInput // where an image is pushed, without a tag
+	Version   string             // its tag, and build argument VERSION
+	Platform  string             // of the nodes, such as linux/amd64
+	TokenHost string             // the registry's host, if it takes Google's tokens; empty to push with Docker's own login
 }
 
 // New registers the image NAME:VERSION, built from app/, unless Image is another one. It
@@ -29,15 +33,16 @@ func New(ctx *pulumi.Context, name string, args *Args) (pulumi.StringOutput, err
 		return pulumi.String(args.Image).ToStringOutput(), nil
 	}
 	var login docker.RegistryPtrInput
-	if args.TokenHost != nil {
+	if args.TokenHost != "" {
 		// Not in a provider's registryAuth, which is a change in every preview
-		// (pulumi-docker#952). Here, a new token is not a change.
-		login = docker.RegistryArgs{
-			Server:   args.TokenHost,
-			Username: pulumi.String("oauth2accesstoken"),
+		// (pulumi-docker#952). Here, only another server is a change.
+		token := docker.RegistryArgs{Server: pulumi.String(args.TokenHost)}
+		if !ownLogin(args.TokenHost) {
+			token.Username = pulumi.String("oauth2accesstoken")
 			// Neither SDK marks it as a secret.
-			Password: pulumi.ToSecret(organizations.GetClientConfigOutput(ctx).AccessToken()).(pulumi.StringOutput),
+			token.Password = pulumi.ToSecret(organizations.GetClientConfigOutput(ctx).AccessToken()).(pulumi.StringOutput)
 		}
+		login = token
 	}
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", args.Name, args.Version),
@@ -56,6 +61,18 @@ func New(ctx *pulumi.Context, name string, args *Args) (pulumi.StringOutput, err
 		return pulumi.StringOutput{}, err
 	}
 	return built.RepoDigest.ApplyT(checkDigest).(pulumi.StringOutput), nil
+}
+
+// ownLogin reports whether Docker has a login of its own for a registry, in the file that
+// gcloud auth configure-docker and docker login write. With that, the state has no token.
+func ownLogin(host string) bool {
+	home, _ := os.UserHomeDir() // else there is no file
+	text, err := os.ReadFile(filepath.Join(cmp.Or(os.Getenv("DOCKER_CONFIG"), filepath.Join(home, ".docker")), "config.json"))
+	var logins struct{ Auths, CredHelpers map[string]any }
+	if err != nil || json.Unmarshal(text, &logins) != nil {
+		return false
+	}
+	return logins.Auths[host] != nil || logins.CredHelpers[host] != nil
 }
 
 // checkDigest refuses what the provider returns if the local Docker engine knows no

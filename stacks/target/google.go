@@ -53,7 +53,7 @@ func newGoogle(ctx *pulumi.Context, name string, cfg *config.Config, run *comman
 	}
 	kubeconfig := pulumi.Sprintf(googleKubeconfig, cluster.gke.Endpoint, cluster.gke.MasterAuth.ClusterCaCertificate().Elem())
 	return &Target{
-		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: registry.host, PullGrant: registry.readerGrant,
+		ImageName: pulumi.Sprintf("%s/%s", registry.url, cfg.Service.Name), TokenHost: g.Region + "-docker.pkg.dev", PullGrant: registry.readerGrant,
 		Platform:   "linux/amd64", // config refuses other machine types
 		Kubeconfig: kubeconfig,
 		ClusterID:  cluster.gke.ID(),

@@ -10,7 +10,6 @@ import (
 type registry struct {
 	pulumi.ResourceState
 
-	host        pulumi.StringOutput // REGION-docker.pkg.dev
 	url         pulumi.StringOutput // HOST/PROJECT/REPOSITORY
 	readerGrant pulumi.Resource     // lets the reader pull; pods depend on it
 }
@@ -41,8 +40,7 @@ func (g *google) newRegistry(member pulumi.StringInput) (*registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.host = pulumi.Sprintf("%s-docker.pkg.dev", repository.Location)
-	r.url = pulumi.Sprintf("%s/%s/%s", r.host, repository.Project, repository.RepositoryId)
+	r.url = pulumi.Sprintf("%s-docker.pkg.dev/%s/%s", repository.Location, repository.Project, repository.RepositoryId)
 	return r, g.ctx.RegisterResourceOutputs(r, pulumi.Map{"url": r.url})
 }
 

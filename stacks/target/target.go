@@ -14,11 +14,11 @@ import (
 
 // Target is a cluster and a registry.
 type Target struct {
-	ImageName  pulumi.StringInput    // where the image is pushed, without a tag; no other stack's image has it
-	TokenHost  pulumi.StringPtrInput // the registry's host, if it takes Google's access tokens; nil to push with Docker's own login
-	PullGrant  pulumi.Resource       // lets the nodes pull; nil if that is not this program's to grant
-	PullSecret string                // a Docker config that the nodes pull with; empty if they need none
-	Platform   string                // of the nodes that run the service, such as linux/amd64
+	ImageName  pulumi.StringInput // where the image is pushed, without a tag; no other stack's image has it
+	TokenHost  string             // the registry's host, if it takes Google's access tokens; empty to push with Docker's own login
+	PullGrant  pulumi.Resource    // lets the nodes pull; nil if that is not this program's to grant
+	PullSecret string             // a Docker config that the nodes pull with; empty if they need none
+	Platform   string             // of the nodes that run the service, such as linux/amd64
 
 	Kubeconfig pulumi.StringInput // the text of a kubeconfig, or, with a Context, the path of one
 	Context    string

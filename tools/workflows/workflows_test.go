@@ -78,7 +78,7 @@ var events = map[string]struct {
 	"merge-not-set-up":       {scenario{event: "push", file: "main.yml", off: true}, []string{tests, "run: success"}, []string{credential}},
 	"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "ROLLBACK=true", "run: success"}, []string{"pipelines sbom"}},
 	"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
-	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"gcloud auth", "gh attestation", asks, "pipelines deploy"}},
+	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"configure-docker europe", "gh attestation", asks, "pipelines deploy"}},
 	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
 	"rollback-forged-cli":    {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"forged": "x"}), []string{"run: failure"}, []string{credential, "pipelines "}},
 	"rollback-again":         {again(), []string{deploysStaging + ": STACK=staging"}, []string{"ROLLBACK=true"}},
@@ -87,6 +87,8 @@ var events = map[string]struct {
 	"nightly-drift":          {nightly.with(answers{"fails": "pulumi staging"}), []string{"POST /issues The cloud is not as deployed: staging", "run: failure"}, []string{"deployed: dev", "deployed: prod"}},
 	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure"}, []string{" as watch-"}},
 	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
+	"prod-by-a-bot":          {byBot("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"error: A bot started this run", "run: failure"}, []string{asks, credential}},
+	"destroy-by-a-bot":       {byBot("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{"error: A bot started this run", "run: failure"}, []string{asks, credential}},
 	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
 	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
 	"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
@@ -137,6 +139,13 @@ func rerun() scenario {
 	s.edit = func(file, text string) string {
 		return strings.ReplaceAll(text, "${{ steps.approved.outputs.attempt }}", "1")
 	}
+	return s
+}
+
+// byBot is a run that another workflow's token started.
+func byBot(file string, inputs values) scenario {
+	s := dispatch(file, inputs)
+	s.actor = "github-actions[bot]"
 	return s
 }
 

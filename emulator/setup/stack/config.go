@@ -64,6 +64,9 @@ func (s Name) Make(ctx context.Context, c checkout.Checkout, p *progress.Report)
 		if err != nil {
 			return fmt.Errorf("FROM: stack %q, whose config the new stack %s would start from, has none: %w. Fix: export FROM=dev", from, s, err)
 		}
+		if onExisting.Match(text) {
+			return fmt.Errorf("FROM: stack %s runs on an existing cluster, where %s would, too. Fix: export FROM=dev", from, s)
+		}
 		if err := s.writeConfig(c, s.localConfig(string(text))); err != nil {
 			return err
 		}
@@ -77,6 +80,9 @@ func (s Name) Make(ctx context.Context, c checkout.Checkout, p *progress.Report)
 func (s Name) config(c checkout.Checkout) string {
 	return filepath.Join(c.Root, "Pulumi."+string(s)+".yaml")
 }
+
+// onExisting finds the key that has a stack run on an existing cluster.
+var onExisting = regexp.MustCompile(`(?m)^\s+[^:#]+:kubeconfig:\s*['"]?[^\s'"]`)
 
 // autoscaler finds the key that gives a stack an autoscaler.
 var autoscaler = regexp.MustCompile(`(?m)^\s+[^:#]+:maxReplicas:\s*['"]?[1-9]`)

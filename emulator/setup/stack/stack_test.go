@@ -38,6 +38,11 @@ func TestMakeStacks(t *testing.T) {
 	if err := Name("local").Make(t.Context(), c, &progress.Report{}); err == nil || !strings.Contains(err.Error(), `FROM: "../dev" is not a stack's name`) {
 		t.Errorf("a stack starts from a path: %v", err)
 	}
+	checkouttest.Write(t, filepath.Join(c.Root, "Pulumi.office.yaml"), "config:\n  t:kubeconfig: /home/me/.kube/config\n")
+	t.Setenv("FROM", "office")
+	if err := Name("local").Make(t.Context(), c, &progress.Report{}); err == nil || !strings.Contains(err.Error(), "stack office runs on an existing cluster") {
+		t.Errorf("from a stack of an existing cluster: %v", err)
+	}
 	t.Setenv("FROM", "")
 	var all sync.WaitGroup
 	for _, stack := range []string{"local-a", "local-b", "local-c"} {
