@@ -158,7 +158,7 @@ func ofClass(t *testing.T, s *stack) {
 	s.deployer(t, s.office.kubeconfig, kubeconfig)
 	s.normal["kubeconfig"], s.normal["replicas"] = kubeconfig, "1"
 	s.healthy(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 	s.set(t, "domain", host, "gatewayClass", "office", "tlsSecret", "timber-tls")
 	s.fails(t, []string{"gatewayClass: office is not a class of the cluster of context office, which has none"}, "pulumi", "up", "--yes", "--skip-preview")
 
@@ -183,7 +183,7 @@ func ofClass(t *testing.T, s *stack) {
 	s.previewIsEmpty(t)
 	s.set(t, "domain", "", "gatewayClass", "", "tlsSecret", "")
 	s.up(t)
-	answers(t, s.url, v1)
+	answers(t, s.url+"/index", v1)
 	s.previewIsEmpty(t)
 	s.noGateway(t)
 }
