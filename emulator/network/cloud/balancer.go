@@ -10,8 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 )
 
 // balancer is the load balancer of a Gateway: an address with a server for each listener.
@@ -70,7 +72,7 @@ func (g *gateways) listen(b *balancer, l listener) error {
 	if l.Protocol == "HTTPS" {
 		socket = tls.NewListener(socket, &tls.Config{GetCertificate: b.certificate})
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := strings.Cut(r.Host, ":")
 		for _, route := range *b.routes.Load() {
 			if route.Spec.ParentRefs[0].SectionName == l.Name && slices.Contains(route.Spec.Hostnames, host) {
@@ -81,7 +83,7 @@ func (g *gateways) listen(b *balancer, l listener) error {
 		http.Error(w, "fault filter abort", http.StatusNotFound) // Google's words for a host without a route
 	})}
 	b.servers[l.Name] = server
-	go server.Serve(socket)
+	go func() { klog.Infof("gateways: %s of %s: %v", l.Name, b.address, server.Serve(socket)) }()
 	return nil
 }
 

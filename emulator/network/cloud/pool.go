@@ -99,11 +99,7 @@ func (p *pool) watch(m *member, address string) {
 		check := p.health.Load().Default
 		every := cmp.Or(time.Duration(check.CheckIntervalSec)*time.Second, 15*time.Second)
 		client := &http.Client{Transport: m.Transport, Timeout: every}
-		answer, err := client.Get("http://" + address + cmp.Or(check.Config.HTTPHealthCheck.RequestPath, "/"))
-		if err == nil {
-			answer.Body.Close()
-		}
-		ok := err == nil && answer.StatusCode == http.StatusOK
+		ok := passes(m.known, client, "http://"+address+cmp.Or(check.Config.HTTPHealthCheck.RequestPath, "/"))
 		if row++; ok != last {
 			row, last = 1, ok
 		}
@@ -115,6 +111,20 @@ func (p *pool) watch(m *member, address string) {
 		case <-time.After(every):
 		}
 	}
+}
+
+// passes reports whether an endpoint answers a health check as it should.
+func passes(ctx context.Context, client *http.Client, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 // ServeHTTP passes a request on to the next healthy endpoint.
