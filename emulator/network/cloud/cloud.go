@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	v1 "k8s.io/api/core/v1"
@@ -86,16 +88,7 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 	if ingress := service.Status.LoadBalancer.Ingress; len(ingress) > 0 && (wanted == "" || wanted == ingress[0].IP) {
 		return &service.Status.LoadBalancer, c.claim(ctx, net.ParseIP(ingress[0].IP))
 	}
-	var ip net.IP
-	var err error
-	if wanted == "" {
-		ip, err = c.free(ctx)
-	} else {
-		ip, err = c.reserved(ctx, wanted)
-	}
-	if err == nil {
-		err = c.claim(ctx, ip)
-	}
+	ip, err := c.take(ctx, wanted)
 	if err == nil {
 		err = c.release(service) // an address that it had before
 	}
@@ -103,6 +96,32 @@ func (c *cloud) EnsureLoadBalancer(ctx context.Context, _ string, service *v1.Se
 		return nil, err
 	}
 	return &v1.LoadBalancerStatus{Ingress: []v1.LoadBalancerIngress{{IP: ip.String()}}}, nil
+}
+
+// take claims the address that is wanted, or else a free one. Another cluster may have claimed
+// it at the same moment. Then both ask once more, and begin again, not at the same time.
+func (c *cloud) take(ctx context.Context, wanted string) (ip net.IP, err error) {
+	for other := true; other; {
+		if wanted == "" {
+			ip, err = c.free(ctx)
+		} else {
+			ip, err = c.reserved(ctx, wanted)
+		}
+		if err == nil {
+			err = c.claim(ctx, ip)
+		}
+		if err == nil {
+			other, err = c.wire.answers(ctx, ip.String(), 1)
+		}
+		if err == nil && other {
+			err = netlink.AddrDel(c.link, alone(ip))
+			time.Sleep(rand.N(time.Second))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ip, nil
 }
 
 // free returns an address that no one has.
@@ -170,9 +189,13 @@ func (arping) announce(ctx context.Context, address string) error {
 	return nil
 }
 
+// alone is an address without a network.
+func alone(ip net.IP) *netlink.Addr {
+	return &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(32, 32)}}
+}
+
 func (c *cloud) claim(ctx context.Context, ip net.IP) error {
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: ip, Mask: net.CIDRMask(32, 32)}}
-	if err := netlink.AddrReplace(c.link, addr); err != nil {
+	if err := netlink.AddrReplace(c.link, alone(ip)); err != nil {
 		return fmt.Errorf("claim load balancer address %s: %w", ip, err)
 	}
 	return c.wire.announce(ctx, ip.String())

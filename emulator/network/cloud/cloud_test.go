@@ -20,6 +20,7 @@ import (
 // neighbours are the machines on the wire.
 type neighbours struct {
 	have      map[string]bool
+	rival     string // an address that another one claims at the same moment
 	announced []string
 }
 
@@ -29,6 +30,9 @@ func (n *neighbours) answers(_ context.Context, address string, _ int) (bool, er
 
 func (n *neighbours) announce(_ context.Context, address string) error {
 	n.announced = append(n.announced, address)
+	if address == n.rival {
+		n.have[address] = true
+	}
 	return nil
 }
 
@@ -78,6 +82,16 @@ func (c *cloud) has(t *testing.T, address string) bool {
 		}
 	}
 	return false
+}
+
+// Two clusters that ask for an address at the same moment find it free. Only one keeps it.
+func TestOneAddressForTwo(t *testing.T) {
+	c, n := newTestCloud(t, "10.1.0.128/29")
+	n.rival = "10.1.0.129"
+	status, err := c.EnsureLoadBalancer(t.Context(), "", &v1.Service{}, nil)
+	if err != nil || status.Ingress[0].IP != "10.1.0.130" || c.has(t, n.rival) || !c.has(t, "10.1.0.130") {
+		t.Errorf("after %v were announced: %v, %v", n.announced, status, err)
+	}
 }
 
 func TestLoadBalancersGetFreeAddressesAndGiveThemBack(t *testing.T) {
