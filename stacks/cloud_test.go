@@ -174,7 +174,7 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	maps.Copy(values, map[string]string{"gcp:project": "my-project", "owner": "", "image": ""})
+	maps.Copy(values, map[string]string{"gcp:project": "my-project", "owner": "", "image": "", "domain": "", "dnsZone": ""})
 	if values["authorizedNetworks"] != "0.0.0.0/0" { // as dev has it
 		values["authorizedNetworks"] = "203.0.113.0/24"
 	}

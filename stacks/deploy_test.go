@@ -16,7 +16,7 @@ import (
 )
 
 func TestOutputs(t *testing.T) {
-	_, outputs := deployDev(t, nil)
+	_, outputs := deployDev(t, map[string]string{"hello-timber:location": "europe-west1-d"})
 	want := map[string]any{
 		"url":       "http://192.0.2.80",
 		"image":     testDigest,

@@ -311,7 +311,7 @@ func newLife(t *testing.T, stack string) *life {
 		t.Fatal(err)
 	}
 	// Instead of what only the stack's users know.
-	maps.Copy(values, map[string]string{"gcp:project": "my-project", "authorizedNetworks": "203.0.113.0/24", "owner": "", "image": ""})
+	maps.Copy(values, map[string]string{"gcp:project": "my-project", "authorizedNetworks": "203.0.113.0/24", "owner": "", "image": "", "domain": "", "dnsZone": ""})
 	for key, value := range values {
 		if !strings.Contains(key, ":") {
 			key = prefix + key
