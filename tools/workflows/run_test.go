@@ -36,8 +36,8 @@ type scenario struct {
 	answers map[string]string
 	// attempt is how often the run was started, by default 1.
 	attempt string
-	// actor is who started the run, or ran it again; by default a person.
-	actor string
+	// actor is who started the run, and again who ran it again; by default a person.
+	actor, again string
 	// edit changes a workflow before it runs.
 	edit func(file, text string) string
 }
@@ -130,11 +130,11 @@ func (s scenario) config(t *testing.T, folder, state, locks string) *runner.Conf
 	return &runner.Config{
 		Workdir: folder, ActionCache: standIns{}, ActionCacheDir: t.TempDir(), NoSkipCheckout: true,
 		EventName: s.event, EventPath: path, DefaultBranch: "main", GitHubInstance: "github.com",
-		Platforms: onThisMachine, Vars: vars, Token: "token", LogOutput: true, AutoRemove: true,
+		Actor: s.actor, Platforms: onThisMachine, Vars: vars, Token: "token", LogOutput: true, AutoRemove: true,
 		Env: map[string]string{
 			"STATE": state, "LOCKS": locks, "REPOSITORY": folder,
 			"GITHUB_API_URL": newHub(t, state), "GITHUB_REPOSITORY": repository, "SHA_REF": commit, "GITHUB_RUN_ATTEMPT": cmp.Or(s.attempt, "1"), "GITHUB_RUN_ID": "42",
-			"GITHUB_TRIGGERING_ACTOR": cmp.Or(s.actor, "ann"),
+			"GITHUB_TRIGGERING_ACTOR": cmp.Or(s.again, "ann"),
 			"GITHUB_REF":              cmp.Or(s.ref, "refs/heads/main"),
 		},
 	}

@@ -53,6 +53,7 @@ const (
 	asks                                    = "the reviewer "
 	credential                              = "google-github-actions/auth"
 	tests                                   = "make test"
+	bot                                     = "github-actions[bot]" // whose token a workflow has
 )
 
 // events are what starts a workflow, and what can fail. What must hold, whatever a
@@ -87,8 +88,8 @@ var events = map[string]struct {
 	"nightly-drift":          {nightly.with(answers{"fails": "pulumi staging"}), []string{"POST /issues The cloud is not as deployed: staging", "run: failure"}, []string{"deployed: dev", "deployed: prod"}},
 	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure"}, []string{" as watch-"}},
 	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
-	"prod-by-a-bot":          {byBot("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"error: A bot started this run", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
-	"destroy-by-a-bot":       {byBot("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{"error: A bot started this run", "run: failure"}, []string{credential}},
+	"prod-by-a-bot":          {scenario{event: "workflow_dispatch", file: "deploy.yml", payload: values{"inputs": values{"stack": "prod", "image": earlier}}, again: bot}, []string{"error: A bot started this run", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+	"destroy-by-a-bot":       {scenario{event: "workflow_dispatch", file: "destroy.yml", payload: values{"inputs": values{"stack": "prod", "confirm": "prod"}}, actor: bot}, []string{"error: A bot started this run", "run: failure"}, []string{credential}},
 	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
 	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
 	"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
@@ -139,13 +140,6 @@ func rerun() scenario {
 	s.edit = func(file, text string) string {
 		return strings.ReplaceAll(text, "${{ steps.approved.outputs.attempt }}", "1")
 	}
-	return s
-}
-
-// byBot is a run that another workflow's token started.
-func byBot(file string, inputs values) scenario {
-	s := dispatch(file, inputs)
-	s.actor = "github-actions[bot]"
 	return s
 }
 
