@@ -135,7 +135,6 @@ func imageMissing(t *testing.T, s *stack) {
 	missing := name + "@sha256:" + strings.Repeat("0", 64)
 	s.set(t, "image", missing)
 	s.badUpdate(t, "ErrImagePull", missing+": not found")
-	s.followManual(t, "Roll back", "IMAGE="+s.make(t, "image"))
 }
 
 func podsCrash(t *testing.T, s *stack) {
@@ -143,6 +142,7 @@ func podsCrash(t *testing.T, s *stack) {
 	s.normal["environment"] = "" // to recover
 	s.pulumi(t, "config", "set", "--path", "environment.LOG_LEVEL", "rotten")
 	s.badUpdate(t, "CrashLoopBackOff", "exit code 1", "The end of its log:", `LOG_LEVEL is "rotten"`)
+	s.followManual(t, "Roll back", "IMAGE="+s.make(t, "image"))
 }
 
 func twoUpdates(t *testing.T, s *stack) {
