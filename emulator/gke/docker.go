@@ -130,7 +130,8 @@ func (m *Machines) place(ctx context.Context, spec machine) (id string, err erro
 	for port := range spec.ports {
 		exposed[port] = struct{}{}
 	}
-	created, err := m.docker.ContainerCreate(ctx,
+	// The engine goes on with what it has begun, and only its answer has the id to remove.
+	created, err := m.docker.ContainerCreate(context.WithoutCancel(ctx),
 		&container.Config{Image: image, Cmd: spec.command, Env: spec.env, Labels: spec.labels, Hostname: spec.name, ExposedPorts: exposed},
 		m.hostConfig(spec),
 		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{

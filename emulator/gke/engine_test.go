@@ -30,8 +30,9 @@ type engine struct {
 	containers map[string]container.Summary
 	size       int // of the subnets that it chooses, in bits
 	registry   string
-	// removing runs without the lock when a network is being removed.
-	removing func()
+	// removing and creating run without the lock when a network is being removed, and a
+	// container created.
+	removing, creating func()
 }
 
 func newEngine(t *testing.T) (*engine, *client.Client) {
@@ -47,6 +48,8 @@ func newEngine(t *testing.T) (*engine, *client.Client) {
 	mux.HandleFunc("GET /{v}/containers/{name}/json", e.inspectContainer)
 	mux.HandleFunc("PUT /{v}/containers/{name}/archive", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /{v}/containers/{name}/start", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("DELETE /{v}/containers/{name}", e.removeContainer)
+	mux.HandleFunc("GET /{v}/volumes", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	docker, err := client.NewClientWithOpts(client.WithHost("tcp://"+server.Listener.Addr().String()), client.WithAPIVersionNegotiation())
@@ -132,6 +135,9 @@ func (e *engine) listContainers(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *engine) createContainer(w http.ResponseWriter, r *http.Request) {
+	if e.creating != nil {
+		e.creating()
+	}
 	time.Sleep(20 * time.Millisecond) // as long as others may take to find no container
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -145,6 +151,13 @@ func (e *engine) createContainer(w http.ResponseWriter, r *http.Request) {
 	e.containers[name] = container.Summary{ID: name, Names: []string{"/" + name}, Labels: wanted.Labels}
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(container.CreateResponse{ID: name})
+}
+
+func (e *engine) removeContainer(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.containers, r.PathValue("name"))
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (e *engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
@@ -200,6 +213,20 @@ func TestSmallAddressPoolIsRefused(t *testing.T) {
 	}
 	if len(e.networks) != 0 {
 		t.Errorf("left: %v", e.networks)
+	}
+}
+
+// What the engine is creating when the update is killed or interrupted is removed, too.
+func TestClusterCutShortLeavesNothing(t *testing.T) {
+	e, docker := newEngine(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	e.creating = cancel
+	if _, err := checkoutOf(t, docker, "").CreateCluster(ctx, Cluster{Name: "timber"}, func(string) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	time.Sleep(100 * time.Millisecond) // what the engine goes on with
+	if e.mu.Lock(); len(e.containers)+len(e.networks) > 0 {
+		t.Errorf("left: %v, %v", e.containers, e.networks)
 	}
 }
 
