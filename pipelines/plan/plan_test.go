@@ -24,14 +24,18 @@ func TestSteps(t *testing.T) {
 		{Op: apitype.OpCreate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default", New: state},
 		{Op: apitype.OpUpdate, URN: "urn:pulumi:s::p::pulumi:providers:gcp::default_7_38_1", New: state, Diffs: []string{"containerCustomEndpoint"}},
 		{Op: apitype.OpSame, URN: "urn:pulumi:s::p::a:b:C::same", New: state},
+		{Op: apitype.OpDeleteReplaced, URN: "urn:pulumi:s::p::a:b:C::replaced", Old: state},
+		{Op: apitype.OpReplace, URN: "urn:pulumi:s::p::a:b:C::replaced", Old: state, New: state},
+		{Op: apitype.OpDeleteReplaced, URN: "urn:pulumi:s::p::a:b:C::left by a replacement before", Old: state},
 	} {
 		r.step(step)
 	}
+	r.leftOver()
 	var got []string
 	for _, c := range r.Plan.Changes {
 		got = append(got, string(c.Op)+" "+c.Name)
 	}
-	if want := "created new without state, deleted old without state, changed no urn, created default-cluster, changed default_7_38_1"; strings.Join(got, ", ") != want {
+	if want := "created new without state, deleted old without state, changed no urn, created default-cluster, changed default_7_38_1, replaced replaced, deleted left by a replacement before"; strings.Join(got, ", ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -32,6 +32,8 @@ type Recorder struct {
 	Refresh bool
 	// Built are the digests of the images that this run built.
 	Built []string
+	// replaced are the steps that delete what a replacement leaves.
+	replaced []apitype.StepEventMetadata
 	// unread are events that could not be read.
 	unread []error
 }
@@ -90,6 +92,9 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 		at = step.Old
 	}
 	c := ChangeOf(op, step.URN)
+	if step.Op == apitype.OpDeleteReplaced {
+		r.replaced = append(r.replaced, step)
+	}
 	if !differs || at == nil || !at.Custom || op != Changed && strings.HasPrefix(c.Type, "pulumi:providers:") && defaultProvider(c.Name) {
 		return
 	}
@@ -113,6 +118,17 @@ func (r *Recorder) step(step apitype.StepEventMetadata) {
 	}
 	r.Plan.Changes = append(r.Plan.Changes, c)
 	r.steps = append(r.steps, step)
+}
+
+// leftOver adds the deletion of what an earlier replacement, which was cut short, has left. The
+// deletions of this run's replacements are a part of those.
+func (r *Recorder) leftOver() {
+	for _, step := range r.replaced {
+		if !slices.ContainsFunc(r.steps, func(s apitype.StepEventMetadata) bool { return s.URN == step.URN && s.Op == apitype.OpReplace }) {
+			step.Op = apitype.OpDelete
+			r.step(step)
+		}
+	}
 }
 
 func (c *Change) add(p Property) { c.Properties = append(c.Properties, p) }
@@ -158,6 +174,7 @@ func Record(r *Recorder, run func(chan<- events.EngineEvent, io.Writer) error) e
 	// never closes it if it ends before it sends the first.
 	close(stop)
 	<-done
+	r.leftOver()
 	if err == nil {
 		err = errors.Join(r.unread...)
 	}

@@ -30,14 +30,14 @@ var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?`),            // a JSON Web Token
 	regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`),                     // AWS
 	regexp.MustCompile(`\\?"auth\\?"\s*:\s*\\?"[\w.+/=-]+\\?"`),             // a Docker config's login
-	regexp.MustCompile(`(?i)\bhttps://hooks\.[\w.]+/[\w/-]+`),               // an address that is a secret
+	regexp.MustCompile(`\b(?:AGE-SECRET-KEY-1|do[opr]_v1_|hf_)\w{20,}`),     // age, DigitalOcean, Hugging Face
 }
 
 const (
 	// says is a name that says what its value is, wherever it is in a longer one, and
 	// saysShort one that is also part of other words.
 	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|account[_-]?key|authorization|credential)[\w.-]*`
-	saysShort = `(?:\b|_)(?:pass|pwd|sig)`
+	saysShort = `(?:\b|_|db)(?:pass|pwd|sig)`
 	// saidValue is quoted, also inside a quoted text or one inside that, or ends with the
 	// word. The end of a quoted one may be cut off.
 	saidValue = `("(?:[^"\\]|\\(?s:.))*(?:"|$)|\\"(?:[^"\\]|\\\\\\"|\\[^"])*(?:\\"|$)|\\{2,}"[^"]*(?:"|$)|'[^']*'|[^\s"',;&{}\[\]][^\s"',;&}\]]*)`
@@ -57,6 +57,8 @@ var assigned = []*regexp.Regexp{
 	// https://user:…@host, the password with whatever is in it, and https://…@host
 	regexp.MustCompile(`(://)([^\s/@:"']*:[^\s"'<>]+)@`),
 	regexp.MustCompile(`(://)([^\s/@"']+)@`),
+	// The host of an address that is a secret shows who gets what is sent there.
+	regexp.MustCompile(`(?i)(\bhttps://hooks\.[\w.]+/)([\w/-]+)`),
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([\w.~+/-]{12,}=*)`),
 	// …&X-Goog-Signature=…, and curl --user me:…, but no user's and group's numbers
 	regexp.MustCompile(`(?i)(\b(?:[\w-]*-)?signature=)([^\s"'&,;]+)`),

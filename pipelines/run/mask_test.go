@@ -60,6 +60,10 @@ func TestMask(t *testing.T) {
 		`password="hunter2, cut`:                                               "hunter2",
 		"https://storage.example.com/x?X-Goog-Signature=hunter2&X=1":           "hunter2",
 		"curl --user me:hunter2 https://example.com":                           "hunter2",
+		"dbpass=hunter2":                                                       "hunter2",
+		"AGE-SECRET-KEY-1ABCDEFGHIJKLMNOPQRSTUVWXYZ":                           "ABCDEFGHIJ",
+		"dop_v1_abcdefghij0123456789":                                          "abcdefghij",
+		"hf_abcdefghijklmnopqrstuvwxyz":                                        "abcdefghij",
 	} {
 		if masked := Mask(text); strings.Contains(masked, secret) || !strings.Contains(masked, Hidden) {
 			t.Errorf("%q becomes %q", text, masked)
@@ -75,6 +79,13 @@ func TestMask(t *testing.T) {
 		if masked := Mask(harmless); masked != harmless {
 			t.Errorf("%q becomes %q", harmless, masked)
 		}
+	}
+}
+
+// Whoever approves an address that is a secret sees its host.
+func TestMaskShowsHosts(t *testing.T) {
+	if got := Mask("https://hooks.example.com/T0/B0"); got != "https://hooks.example.com/"+Hidden {
+		t.Errorf("got %s", got)
 	}
 }
 
