@@ -96,7 +96,7 @@ cost: ## What STACK costs a month, now and after an update to IMAGE
 image: ## Print the image that STACK runs, by its digest
 	@$(PIPELINES) image
 
-verify: ## Check that the deploy workflow of main built IMAGE
+verify: ## Check that main's sign workflow signed IMAGE
 	@$(PIPELINES) verify
 
 sbom: ## List what is in IMAGE, exported to bin/image.tar, as bin/sbom.json

@@ -254,6 +254,9 @@ jobs:
 		{good, ", queue: max", "", "job deploy: it may be cancelled"},
 		{good, "{name: prod-approval}", "{name: prod-approval}\n    concurrency: {group: stack-prod}", "job approve: it waits"},
 		{good, "actions/github-script@", "actions/setup-go@", "other jobs may have written the cache"},
+		{good, "id-token: write}", "id-token: write, attestations: write}\n    outputs: {}", ""},
+		{good, "id-token: write}\n    container: \"golang@sha256:HEX\"\n    services: {cache: {image: \"redis@sha256:HEX\"}}\n    steps:",
+			"attestations: write}\n    steps:\n      - uses: ./.github/actions/google", "could sign any image"},
 		{good, "make test", "make issue", "each open an issue"},
 		{release, `{push: {tags: ["v*"]}}`, `{push: {branches: [main]}}`, "job release: contents: write"},
 		{release, `{tags: ["v*"]}}`, `{tags: ["v*"], branches: [main]}}`, "job release: contents: write"},
@@ -451,6 +454,8 @@ func (f facts) mistakes(w facts) (mistakes []string) {
 		commands += step["run"] + "\n"
 		mistakes = append(mistakes, step.misused(f.permissions(facts{}))...)
 	}
+	complain(f.permissions(facts{})["attestations"] == "write" && strings.Contains(fmt.Sprint(f.below("steps")), "./.github/actions/google"),
+		"it could sign any image that a stack's state names")
 	releases := len(w.below("on")) == 1 && len(w.below("on.push")) == 1 && w.on("push.tags") && !strings.Contains(commands, "make ")
 	for what, access := range f.permissions(facts{}) {
 		complain(access == "write" && !slices.Contains(mayWrite, what) && (what != "contents" || !releases), "%s: write; a job may write only %q", what, mayWrite)

@@ -39,9 +39,9 @@ func Image(ctx context.Context, p *run.Pipeline) error {
 	return nil
 }
 
-// Verify checks that IMAGE was built by the deploy workflow of main, and is in the
-// repository that dev pushes to. Both matter: a workflow on any branch can sign,
-// and anyone who may push to some registry can copy.
+// Verify checks that main's sign workflow signed IMAGE, which dev's deployment built, and
+// that it is in the repository that dev pushes to. Both matter: a workflow on any branch can
+// sign, and anyone who may push to some registry can copy.
 func Verify(ctx context.Context, p *run.Pipeline) error {
 	image, err := p.Named("IMAGE", config.IsImage, "an image by its digest", run.ExampleImage)
 	if err != nil {
@@ -66,10 +66,10 @@ func Verify(ctx context.Context, p *run.Pipeline) error {
 	// Exact: --signer-workflow would accept any branch's workflow, and without --source-ref a
 	// branch could call main's workflow and be signed by it.
 	if err := p.Execute(ctx, "gh", "attestation", "verify", "oci://"+image, "--repo", repository,
-		"--cert-identity", "https://github.com/"+repository+"/.github/workflows/deploy.yml@refs/heads/main",
+		"--cert-identity", "https://github.com/"+repository+"/.github/workflows/sign.yml@refs/heads/main",
 		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
 		"--source-ref", "refs/heads/main"); err != nil {
-		return fmt.Errorf("%s: GitHub does not attest that the deploy workflow of main built it. "+
+		return fmt.Errorf("%s: GitHub does not attest that main's sign workflow signed it. "+
 			"Fix: give app/ a new imageVersion in Pulumi.dev.yaml and merge it: %w", image, err)
 	}
 	return nil

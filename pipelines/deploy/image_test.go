@@ -33,7 +33,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// Promotion accepts what main's deploy workflow built on main, in dev's repository.
+// Promotion accepts what main's sign workflow signed on main, in dev's repository.
 func TestVerify(t *testing.T) {
 	tools := t.TempDir()
 	for _, tool := range []string{"gh", "gcloud"} {
@@ -46,7 +46,7 @@ func TestVerify(t *testing.T) {
 		r.Try(images, complaint, deploy.Verify, "IMAGES="+runtest.Repository)
 	}
 	verify(runtest.Repository, "")
-	const exact = "gh attestation verify oci://" + imageV1 + " --repo o/r --cert-identity https://github.com/o/r/.github/workflows/deploy.yml@refs/heads/main" +
+	const exact = "gh attestation verify oci://" + imageV1 + " --repo o/r --cert-identity https://github.com/o/r/.github/workflows/sign.yml@refs/heads/main" +
 		" --cert-oidc-issuer https://token.actions.githubusercontent.com --source-ref refs/heads/main\n"
 	if calls := runtest.Read(t, tools+"/calls"); !strings.HasSuffix(calls, exact) {
 		t.Errorf("ran %q, want %q", calls, exact)

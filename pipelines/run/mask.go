@@ -31,12 +31,13 @@ var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`),                     // AWS
 	regexp.MustCompile(`\\?"auth\\?"\s*:\s*\\?"[\w.+/=-]+\\?"`),             // a Docker config's login
 	regexp.MustCompile(`\b(?:AGE-SECRET-KEY-1|do[opr]_v1_|hf_)\w{20,}`),     // age, DigitalOcean, Hugging Face
+	regexp.MustCompile(`\b(?:glsa_|whsec_|ATATT3)[\w=+/-]{20,}`),            // Grafana, Stripe's webhooks, Atlassian
 }
 
 const (
 	// says is a name that says what its value is, wherever it is in a longer one, and
 	// saysShort one that is also part of other words.
-	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|account[_-]?key|authorization|credential)[\w.-]*`
+	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|(?:private|access|account|encryption|signing|session)[_-]?key|authorization|credential)[\w.-]*`
 	saysShort = `(?:\b|_|db)(?:pass|pwd|sig)`
 	// saidValue is quoted, also inside a quoted text or one inside that, or ends with the
 	// word. The end of a quoted one may be cut off.
@@ -58,7 +59,7 @@ var assigned = []*regexp.Regexp{
 	regexp.MustCompile(`(://)([^\s/@:"']*:[^\s"'<>]+)@`),
 	regexp.MustCompile(`(://)([^\s/@"']+)@`),
 	// The host of an address that is a secret shows who gets what is sent there.
-	regexp.MustCompile(`(?i)(\bhttps://hooks\.[\w.]+/)([\w/-]+)`),
+	regexp.MustCompile(`(?i)(\bhttps://(?:hooks\.[\w.]+|discord(?:app)?\.com/api/webhooks|[\w.-]+\.webhook\.office\.com)/)([\w/@-]+)`),
 	regexp.MustCompile(`(?i)(\b(?:bearer|basic)\s+)([\w.~+/-]{12,}=*)`),
 	// …&X-Goog-Signature=…, and curl --user me:…, but no user's and group's numbers
 	regexp.MustCompile(`(?i)(\b(?:[\w-]*-)?signature=)([^\s"'&,;]+)`),

@@ -89,6 +89,8 @@ var events = map[string]struct {
 	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure"}, []string{" as watch-"}},
 	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
 	"prod-by-a-bot":          {scenario{event: "workflow_dispatch", file: "deploy.yml", payload: values{"inputs": values{"stack": "prod", "image": earlier}}, again: bot}, []string{"error: A bot started this run", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+	"merge-by-an-app":        {scenario{event: "push", file: "main.yml", actor: bot}, []string{deploysStaging, "error: A bot started this run", "run: failure"}, []string{deploysProd}},
+	"merge-by-the-queue":     {scenario{event: "push", file: "main.yml", actor: "github-merge-queue[bot]"}, []string{deploysProd, "run: success"}, nil},
 	"destroy-by-a-bot":       {scenario{event: "workflow_dispatch", file: "destroy.yml", payload: values{"inputs": values{"stack": "prod", "confirm": "prod"}}, actor: bot}, []string{"error: A bot started this run", "run: failure"}, []string{credential}},
 	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
 	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
