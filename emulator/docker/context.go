@@ -18,7 +18,8 @@ import (
 // contextDigest is the official provider's sha256, in hex, over what can change an
 // image: the Dockerfile, and each file of the folder that the builder gets, by
 // name, mode and content. Like the official one, it leaves out empty folders and counts
-// all permissions, so that checkouts with different umasks have different images.
+// all permissions, so that checkouts with different umasks have different images. A
+// folder with symbolic links has another digest: the official one also follows them.
 func contextDigest(folder, dockerfile string) (string, error) {
 	ignored, err := ignorePatterns(folder, dockerfile)
 	if err != nil {
@@ -51,7 +52,7 @@ func contextDigest(folder, dockerfile string) (string, error) {
 
 func copyContent(to io.Writer, path string, mode fs.FileMode) error {
 	if mode.Type() == fs.ModeSymlink {
-		text, err := linkText(path)
+		text, err := os.Readlink(path)
 		if err != nil {
 			return err
 		}
@@ -68,25 +69,6 @@ func copyContent(to io.Writer, path string, mode fs.FileMode) error {
 	defer file.Close()
 	_, err = io.Copy(to, file)
 	return err
-}
-
-// linkText is where a symbolic link leads, as the official provider has it. The
-// builder gets the link itself, so its own text is added where it says something
-// else: it leads through another link, or to a file that does not exist.
-func linkText(path string) (string, error) {
-	own, err := os.Readlink(path)
-	if err != nil {
-		return "", err
-	}
-	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return own, nil // a link that leads nowhere is a link all the same
-	}
-	text := filepath.ToSlash(target)
-	if direct, err := filepath.Rel(filepath.Dir(path), target); err != nil || direct != own {
-		text += "\x00" + own
-	}
-	return text, nil
 }
 
 // ignorePatterns reads <Dockerfile>.dockerignore or, only where there is none,

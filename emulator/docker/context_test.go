@@ -10,15 +10,6 @@ import (
 	"testing"
 )
 
-func TestContextDigestIsTheOfficialOne(t *testing.T) {
-	program(t, map[string]string{"app/Dockerfile": "FROM scratch\nCOPY main.go /\n", "app/main.go": "package main\n"})
-	link(t, "main.go", "app/link")
-	digest, err := contextDigest("./app", "./app/Dockerfile")
-	if want := "d7640299df4d0f0b0dd1f2db0b2f927acf9a2b385d3ddd914c14c6d09e5b9f0e"; err != nil || digest != want {
-		t.Errorf("digest %s, %v, want %s", digest, err, want)
-	}
-}
-
 func link(t *testing.T, text, name string) {
 	t.Helper()
 	os.Remove(name)
