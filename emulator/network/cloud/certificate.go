@@ -1,21 +1,14 @@
 package cloud
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
-
-// grantSpec lets objects of some namespaces refer to objects of the grant's own.
-type grantSpec struct{ From, To []reference }
-
-type reference struct{ Group, Kind, Namespace, Name string }
 
 // certificates returns those of a Gateway: of a map of Certificate Manager, which package
 // gcp writes, or of Secrets. GKE takes only one of both.
@@ -28,7 +21,7 @@ func (g *gateways) certificates(ctx context.Context, gw object[gatewaySpec]) (al
 	}
 	for _, l := range gw.Spec.Listeners {
 		for _, ref := range l.TLS.CertificateRefs {
-			pair, failed := g.ofSecret(ctx, gw.Namespace, cmp.Or(ref.Namespace, gw.Namespace), ref.Name)
+			pair, failed := g.ofSecret(ctx, gw.Namespace, ref.Name)
 			if name != "" {
 				failed = errors.New("certificateRefs cannot be combined with the annotation networking.gke.io/certmap")
 			}
@@ -41,21 +34,8 @@ func (g *gateways) certificates(ctx context.Context, gw object[gatewaySpec]) (al
 	return all, err
 }
 
-// ofSecret returns the certificate in a Secret. A Gateway may only refer to one of another
-// namespace with a grant of that namespace.
-func (g *gateways) ofSecret(ctx context.Context, from, namespace, name string) (tls.Certificate, error) {
-	if from != namespace {
-		grants, err := list[grantSpec](ctx, g.objects, grantKind)
-		if err != nil {
-			return tls.Certificate{}, err
-		}
-		if !slices.ContainsFunc(grants, func(grant object[grantSpec]) bool {
-			return grant.Namespace == namespace && slices.Contains(grant.Spec.From, reference{Group: gatewayKind.Group, Kind: "Gateway", Namespace: from}) &&
-				(slices.Contains(grant.Spec.To, reference{Kind: "Secret"}) || slices.Contains(grant.Spec.To, reference{Kind: "Secret", Name: name}))
-		}) {
-			return tls.Certificate{}, fmt.Errorf("no ReferenceGrant permits to use secret %s/%s", namespace, name)
-		}
-	}
+// ofSecret returns the certificate in a Secret of a Gateway's own namespace.
+func (g *gateways) ofSecret(ctx context.Context, namespace, name string) (tls.Certificate, error) {
 	secret, err := g.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{ResourceVersion: "0"})
 	if err != nil {
 		return tls.Certificate{}, err

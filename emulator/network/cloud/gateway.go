@@ -24,7 +24,6 @@ var (
 	gatewayKind = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
 	classKind   = gatewayKind.GroupVersion().WithResource("gatewayclasses")
 	routeKind   = gatewayKind.GroupVersion().WithResource("httproutes")
-	grantKind   = schema.GroupVersionResource{Group: gatewayKind.Group, Version: "v1beta1", Resource: "referencegrants"}
 	checkKind   = schema.GroupVersionResource{Group: "networking.gke.io", Version: "v1", Resource: "healthcheckpolicies"}
 	backendKind = checkKind.GroupVersion().WithResource("gcpbackendpolicies")
 )
@@ -53,7 +52,7 @@ type (
 		Hostname       any // that of its routes
 		TLS            struct {
 			Mode            any // always Terminate
-			CertificateRefs []reference
+			CertificateRefs []struct{ Group, Kind, Name string }
 		}
 		AllowedRoutes any // the default
 	}

@@ -137,7 +137,7 @@ func newCertificate(t *testing.T) (text, key []byte, trusted *x509.CertPool) {
 // noGateways is an API server that has the Gateway API and GKE's policies.
 func noGateways() *dynamicfake.FakeDynamicClient {
 	return dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
-		classKind: "GatewayClassList", gatewayKind: "GatewayList", grantKind: "ReferenceGrantList", routeKind: "HTTPRouteList", checkKind: "HealthCheckPolicyList", backendKind: "GCPBackendPolicyList",
+		classKind: "GatewayClassList", gatewayKind: "GatewayList", routeKind: "HTTPRouteList", checkKind: "HealthCheckPolicyList", backendKind: "GCPBackendPolicyList",
 	})
 }
 
@@ -168,7 +168,7 @@ func (g *gateways) create(t *testing.T, objects string) {
 		if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
 			t.Fatal(err)
 		}
-		kinds := map[string]schema.GroupVersionResource{"GatewayClass": classKind, "Gateway": gatewayKind, "HTTPRoute": routeKind, "HealthCheckPolicy": checkKind, "GCPBackendPolicy": backendKind, "ReferenceGrant": grantKind}
+		kinds := map[string]schema.GroupVersionResource{"GatewayClass": classKind, "Gateway": gatewayKind, "HTTPRoute": routeKind, "HealthCheckPolicy": checkKind, "GCPBackendPolicy": backendKind}
 		if _, err := g.objects.Resource(kinds[object.GetKind()]).Namespace(object.GetNamespace()).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -297,9 +297,9 @@ func TestSecretCertificates(t *testing.T) {
 	const listener = "name: https, port: 443, protocol: HTTPS"
 	g := newGatewaysHere(t, strings.NewReplacer("gke-l7-global-external-managed", "office", ", annotations: {networking.gke.io/certmap: timber-1a2b3c4}", "",
 		listener, listener+", hostname: timber.example.com, tls: {mode: Terminate, certificateRefs: [{group: '', kind: Secret, name: own}]}").Replace(gatewayObjects))
-	write := func(namespace string, text, key []byte) {
+	write := func(text, key []byte) {
 		t.Helper()
-		secrets := g.client.CoreV1().Secrets(namespace)
+		secrets := g.client.CoreV1().Secrets("timber")
 		_ = secrets.Delete(t.Context(), "own", metav1.DeleteOptions{})
 		if text == nil {
 			return
@@ -325,26 +325,14 @@ func TestSecretCertificates(t *testing.T) {
 	const programmed = `"status":"True","type":"Programmed"`
 	go g.run(t.Context())
 	serves(nil, `secrets \"own\" not found`)
-	write("timber", []byte("not a certificate"), nil)
+	write([]byte("not a certificate"), nil)
 	serves(nil, "secret timber/own: tls: failed to find any PEM data")
 	text, key, trusted := newCertificate(t)
-	write("timber", text, key)
+	write(text, key)
 	serves(trusted, programmed)
 	text, key, renewed := newCertificate(t)
-	write("timber", text, key)
+	write(text, key)
 	serves(renewed, programmed)
-	write("timber", nil, nil)
+	write(nil, nil)
 	serves(renewed, `secrets \"own\" not found`)
-
-	write("ops", text, key)
-	g.change(t, `{"spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "own", "namespace": "ops"}]}}]}}`)
-	serves(renewed, "no ReferenceGrant permits to use secret ops/own")
-	g.create(t, `
-apiVersion: gateway.networking.k8s.io/v1beta1
-kind: ReferenceGrant
-metadata: {namespace: ops, name: timber}
-spec:
-  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: timber}]
-  to: [{group: "", kind: Secret, name: own}]`)
-	serves(renewed, programmed)
 }
