@@ -11,8 +11,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,6 +90,35 @@ spec:
   targetRef: {group: "", kind: Service, name: timber}
   default: {connectionDraining: {drainingTimeoutSec: 1}}
 `
+
+// inNamespace runs a test once more, with a network namespace of its own for the whole
+// process, and reports whether this is that process.
+func inNamespace(t *testing.T) bool {
+	t.Helper()
+	const inside = "HELLO_TIMBER_NETWORK_NAMESPACE"
+	if os.Geteuid() != 0 {
+		t.Skip("skipped: requires root, for a network namespace")
+	}
+	if os.Getenv(inside) != "" {
+		return true
+	}
+	again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	again.Env = append(os.Environ(), inside+"=yes")
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if out, err := again.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come in 20 seconds", what)
+		}
+	}
+}
 
 // pod is a server with a Service in front. It answers with the address of the caller and
 // what the load balancer says of the client.

@@ -33,10 +33,6 @@ func Run(ctx context.Context, client kubernetes.Interface, objects dynamic.Inter
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, client, objects, podRange)
-}
-
-func (c *cloud) run(ctx context.Context, client kubernetes.Interface, objects dynamic.Interface, podRange *net.IPNet) error {
 	// Nodes send what pods answer to this address back here.
 	if err := netlink.AddrReplace(c.link, &netlink.Addr{IPNet: &net.IPNet{IP: frontEnd, Mask: net.CIDRMask(32, 32)}}); err != nil {
 		return err
