@@ -3,48 +3,35 @@ package docker
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/docker/docker/api/types/image"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/provider"
-	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	"hello-timber/emulator/records"
 	"hello-timber/emulator/registry"
 )
 
-// screen is a Pulumi engine that keeps what a provider shows the user.
-type screen struct {
-	pulumirpc.UnimplementedEngineServer
-	sync.Mutex
-	lines []string
+// screen keeps the lines that a provider shows the user.
+type screen struct{ lines []string }
+
+func (s *screen) Log(_ context.Context, _ diag.Severity, _ resource.URN, text string) error {
+	s.lines = append(s.lines, text)
+	return nil
 }
 
-func (s *screen) Log(_ context.Context, req *pulumirpc.LogRequest) (*emptypb.Empty, error) {
-	s.Lock()
-	defer s.Unlock()
-	if !req.Ephemeral {
-		s.lines = append(s.lines, req.Message)
-	}
-	return &emptypb.Empty{}, nil
-}
+func (s *screen) LogStatus(context.Context, diag.Severity, resource.URN, string) error { return nil }
 
 func (s *screen) take() string {
-	s.Lock()
-	defer s.Unlock()
 	defer func() { s.lines = nil }()
 	return strings.Join(s.lines, "\n")
 }
@@ -52,19 +39,8 @@ func (s *screen) take() string {
 // start returns a configured provider and the screen it shows its progress on.
 func start(t *testing.T) (*dockerProvider, *screen) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	screen, server := &screen{}, grpc.NewServer()
-	pulumirpc.RegisterEngineServer(server, screen)
-	go server.Serve(listener)
-	t.Cleanup(server.Stop)
-	host, err := provider.NewHostClient(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := New(host).(*dockerProvider)
+	p, screen := New(nil).(*dockerProvider), &screen{}
+	p.Screen = screen
 	if _, err := p.Configure(t.Context(), plugin.ConfigureRequest{}); err != nil {
 		t.Skip("no Docker engine, so no image can be built: ", err)
 	}

@@ -14,7 +14,8 @@ import (
 // Base is what every provider of the emulator does in the same way.
 type Base struct {
 	plugin.UnimplementedProvider
-	host    *provider.HostClient
+	// Screen shows progress to the user; nil shows none.
+	Screen  screen
 	version semver.Version
 	// running ends when the user interrupts the command, for the reason why.
 	running context.Context
@@ -22,11 +23,20 @@ type Base struct {
 	why     error
 }
 
+// screen is the part of the engine that shows progress.
+type screen interface {
+	Log(ctx context.Context, severity diag.Severity, urn resource.URN, text string) error
+	LogStatus(ctx context.Context, severity diag.Severity, urn resource.URN, text string) error
+}
+
 // NewBase returns the base of a provider that has the version of an official one. The
 // host, which shows progress, may be nil. An operation that the user interrupts fails
 // with the text interrupted.
 func NewBase(host *provider.HostClient, version, interrupted string) Base {
-	b := Base{host: host, version: semver.MustParse(version), why: errors.New(interrupted)}
+	b := Base{version: semver.MustParse(version), why: errors.New(interrupted)}
+	if host != nil { // as an interface, it would not be nil
+		b.Screen = host
+	}
 	b.running, b.stop = context.WithCancelCause(context.Background())
 	return b
 }
@@ -66,15 +76,15 @@ func (b *Base) During(request context.Context) (context.Context, context.CancelF
 
 // Line shows a line that stays in the command's output. The resource may be empty.
 func (b *Base) Line(urn resource.URN, text string) {
-	if b.host != nil {
+	if b.Screen != nil {
 		// Progress that cannot be shown is no reason to fail, here and in Status.
-		_ = b.host.Log(context.Background(), diag.Info, urn, text)
+		_ = b.Screen.Log(context.Background(), diag.Info, urn, text)
 	}
 }
 
 // Status shows a text next to a resource until the next one.
 func (b *Base) Status(urn resource.URN, text string) {
-	if b.host != nil {
-		_ = b.host.LogStatus(context.Background(), diag.Info, urn, text)
+	if b.Screen != nil {
+		_ = b.Screen.LogStatus(context.Background(), diag.Info, urn, text)
 	}
 }
