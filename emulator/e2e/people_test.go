@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -347,20 +346,4 @@ func projectMissing(t *testing.T, s *stack) {
 	s.run(t, "gcloud", "services", "disable", "cloudresourcemanager.googleapis.com", "--project", s.project())
 	defer s.followManual(t, "API off", "PROJECT="+s.project())
 	s.refused(t, "Cloud Resource Manager API has not been used in project .* before or it is disabled")
-}
-
-func toolsMissing(t *testing.T, s *stack) {
-	s.refused(t, "The Docker engine does not answer.*Fix:", "DOCKER_HOST=unix:///nowhere")
-	// All commands that an update takes, but the plugin.
-	folder := t.TempDir()
-	for _, command := range []string{"pulumi", "pulumi-language-go", "go", "docker", "sh"} {
-		path, err := exec.LookPath(command)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(path, filepath.Join(folder, command)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.refused(t, "gke-gcloud-auth-plugin is not in PATH.*Fix: gcloud components install gke-gcloud-auth-plugin", "PATH="+folder)
 }

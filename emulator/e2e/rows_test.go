@@ -109,7 +109,6 @@ var parts = map[string][]testRow{
 		{"up killed while pods are replaced", "cancelled, the next up converges; nothing orphaned or made twice", onShared, works, upKilled(updating, deployment)},
 
 		{"project missing, API off", "one clear line, nothing is made", nothing, works, projectMissing},
-		{"gke-gcloud-auth-plugin missing, Docker not running", "one clear line, nothing is made", nothing, works, toolsMissing},
 		{"make doctor", "what a stack lacks is found, and the printed commands fix it", nothing, works, doctor},
 		{"a state that names a foreign plugin", "the pipelines neither download nor start it", nothing, works, foreignPlugin},
 		{"attacks on the service", "it answers every client, within the memory of a pod", nothing, counts, attacks},
