@@ -20,8 +20,6 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 	"k8s.io/client-go/util/cert"
-
-	"hello-timber/emulator/traffic"
 )
 
 // Rows about a domain of one's own.
@@ -66,7 +64,7 @@ func (s *stack) door(t *testing.T, host string, authority ...string) door {
 // client trusts the emulator's authority, and finds the domain. It follows no redirect.
 func (d door) client() *http.Client {
 	return &http.Client{
-		Timeout: traffic.Patience,
+		Timeout: patience,
 		Transport: &http.Transport{
 			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: d.trusted},
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {

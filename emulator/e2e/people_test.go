@@ -114,7 +114,7 @@ func (s *stack) badUpdate(t *testing.T, reason ...string) {
 	reason = append(reason, "To return to the image that ran before: make deploy STACK="+s.name+" IMAGE=deployed")
 	began := time.Now()
 	load := s.underLoad(t, []string{v1}, func() { s.fails(t, reason, "pulumi", "up", "--yes", "--skip-preview") })
-	s.note("%d of %d failed, up ended after %s", len(load.Failures()), len(load.Results), since(began))
+	s.note("%d of %d failed, up ended after %s", len(load.failures()), len(load.results), since(began))
 	if output, image := s.output(t, "image"), s.make(t, "image"); output != runs || image != runs {
 		t.Errorf("after an update that failed, the output image is %s and make image prints %s, want %s", output, image, runs)
 	}

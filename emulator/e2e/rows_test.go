@@ -13,8 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"hello-timber/emulator/traffic"
 )
 
 // testRow is a test: what happens to a service or to those who run it, and what must hold.
@@ -224,7 +222,7 @@ func (r *runner) one(row *testRow) {
 		s := r.stackFor(t, row)
 		s.measured, s.perSecond = nil, gentle
 		if row.takes >= counts {
-			s.perSecond = traffic.PerSecond
+			s.perSecond = usual
 		}
 		row.run(t, s)
 		measured = s.measured

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"hello-timber/emulator/traffic"
 )
 
 // Rows about the service: its users should not notice.
@@ -93,7 +91,7 @@ func nodesRenewed(t *testing.T, s *stack) {
 func (s *stack) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	t.Helper()
 	s.healthy(t)
-	load := traffic.Start(s.url, s.perSecond, []string{v1})
+	load := startLoad(s.url, s.perSecond, []string{v1})
 	time.Sleep(time.Second)
 	victim := s.pods(t)[rand.IntN(3)]
 	began := time.Now()
@@ -101,10 +99,10 @@ func (s *stack) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	eventually(t, "full strength", func() bool { return over() && len(s.ready(t)) == 3 })
 	restored := time.Now()
 	time.Sleep(time.Second)
-	load.Stop()
-	failed, sent := load.Failures(), load.Sent(began, restored)
+	load.stop()
+	failed, sent := load.failures(), load.sent(began, restored)
 	for _, r := range failed {
-		if r.Timestamp.Before(began.Add(-traffic.Patience)) || r.Timestamp.After(restored) {
+		if r.Timestamp.Before(began.Add(-patience)) || r.Timestamp.After(restored) {
 			t.Errorf("a request failed that was sent %s after the fault, which was over after %s: %s", r.Timestamp.Sub(began), restored.Sub(began), r.Error)
 		}
 	}
@@ -115,7 +113,7 @@ func (s *stack) lossy(t *testing.T, do func(victim pod) (over func() bool)) {
 	if len(failed) > 0 {
 		lost = failed[len(failed)-1].Timestamp.Sub(began)
 	}
-	s.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.Results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
+	s.note("%d of %d failed, the last %.1f s after it, full strength after %.1f s", len(failed), len(load.results), max(0, lost.Seconds()), restored.Sub(began).Seconds())
 }
 
 // killed ends a process by a signal. A Go program ends with exit code 2 and a dump of all
