@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"hello-timber/emulator/gcp/terraform"
 	"hello-timber/emulator/gke"
@@ -37,7 +36,6 @@ var clusterResource = register(resourceType{
 	},
 	remove: removeCluster,
 	commands: []command{
-		{"container clusters list [--project=PROJECT] [--location=LOCATION]", (*call).clusters},
 		{"container clusters get-credentials NAME [--location=LOCATION] [--project=PROJECT]", (*call).credentials},
 	},
 })
@@ -316,48 +314,17 @@ func removeCluster(ctx context.Context, g *google, r records.Record) error {
 	return err
 }
 
-// find returns the clusters that match the arguments.
-func (c *call) find() ([]records.Record, error) {
-	all, err := c.records.List(clusterType)
-	return slices.DeleteFunc(all, func(r records.Record) bool {
-		is := clusterOf(r.Properties)
-		return c.name != "" && c.name != is.Name || c.location != "" && c.location != is.Location || c.project != "" && c.project != is.Project
-	}), err
-}
-
-func (c *call) clusters() error {
-	found, err := c.find()
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tLOCATION\tMASTER_VERSION\tMASTER_IP\tMACHINE_TYPE\tNODE_VERSION\tNUM_NODES\tSTATUS")
-	for _, r := range found {
-		pools, err := poolsOf(c.records, r.ID)
-		if err != nil {
-			return err
-		}
-		nodes, machines, status := 0, "", "RUNNING"
-		for _, p := range pools {
-			pool := poolOf(p.Properties)
-			nodes, machines = nodes+pool.NodesPerZone*len(pool.Zones), pool.MachineType
-		}
-		if r.Properties[maker] != nil {
-			status = "PROVISIONING"
-		}
-		cluster := clusterOf(r.Properties)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cluster.Name, cluster.Location, version, str(r.Properties, "endpoint"), machines, version, nodes, status)
-	}
-	return table.Flush()
-}
-
 func (c *call) credentials() error {
-	found, err := c.find()
+	found, err := c.records.List(clusterType)
 	if err != nil {
 		return err
 	}
+	found = slices.DeleteFunc(found, func(r records.Record) bool {
+		is := clusterOf(r.Properties)
+		return c.name != is.Name || c.location != "" && c.location != is.Location || c.project != "" && c.project != is.Project
+	})
 	if len(found) != 1 {
-		return fmt.Errorf("%d clusters match %s. Fix: gcloud container clusters list", len(found), c.name)
+		return fmt.Errorf("%d clusters match %s. Fix: run what pulumi stack output kubectl prints", len(found), c.name)
 	}
 	fmt.Fprintln(c.errOut, "Fetching cluster endpoint and auth data.")
 	if err := writeKubeconfig(found[0].Properties); err != nil {
