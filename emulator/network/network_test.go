@@ -3,42 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
-
-	"github.com/coredns/caddy"
-	"github.com/coredns/caddy/caddyfile"
 )
-
-// The node image's Corefiles name only plugins that are compiled in.
-func TestCorefilesNeedNoOtherPlugin(t *testing.T) {
-	node := filepath.Join("..", "node")
-	resolver, err := os.ReadFile(filepath.Join(node, "resolver.Corefile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	addons, err := os.ReadFile(filepath.Join(node, "addons.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, cluster, ok := strings.Cut(string(addons), "Corefile: |\n")
-	if !ok {
-		t.Fatal("addons.yaml has no Corefile")
-	}
-	cluster, _, _ = strings.Cut(cluster, "\n---")
-	for name, corefile := range map[string]string{"resolver": string(resolver), "cluster": cluster} {
-		blocks, err := caddyfile.Parse(name, strings.NewReader(corefile), nil)
-		if err != nil || len(blocks) != 1 {
-			t.Fatalf("%s: %d server blocks: %v", name, len(blocks), err)
-		}
-		for directive := range blocks[0].Tokens {
-			if !slices.Contains(caddy.ListPlugins()["others"], "dns."+directive) {
-				t.Errorf("%s: plugin %q is not compiled in", name, directive)
-			}
-		}
-	}
-}
 
 func TestQueueBound(t *testing.T) {
 	const other, ours = "   98  4242     0 2   128     0     0        0  1\n", "  100  4242     0 2   128     0     0        0  1\n"
