@@ -25,32 +25,41 @@ import (
 // engine behaves as Docker's where several users of it meet: it chooses subnets
 // that are free, refuses those that are not, and refuses a container's name that is taken.
 type engine struct {
-	mu         sync.Mutex
+	mu         sync.Mutex // it answers one request after the other
 	networks   map[string]network.Inspect
 	containers map[string]container.Summary
 	size       int // of the subnets that it chooses, in bits
 	registry   string
-	// removing and creating run without the lock when a network is being removed, and a
-	// container created.
+	// removing and creating run when a network is removed, and a container created.
 	removing, creating func()
 }
 
 func newEngine(t *testing.T) (*engine, *client.Client) {
 	t.Helper()
-	e := &engine{networks: map[string]network.Inspect{}, containers: map[string]container.Summary{}, size: 24}
+	e := &engine{networks: map[string]network.Inspect{}, containers: map[string]container.Summary{}, size: 24, removing: func() {}, creating: func() {}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", "1.45") })
 	mux.HandleFunc("GET /{v}/networks/{name}", e.inspectNetwork)
 	mux.HandleFunc("POST /{v}/networks/create", e.createNetwork)
 	mux.HandleFunc("DELETE /{v}/networks/{name}", e.removeNetwork)
-	mux.HandleFunc("GET /{v}/containers/json", e.listContainers)
+	mux.HandleFunc("GET /{v}/containers/json", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(slices.Collect(maps.Values(e.containers)))
+	})
 	mux.HandleFunc("POST /{v}/containers/create", e.createContainer)
 	mux.HandleFunc("GET /{v}/containers/{name}/json", e.inspectContainer)
 	mux.HandleFunc("PUT /{v}/containers/{name}/archive", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /{v}/containers/{name}/start", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("DELETE /{v}/containers/{name}", e.removeContainer)
+	mux.HandleFunc("DELETE /{v}/containers/{name}", func(w http.ResponseWriter, r *http.Request) {
+		delete(e.containers, r.PathValue("name"))
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("GET /{v}/volumes", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(5 * time.Millisecond) // on the way, so that others' requests come in between
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	docker, err := client.NewClientWithOpts(client.WithHost("tcp://"+server.Listener.Addr().String()), client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -75,8 +84,6 @@ func refuse(w http.ResponseWriter, status int, format string, args ...any) {
 }
 
 func (e *engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	found, ok := e.networks[r.PathValue("name")]
 	if !ok {
 		refuse(w, http.StatusNotFound, "network %s not found", r.PathValue("name"))
@@ -86,8 +93,6 @@ func (e *engine) inspectNetwork(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *engine) createNetwork(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	var wanted network.CreateRequest
 	_ = json.NewDecoder(r.Body).Decode(&wanted)
 	taken := func(subnet string) bool {
@@ -110,54 +115,21 @@ func (e *engine) createNetwork(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *engine) removeNetwork(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
 	delete(e.networks, r.PathValue("name"))
-	removing := e.removing
-	e.mu.Unlock()
-	if removing != nil {
-		removing()
-	}
+	e.removing()
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (e *engine) listContainers(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	filter := r.URL.Query().Get("filters")
-	found := []container.Summary{}
-	for _, c := range e.containers {
-		if strings.Contains(filter, "hello-timber.role=") && !strings.Contains(filter, "hello-timber.role="+c.Labels[labelRole]) {
-			continue
-		}
-		found = append(found, c)
-	}
-	_ = json.NewEncoder(w).Encode(found)
-}
-
 func (e *engine) createContainer(w http.ResponseWriter, r *http.Request) {
-	if e.creating != nil {
-		e.creating()
-	}
-	time.Sleep(20 * time.Millisecond) // as long as others may take to find no container
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var wanted container.CreateRequest
-	_ = json.NewDecoder(r.Body).Decode(&wanted)
+	e.creating()
 	name := r.URL.Query().Get("name")
 	if _, ok := e.containers[name]; ok {
 		refuse(w, http.StatusConflict, `Conflict. The container name "/%s" is already in use`, name)
 		return
 	}
-	e.containers[name] = container.Summary{ID: name, Names: []string{"/" + name}, Labels: wanted.Labels}
+	e.containers[name] = container.Summary{ID: name}
 	w.WriteHeader(http.StatusCreated)
 	_ = json.NewEncoder(w).Encode(container.CreateResponse{ID: name})
-}
-
-func (e *engine) removeContainer(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.containers, r.PathValue("name"))
-	w.WriteHeader(http.StatusNoContent)
 }
 
 func (e *engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
@@ -187,12 +159,9 @@ func TestOneRegistryForAllStacksOfACheckout(t *testing.T) {
 // Two checkouts going up at once may be given the same subnet by the engine.
 func TestCheckoutsGetNetworksOfTheirOwn(t *testing.T) {
 	e, docker := newEngine(t)
-	once := sync.OnceFunc(func() { // another checkout is quicker
-		e.mu.Lock()
-		defer e.mu.Unlock()
+	e.removing = func() { // another checkout is quicker
 		e.networks["other"] = network.Inspect{Name: "other", IPAM: network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.0.0.0/24"}}}}
-	})
-	e.removing = once
+	}
 	m := checkoutOf(t, docker, "")
 	net, err := m.network(t.Context())
 	if err != nil {
