@@ -51,29 +51,26 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// make cost prints what the stack costs now by its state, also if there can be no preview.
+// make preview and make cost print what the stack costs, also if that is more than its budget.
 func TestCost(t *testing.T) {
-	const now = `{"resources": [
-		{"urn": "a", "type": "gcp:container/cluster:Cluster", "inputs": {"location": "europe-west1"}},
-		{"urn": "b", "type": "gcp:container/nodePool:NodePool", "external": true, "inputs": {"location": "europe-west1", "nodeCount": 9}},
-		{"urn": "c", "type": "kubernetes:core/v1:Service", "inputs": {"spec": {"type": "LoadBalancer"}}}]}`
 	prices := " a month (list prices of " + cost.Date + ")\n"
-	before := "dev now: $91" + prices + "  regional control plane $73.00\n  load balancer $18.25\n"
-	after := "dev after an update: $103 (or $176)" + prices +
-		"  zonal control plane free for one cluster of the billing account (others $73.00)\n  3 × e2-medium $80.72\n  3 × 30 GB pd-standard $3.60\n  load balancer $18.25\n"
-	for _, tt := range []struct{ state, budget, complaint, out, want string }{
-		{now, "0", "", before + after, ""},
-		{now, "110", "", before + after + "budget: $110\n", ""},
-		{now, "100", "", before + after + "budget: $100\n", "budget: $102.57 a month"},
-		{now, "0", "error: no Docker\n", before, "no Docker"},
-		{"{}", "0", "", "dev now: –" + prices + after, ""},
-		{"[]", "0", "", "", "read the state of stack dev"},
+	const plane, rest = "  zonal control plane free for one cluster of the billing account (others $73.00)\n", "  3 × 30 GB pd-standard $3.60\n  load balancer $18.25\n"
+	costs := "dev now: $62 (or $135)" + prices + plane + "  3 × e2-small $40.36\n" + rest +
+		"dev after an update: $103 (or $176)" + prices + plane + "  3 × e2-medium $80.72\n" + rest
+	for _, tt := range []struct{ events, budget, complaint, out, want string }{
+		{"dev.events", "0", "", costs, ""},
+		{"dev.events", "110", "", costs + "budget: $110\n", ""},
+		{"dev.events", "100", "", costs + "budget: $100\n", "budget: $102.57 a month"},
+		{"dev.events", "0", "error: no Docker\n", "", "no Docker"},
+		{runtest.End, "0", "", "dev now: –" + prices + "dev after an update: –" + prices, ""},
 	} {
-		r := runtest.New(t, "STACK=dev")
-		r.Pulumi.Stacks["dev"].State, r.Pulumi.Stacks["dev"].Complaint = tt.state, tt.complaint
-		r.Budget("dev", tt.budget)
-		if out, _ := r.Try(tt.state, tt.want, plan.Cost); out != tt.out {
-			t.Errorf("%s: got\n%s", tt.state, out)
+		for _, command := range []runtest.Command{plan.Preview, plan.Cost} {
+			r := runtest.New(t, "STACK=dev")
+			r.Pulumi.Stacks["dev"].Events, r.Pulumi.Stacks["dev"].Complaint = tt.events, tt.complaint
+			r.Budget("dev", tt.budget)
+			if out, _ := r.Try(tt.budget, tt.want, command); out != tt.out {
+				t.Errorf("%s: got\n%s", tt.budget, out)
+			}
 		}
 	}
 }

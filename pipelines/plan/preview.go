@@ -3,12 +3,14 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"hello-timber/pipelines/cost"
 	"hello-timber/pipelines/run"
 )
 
@@ -65,9 +67,22 @@ func preview(ctx context.Context, p *run.Pipeline, name, request string, approva
 	return r.Plan, err
 }
 
-// Preview prints what deploying STACK with IMAGE would change. With IMAGE=deployed, as a
-// repair, that includes what was changed manually.
+// Preview prints what deploying STACK with IMAGE would change and cost. With IMAGE=deployed,
+// as a repair, that includes what was changed manually.
 func Preview(ctx context.Context, p *run.Pipeline) error {
+	options := []optpreview.Option{optpreview.Diff(), optpreview.ProgressStreams(p.Out)}
+	if p.Env("IMAGE") == run.Deployed {
+		options = append(options, optpreview.Refresh())
+	}
+	return pricedPreview(ctx, p, options...)
+}
+
+// Cost prints only what STACK costs a month, now and after an update to IMAGE.
+func Cost(ctx context.Context, p *run.Pipeline) error { return pricedPreview(ctx, p) }
+
+// pricedPreview previews STACK with IMAGE, and then prints the costs, unless the preview failed for
+// another reason than the budget.
+func pricedPreview(ctx context.Context, p *run.Pipeline, options ...optpreview.Option) error {
 	name, err := p.Stack()
 	if err != nil {
 		return err
@@ -76,10 +91,21 @@ func Preview(ctx context.Context, p *run.Pipeline) error {
 	if err != nil {
 		return err
 	}
-	options := []optpreview.Option{optpreview.Diff(), optpreview.ProgressStreams(p.Out)}
-	if image == run.Deployed {
-		options = append(options, optpreview.Refresh())
+	found, err := Of(ctx, p, name, image, options...)
+	if err != nil && !found.OverBudget() {
+		return err
 	}
-	_, err = Of(ctx, p, name, image, options...)
+	printCost(p, name+" now", found.Costs.Before)
+	printCost(p, name+" after an update", found.Costs.After)
+	if found.Budget > 0 {
+		fmt.Fprintf(p.Out, "budget: $%d\n", found.Budget)
+	}
 	return err
+}
+
+func printCost(p *run.Pipeline, when string, c cost.Cost) {
+	fmt.Fprintf(p.Out, "%s: %s a month (list prices of %s)\n", when, c.Amount(), cost.Date)
+	for _, item := range c.Items() {
+		fmt.Fprintln(p.Out, "  "+item)
+	}
 }
