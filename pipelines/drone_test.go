@@ -17,7 +17,6 @@ import (
 // runner, as far as it is used here: https://docs.drone.io/pipeline/exec/overview
 type dronePipeline struct {
 	Kind, Type, Name string
-	Platform         struct{ OS, Arch string }
 	Node             map[string]string
 	Concurrency      struct{ Limit int }
 	Trigger          struct{ Event, Branch, Cron []string }
@@ -67,8 +66,8 @@ func TestDrone(t *testing.T) {
 			}
 		}
 		got := fmt.Sprint(p.Node["identity"], " ", p.Trigger.Event, " ", p.Trigger.Branch, " ", p.Concurrency.Limit, " ", p.DependsOn, ": ", strings.Join(commands, ", "))
-		if got != want[p.Name] || p.Kind != "pipeline" || p.Type != "exec" || p.Platform.OS != "linux" || p.Platform.Arch != "amd64" {
-			t.Errorf("the %s %s, %s on %v, is\n%s\nwant\n%s", p.Kind, p.Name, p.Type, p.Platform, got, want[p.Name])
+		if got != want[p.Name] || p.Kind != "pipeline" || p.Type != "exec" {
+			t.Errorf("the %s %s, %s, is\n%s\nwant\n%s", p.Kind, p.Name, p.Type, got, want[p.Name])
 		}
 		delete(want, p.Name)
 	}
