@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,9 @@ const (
 	bot                                     = "github-actions[bot]" // whose token a workflow has
 )
 
+// whole are the events of which a golden file has everything that happens.
+var whole = []string{"pull-request", "merge", "rollback", "nightly", "destroy"}
+
 // events are what starts a workflow, and what can fail. What must hold, whatever a
 // golden file has, is in has and hasNot.
 var events = map[string]struct {
@@ -63,49 +67,49 @@ var events = map[string]struct {
 	has, hasNot []string
 }{
 	"pull-request":           {pull, []string{"pipelines comment: ", "checkout ref=main", "make lint", "POST /issues/7/comments", "| dev | 1 changed |"}, []string{"pipelines deploy", "prod"}},
-	"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
-	"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests}, []string{credential, "GITHUB_TOKEN"}},
-	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure"}, []string{"1 changed"}},
-	"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef"}, []string{credential}},
+	"pull-request-fork":      {pullFrom("mallory", 43), []string{"notice: There is no preview", tests, "make lint", "BASE=89abcdef", "run: success"}, []string{credential, "GITHUB_TOKEN"}},
+	"pull-request-bot":       {pullFrom("dependabot[bot]", 42), []string{"notice: There is no preview", tests, "make lint", "BASE=89abcdef", "run: success"}, []string{credential, "GITHUB_TOKEN"}},
+	"pull-request-no-login":  {pull.with(answers{"fails": credential}), []string{"POST /issues/7/comments", "run: failure", "| dev | ❌ **failed**", tests}, []string{"1 changed", "pipelines summary"}},
+	"merge-queue":            {scenario{event: "merge_group", payload: values{"merge_group": values{"base_sha": "89abcdef"}}}, []string{tests, "BASE=89abcdef", "make e2e", "make lint", "make vulnerabilities", "run: success"}, []string{credential}},
 	"merge":                  {merge, []string{deploysDev + ": STACK=dev IMAGE=configured", deploysStaging + ": STACK=staging IMAGE=" + built, deploysProd + ": STACK=prod IMAGE=" + built, asks + "approves", "APPROVED=of-prod", "pipelines sbom: ", "run: success"}, []string{"ROLLBACK=true"}},
-	"dev-same-image":         {dispatch("deploy.yml", values{"stack": "dev", "image": "configured"}).with(answers{"built": "false"}), []string{"pipelines verify as deploy-dev", "run: success"}, []string{"actions/attest", "pipelines sbom"}},
-	"prod-changes-nothing":   {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"changes": "false"}), []string{"pipelines summary as watch-prod", "run: success"}, []string{asks, deploysProd}},
-	"prod-refused":           {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"reviewer": "refuses"}), []string{asks + "refuses", "run: failure"}, []string{deploysProd}},
-	"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure"}, []string{credential}},
-	"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest"}},
-	"merge-staging-returns":  {merge.with(answers{"returns": "staging"}), []string{deploysStaging, "summary: ", "again, and a preview shows no change", "run: failure"}, []string{"STACK=prod", asks}},
-	"prod-preview-fails":     {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"fails": "summary prod"}), []string{"pipelines summary as watch-prod", "run: failure"}, []string{asks, deploysProd}},
-	"rollback-not-attested":  {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"fails": "gh"}), []string{"gh attestation verify", "run: failure"}, []string{deploysStaging}},
-	"merge-not-set-up":       {scenario{event: "push", file: "main.yml", off: true}, []string{tests, "run: success"}, []string{credential}},
+	"dev-same-image":         {dispatch("deploy.yml", values{"stack": "dev", "image": "configured"}).with(answers{"built": "false"}), []string{"pipelines verify as deploy-dev", "run: success", "gh attestation verify oci://" + built, "ROLLBACK=true"}, []string{"actions/attest", "pipelines sbom", "docker export"}},
+	"prod-changes-nothing":   {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"changes": "false"}), []string{"pipelines summary as watch-prod", "run: success"}, []string{asks, "as deploy-prod"}},
+	"prod-refused":           {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"reviewer": "refuses"}), []string{asks + "refuses", "run: failure"}, []string{"as deploy-prod"}},
+	"merge-tests-fail":       {merge.with(answers{"fails": "lint"}), []string{"run: failure", "test/lint: failure"}, []string{credential, "pipelines "}},
+	"merge-dev-fails":        {merge.with(answers{"fails": "deploy dev"}), []string{deploysDev, "run: failure", "dev/deploy: failure"}, []string{"staging as", "prod as", deploysStaging, asks, "actions/attest", "pipelines sbom"}},
+	"merge-staging-returns":  {merge.with(answers{"returns": "staging"}), []string{deploysStaging, "again, and a preview shows no change", "run: failure", deploysDev, "staging/deploy: failure", "summary: returns to "}, []string{"STACK=prod", asks}},
+	"prod-preview-fails":     {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}).with(answers{"fails": "summary prod"}), []string{"pipelines summary as watch-prod", "run: failure"}, []string{asks, "as deploy-prod"}},
+	"rollback-not-attested":  {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"fails": "gh"}), []string{"gh attestation verify", "run: failure", "GitHub does not attest that main's sign workflow signed it"}, []string{deploysStaging}},
+	"merge-not-set-up":       {scenario{event: "push", file: "main.yml", off: true}, []string{tests, "run: success"}, []string{credential, "pipelines "}},
 	"rollback":               {dispatch("deploy.yml", values{"stack": "prod", "image": earlier}), []string{"IMAGE=" + earlier, asks + "approves", deploysProd, "ROLLBACK=true", "run: success"}, []string{"pipelines sbom"}},
-	"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging}, []string{asks}},
+	"rollback-staging":       {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}), []string{"IMAGE=" + earlier, deploysStaging, "gh attestation verify oci://" + earlier, "ROLLBACK=true", "run: success"}, []string{asks, "actions/attest"}},
 	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"configure-docker europe", "gh attestation", asks, "pipelines deploy"}},
 	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
-	"rollback-forged-cli":    {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"forged": "x"}), []string{"run: failure"}, []string{credential, "pipelines "}},
-	"rollback-again":         {again(), []string{deploysStaging + ": STACK=staging"}, []string{"ROLLBACK=true"}},
-	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+	"rollback-forged-cli":    {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"forged": "x"}), []string{"run: failure", "curl https://get.pulumi.com/"}, []string{credential, "pipelines "}},
+	"rollback-again":         {again(), []string{deploysStaging + ": STACK=staging", "IMAGE=" + earlier, "run: success"}, []string{"ROLLBACK=true"}},
+	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{"as deploy-prod"}},
 	"nightly":                {nightly, []string{"pipelines issue as watch-dev: STACK=dev ", "pipelines issue as watch-staging: STACK=staging ", "pipelines issue as watch-prod: STACK=prod ", "run: success"}, []string{"POST"}},
-	"nightly-drift":          {nightly.with(answers{"fails": "pulumi staging"}), []string{"POST /issues The cloud is not as deployed: staging", "run: failure"}, []string{"deployed: dev", "deployed: prod"}},
-	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure"}, []string{" as watch-"}},
+	"nightly-drift":          {nightly.with(answers{"fails": "pulumi staging"}), []string{"POST /issues The cloud is not as deployed: staging", "run: failure", "pipelines issue as watch-dev", "pipelines issue as watch-prod", "| staging | ❌ **failed**"}, []string{"deployed: dev", "deployed: prod"}},
+	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure", "deployed: dev", "deployed: staging"}, []string{" as watch-"}},
 	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
-	"prod-by-a-bot":          {scenario{event: "workflow_dispatch", file: "deploy.yml", payload: values{"inputs": values{"stack": "prod", "image": earlier}}, again: bot}, []string{"error: A bot started this run", "run: failure"}, []string{deploysProd, "as deploy-prod"}},
+	"prod-by-a-bot":          {scenario{event: "workflow_dispatch", file: "deploy.yml", payload: values{"inputs": values{"stack": "prod", "image": earlier}}, again: bot}, []string{"error: A bot started this run", "run: failure"}, []string{"as deploy-prod"}},
 	"merge-by-an-app":        {scenario{event: "push", file: "main.yml", actor: bot}, []string{deploysStaging, "error: A bot started this run", "run: failure"}, []string{deploysProd}},
 	"merge-by-the-queue":     {scenario{event: "push", file: "main.yml", actor: "github-merge-queue[bot]"}, []string{deploysProd, "run: success"}, nil},
 	"destroy-by-a-bot":       {scenario{event: "workflow_dispatch", file: "destroy.yml", payload: values{"inputs": values{"stack": "prod", "confirm": "prod"}}, actor: bot}, []string{"error: A bot started this run", "run: failure"}, []string{credential}},
-	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success"}, []string{asks}},
-	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure"}, []string{"pipelines destroy"}},
+	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success", "lock stack-dev", "CONFIRM=dev"}, []string{asks}},
+	"destroy-refused":        {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}).with(answers{"reviewer": "refuses"}), []string{"run: failure", asks + "refuses"}, []string{"pipelines destroy", credential}},
 	"destroy-mistyped":       {dispatch("destroy.yml", values{"stack": "prod", "confirm": "staging"}), []string{"error: confirm is not the name", "run: failure"}, []string{asks, credential}},
 	"destroy-dev-mistyped":   {dispatch("destroy.yml", values{"stack": "dev", "confirm": "prod"}), []string{"error: confirm is not the name", "run: failure"}, []string{credential}},
 	"destroy-other-case":     {dispatch("destroy.yml", values{"stack": "dev", "confirm": "DEV"}), []string{`CONFIRM: "DEV" is not the stack's name`, "run: failure"}, nil},
-	"release":                {release, []string{tests, "gh release create v1.2.0 --verify-tag --title v1.2.0 --notes-file notes.md", `notes "\n- A note\n"`, "run: success"}, []string{credential, "--prerelease"}},
+	"release":                {release, []string{tests, "gh release create v1.2.0 --verify-tag --title v1.2.0 --notes-file notes.md", `notes "\n- A note\n"`, "run: success", "make lint", "release/release: success\n  on ubuntu-24.04, may contents:write\n"}, []string{credential, "--prerelease"}},
 	"release-unmerged":       {release.with(answers{"compared": "ahead"}), []string{"is not on main", "run: failure"}, []string{tests, "gh release"}},
 	"release-odd-tag":        {oddTag, []string{"has other characters than", "run: failure"}, []string{tests, "gh "}},
 	"release-moved":          {release.with(answers{"moved": "ahead"}), []string{tests, "leads to another commit", "run: failure"}, []string{"gh release"}},
 	"release-no-notes":       {candidate, []string{"CHANGELOG.md has no heading ## [1.2.0-rc.1]", "run: failure"}, []string{tests, "gh release"}},
-	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure"}, []string{"gh release"}},
+	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure", "test/test: failure"}, []string{"gh release", "may contents:write"}},
 }
 
-// Each event does what docs/pipelines.md says; the whole of it is in a golden file.
+// Each event does what docs/pipelines.md says.
 func TestWorkflows(t *testing.T) {
 	for name, tt := range events {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +125,9 @@ func TestWorkflows(t *testing.T) {
 					t.Errorf("%q must not happen", text)
 				}
 			}
-			golden(t, name, got)
+			if slices.Contains(whole, name) {
+				golden(t, name, got)
+			}
 		})
 	}
 }
