@@ -407,9 +407,9 @@ func deploy(stack string) error {
 		text, err := os.ReadFile(filepath.Join("pipelines", "deploy", "testdata", "returned.golden.md"))
 		return errors.Join(err, set("GITHUB_STEP_SUMMARY", string(text)), errors.New("the new version failed"))
 	}
-	image, isNew := os.Getenv("IMAGE"), "false"
+	image, isNew := os.Getenv("IMAGE"), answer("built")
 	if image == "configured" {
-		image, isNew = built, cmp.Or(answer("built"), "true")
+		image, isNew = built, cmp.Or(isNew, "true")
 	}
 	name, digest, _ := strings.Cut(image, "@")
 	return set("GITHUB_OUTPUT", "image="+image, "name="+name, "digest="+digest, "built="+isNew, "url=http://"+stack+".example.com")

@@ -86,6 +86,7 @@ var events = map[string]struct {
 	"rollback-no-image":      {dispatch("deploy.yml", values{"stack": "prod", "image": "v1"}), []string{`IMAGE: "v1" is not an image by its digest`, "run: failure"}, []string{"configure-docker europe", "gh attestation", asks, "pipelines deploy"}},
 	"rollback-builds":        {dispatch("deploy.yml", values{"stack": "staging", "image": "configured"}), []string{`IMAGE: "configured" is not an image by its digest`, "run: failure"}, []string{"pipelines deploy"}},
 	"rollback-forged-cli":    {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"forged": "x"}), []string{"run: failure", "curl https://get.pulumi.com/"}, []string{credential, "pipelines "}},
+	"staging-claims-to-sign": {dispatch("deploy.yml", values{"stack": "staging", "image": earlier}).with(answers{"built": "true"}), []string{deploysStaging, "run: success"}, []string{"actions/attest"}},
 	"rollback-again":         {again(), []string{deploysStaging + ": STACK=staging", "IMAGE=" + earlier, "run: success"}, []string{"ROLLBACK=true"}},
 	"rerun-without-approval": {rerun(), []string{"error: The approval was for an earlier attempt", "run: failure"}, []string{"as deploy-prod"}},
 	"nightly":                {nightly, []string{"pipelines issue as watch-dev: STACK=dev ", "pipelines issue as watch-staging: STACK=staging ", "pipelines issue as watch-prod: STACK=prod ", "run: success"}, []string{"POST"}},
