@@ -26,7 +26,7 @@ const application = "hello-timber"
 // exports is described in docs/configuration.md.
 func Deploy(ctx *pulumi.Context) error { return declare(ctx, true) }
 
-// declare does so with error hooks or, for Pulumi's mocks, which have none, without.
+// declare does so with hooks or, for Pulumi's mocks, which have none, without.
 func declare(ctx *pulumi.Context, hooks bool) error {
 	cfg, err := config.Load(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func declare(ctx *pulumi.Context, hooks bool) error {
 		return err
 	}
 	if !hooks {
-		where.Ask = nil
+		where.Ask, where.Taken = nil, nil
 	}
 	service := cfg.Service.Name
 	digest, err := image.New(ctx, service, &image.Args{
@@ -63,7 +63,7 @@ func declare(ctx *pulumi.Context, hooks bool) error {
 	running, err := workload.New(ctx, service, &workload.Args{
 		Namespace: cfg.Name, PartOf: application, Owner: cfg.Owner, Protect: cfg.DeletionProtection, Service: cfg.Service,
 		Image: digest, Version: cfg.Version, Platform: where.Platform,
-		PullGrant: where.PullGrant, PullSecret: where.PullSecret, MoreNodes: where.MoreNodes, Gateway: gateway, Ask: where.Ask,
+		PullGrant: where.PullGrant, PullSecret: where.PullSecret, MoreNodes: where.MoreNodes, Gateway: gateway, Ask: where.Ask, Taken: where.Taken,
 	}, pulumi.Provider(cluster))
 	if err != nil {
 		return err

@@ -34,6 +34,12 @@ func adopted(t *testing.T, s *stack) {
 	s.set(t, "kubeconfig", unreachable, "registry", registry, "replicas", "1")
 	refused("The cluster of context office cannot be reached: The connection to the server 127.0.0.1:1 was refused", "kubectl --kubeconfig")
 	s.set(t, "kubeconfig", kubeconfig)
+	owner := "--kubeconfig=" + o.kubeconfig
+	s.kubectl(t, owner, "create", "namespace", s.project())
+	s.kubectl(t, owner, "create", "configmap", "of-others", s.namespace())
+	refused("namespace: " + s.project() + " already exists on the cluster of context office")
+	s.kubectl(t, owner, "get", "configmap", "of-others", s.namespace())
+	s.kubectl(t, owner, "delete", "namespace", s.project())
 	refused("image " + registry + "/" + s.project() + ":v1: push: no basic auth credentials")
 	s.pulumi(t, "config", "set", "--secret", "pullSecret", s.login(t, docker, "localhost:"+port))
 

@@ -38,6 +38,41 @@ func TestFailedUpdate(t *testing.T) {
 	l.runs("undone", first, true)
 }
 
+// TestNamespaceOfOthers: what is there before the stack is not taken over, in a move to
+// another cluster either.
+func TestNamespaceOfOthers(t *testing.T) {
+	for context, says := range map[string]string{
+		"taken": "namespace: hello-timber-prod already exists on the cluster of context taken, and stack prod did not create it. Fix: choose another name for the stack, and so for its namespace: " +
+			"pulumi stack rename NAME --stack prod; or, if a killed update of this stack left it empty (kubectl --kubeconfig " + home + "/kubeconfig --context taken get all --namespace hello-timber-prod): " +
+			"kubectl --kubeconfig " + home + "/kubeconfig --context taken delete namespace hello-timber-prod; or, if the state was lost: docs/operations.md",
+		"silent": "The cluster of context silent does not answer whether it has namespace hello-timber-prod: Unable to connect to the server. Fix: ",
+	} {
+		t.Run(context, func(t *testing.T) {
+			t.Parallel()
+			l := begin(t, "existing")
+			l.own[prefix+"deletionProtection"] = "false"
+			refused := func(what string, preview bool) {
+				t.Helper()
+				l.choose(set("context", context))
+				if _, err := l.run(engine.Update, preview); err == nil || !strings.Contains(err.Error(), says) {
+					t.Errorf("%s, preview: %t: it ends with %v", what, preview, err)
+				}
+				for id := range l.cloud.exists {
+					if strings.Contains(string(id), "Namespace "+context) {
+						t.Errorf("%s, preview: %t: it has %s", what, preview, id)
+					}
+				}
+			}
+			refused("a new stack", true)
+			refused("a new stack", false)
+			l.choose()
+			l.up("on a cluster without it")
+			refused("moved", true)
+			refused("moved", false)
+		})
+	}
+}
+
 // TestRepair: pipelines/ keeps an image that the stack has built by leaving its resource
 // out of the update. Nothing is built then, whatever app/ and the config say.
 func TestRepair(t *testing.T) {

@@ -31,6 +31,8 @@ const oldestMinor = 31
 //	processor              the nodes' taints         the scheduler            nodes that repel pods do not count
 //	metrics server         its API, if maxReplicas   the autoscaler           both call that API
 //	gatewayClass           the Gateway API           its controller           it takes Gateways of its class only
+//	no such namespace      the API server, before    the provider             the namespace's name is fixed
+//	                       a create
 //	right to read          these requests            this program             it reads nothing else
 //	right to write         no one, because previews  the provider             the list in docs/your-service.md
 //	                       do not need it
@@ -72,6 +74,7 @@ func findExisting(ctx *pulumi.Context, cfg *config.Config, run *command.Runner) 
 		Cluster:    pulumi.String(e.Context),
 		Kubectl:    pulumi.String("kubectl config use-context " + config.Quote(e.Context) + " --kubeconfig " + config.Quote(e.Kubeconfig)),
 		Ask:        e.read,
+		Taken:      e.taken,
 	}, nil
 }
 
@@ -224,6 +227,23 @@ func choose(nodes, deployments list) (most string, repelled []string) {
 		}
 	}
 	return most, repelled
+}
+
+// taken refuses a namespace that is there before the stack creates it.
+func (e *existing) taken(namespace string) error {
+	_, err := e.read("/api/v1/namespaces/" + namespace)
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "(NotFound)"):
+		return nil
+	default:
+		return e.problem("does not answer whether it has namespace "+namespace+": "+err.Error(), "repeat this when it is answered: "+e.command()+" get namespace "+namespace)
+	}
+	stack := e.ctx.Stack()
+	return config.Problem{What: "namespace", Value: namespace, Rule: "already exists on the cluster of context " + config.Show(e.Context) + ", and stack " + stack + " did not create it",
+		Fix: "choose another name for the stack, and so for its namespace: pulumi stack rename NAME --stack " + stack +
+			"; or, if a killed update of this stack left it empty (" + e.command() + " get all --namespace " + namespace + "): " + e.command() + " delete namespace " + namespace +
+			"; or, if the state was lost: docs/operations.md"}
 }
 
 // read reads a path of the API. Raw, because kubectl would otherwise first ask for

@@ -33,6 +33,9 @@ type Target struct {
 
 	// Ask reads a path of the cluster's API with kubectl, once there is a cluster.
 	Ask func(path string) (string, error)
+	// Taken returns an error if the cluster has a namespace already; nil on the program's
+	// own cluster, where only a killed update can have left one.
+	Taken func(namespace string) error
 }
 
 // New returns the target that cfg describes. Its error says what is wrong with the

@@ -19,7 +19,23 @@ func (r *registration) namespace() (*corev1.Namespace, error) {
 		labels["pod-security.kubernetes.io/"+mode] = pulumi.String("restricted")
 		labels["pod-security.kubernetes.io/"+mode+"-version"] = pulumi.String(podSecurityVersion)
 	}
+	onlyNew, err := r.onlyNew()
+	if err != nil {
+		return nil, err
+	}
 	return corev1.NewNamespace(r.ctx, r.PartOf, &corev1.NamespaceArgs{
 		Metadata: &metav1.ObjectMetaArgs{Name: pulumi.String(r.Namespace), Labels: labels, Annotations: annotations()},
-	}, r.serving()...)
+	}, r.serving(onlyNew)...)
+}
+
+// onlyNew returns a hook that refuses a namespace that is there already. The provider would
+// take it over: the policies would cut its pods off, and a destroy would delete it.
+func (r *registration) onlyNew() (pulumi.ResourceOption, error) {
+	if r.Taken == nil {
+		return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{}), nil
+	}
+	hook, err := r.ctx.RegisterResourceHook("the namespace is new", func(*pulumi.ResourceHookArgs) error {
+		return r.Taken(r.Namespace)
+	}, &pulumi.ResourceHookOptions{OnDryRun: true})
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{hook}}), err
 }

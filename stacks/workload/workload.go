@@ -32,6 +32,8 @@ type Args struct {
 
 	// Ask reads a path of the cluster's API; nil for no error hook.
 	Ask func(path string) (string, error)
+	// Taken returns an error if others have a namespace; nil if the cluster is the stack's own.
+	Taken func(namespace string) error
 
 	Service config.Service
 }
