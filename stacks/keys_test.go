@@ -48,7 +48,7 @@ var wrongValues = []struct {
 	{"livenessPath", []string{"", "livez"}},
 	{"readinessPath", []string{"http://localhost/readyz", "/ready now"}},
 	{"startupSeconds", []string{"0", "601", "5m"}},
-	{"checkPath", []string{"index"}},
+	{"checkPath", []string{"index", "<{%x%}>"}},
 	{"checkSeconds", []string{"0", "601"}},
 	{"memory", []string{"64Mi", "0", "4097"}},
 	{"egress", []string{"yes"}},

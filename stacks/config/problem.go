@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Problem is one thing that is wrong, and how to fix it. Whatever the program refuses has
@@ -26,7 +27,20 @@ func (p Problem) Error() string {
 	if p.Value != "" {
 		text += ": " + p.Value
 	}
-	return strings.TrimSuffix(strings.TrimSpace(text+" "+p.Rule), ".") + ". Fix: " + p.Fix
+	return Printable(strings.TrimSuffix(strings.TrimSpace(text+" "+p.Rule), ".") + ". Fix: " + p.Fix)
+}
+
+// color begins what Pulumi takes for a color. It panics on one that it does not know.
+const color = "<{%"
+
+// Printable returns text without what a terminal or Pulumi would take for a command.
+func Printable(text string) string {
+	return strings.ReplaceAll(strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text), color, "< {%")
 }
 
 // Problems returns one error that lists the problems, each on a line of its own, or
@@ -72,5 +86,5 @@ func Quote(text string) string {
 	if unmoved.MatchString(text) {
 		return text
 	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	return "'" + strings.NewReplacer("'", `'\''`, color, "<''{%").Replace(text) + "'"
 }

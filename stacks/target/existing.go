@@ -182,7 +182,7 @@ func (e *existing) measures() []config.Problem {
 			Fix: "install one (https://github.com/kubernetes-sigs/metrics-server), or " + e.set("maxReplicas", "0")}}
 	}
 	if err != nil {
-		_ = e.ctx.Log.Warn("maxReplicas has no effect until the metrics server answers: "+err.Error(), nil)
+		_ = e.ctx.Log.Warn(config.Printable("maxReplicas has no effect until the metrics server answers: "+err.Error()), nil)
 	}
 	return nil
 }

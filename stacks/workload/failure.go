@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"hello-timber/stacks/config"
 )
 
 // explain returns a hook for a rollout that fails, after which the engine ends the program.
@@ -52,7 +54,7 @@ func (r *registration) podsSay() string {
 	}
 	pods, err := list(path + "/pods")
 	if err != nil || len(pods.Items) == 0 {
-		return fmt.Sprintf("The cluster knows %d pods (error: %v)", len(pods.Items), err)
+		return config.Printable(fmt.Sprintf("The cluster knows %d pods (error: %v)", len(pods.Items), err))
 	}
 	newest := slices.MaxFunc(pods.Items, func(a, b found) int {
 		return strings.Compare(a.Metadata.CreationTimestamp, b.Metadata.CreationTimestamp)
@@ -68,5 +70,5 @@ func (r *registration) podsSay() string {
 	if err := errors.Join(err, failed); err != nil {
 		log += err.Error()
 	}
-	return text + "\nThe end of its log:\n" + strings.TrimSpace(log)
+	return config.Printable(text + "\nThe end of its log:\n" + strings.TrimSpace(log))
 }

@@ -69,7 +69,7 @@ func TestPodsSay(t *testing.T) {
 		path + "/events?fieldSelector=type%3DWarning": `{"items": [{"reason": "Unhealthy", "message": "Readiness probe failed: HTTP probe failed with statuscode: 500", "involvedObject": {"kind": "Pod", "name": "new"}},
 			{"reason": "BackOff", "message": "another pod's", "involvedObject": {"kind": "Pod", "name": "old"}},
 			{"reason": "FailedCreate", "message": "exceeded quota", "involvedObject": {"kind": "ReplicaSet", "name": "newer"}}]}`,
-		path + "/pods/new/log?tailLines=10&limitBytes=10000": "the database is gone\n",
+		path + "/pods/new/log?tailLines=10&limitBytes=10000": "\x1b[31mthe database <{%is%}> gone\r\n",
 	}
 	r := &registration{Args: &Args{Namespace: "timber-dev", Ask: func(path string) (string, error) {
 		if answer, ok := answers[path]; ok {
@@ -77,7 +77,7 @@ func TestPodsSay(t *testing.T) {
 		}
 		return "", errors.New("Error from server (BadRequest): " + path)
 	}}}
-	const all = "Pod new:\nUnhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500\nFailedCreate: exceeded quota\nThe end of its log:\nthe database is gone"
+	const all = "Pod new:\nUnhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500\nFailedCreate: exceeded quota\nThe end of its log:\n\ufffd[31mthe database < {%is%}> gone"
 	if got := r.podsSay(); got != all {
 		t.Errorf("got\n%s\nwant\n%s", got, all)
 	}
