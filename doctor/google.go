@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"hello-timber/stacks/config"
 )
 
 // gcloud asks gcloud about a project and decodes the answer.
@@ -49,7 +51,7 @@ func project(ctx context.Context, s *stack) (string, error) {
 		return "", missing("pulumi config set gcp:project PROJECT_ID --stack "+s.name+" (gcloud projects list prints the IDs)", "%v", err)
 	}
 	if project.LifecycleState != "ACTIVE" {
-		return "", missing("gcloud projects undelete "+s.project(), "project %s is in state %s", s.project(), project.LifecycleState)
+		return "", missing("gcloud projects undelete "+config.Quote(s.project()), "project %s is in state %s", s.project(), project.LifecycleState)
 	}
 	return s.project(), nil
 }
@@ -58,7 +60,7 @@ func billing(ctx context.Context, s *stack) (string, error) {
 	var info struct{ BillingEnabled bool }
 	err := ask(ctx, &info, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
 	if err == nil && !info.BillingEnabled {
-		err = missing("gcloud billing projects link "+s.project()+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
+		err = missing("gcloud billing projects link "+config.Quote(s.project())+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
 	}
 	return "enabled", err
 }
@@ -70,7 +72,7 @@ func apis(ctx context.Context, s *stack) (string, error) {
 	var services []any
 	err := gcloud(ctx, s.project(), &services, "services", "list", "--enabled", "--filter=config.name="+bootstrapAPI)
 	if err == nil && len(services) == 0 {
-		err = missing("gcloud services enable "+bootstrapAPI+" --project "+s.project(), "%s is not enabled", bootstrapAPI)
+		err = missing("gcloud services enable "+bootstrapAPI+" --project "+config.Quote(s.project()), "%s is not enabled", bootstrapAPI)
 	}
 	return bootstrapAPI + " is enabled, the program enables the others", err
 }
@@ -116,7 +118,7 @@ func roles(ctx context.Context, s *stack) (string, error) {
 		return fmt.Sprintf("all %d", len(needed)), nil
 	}
 	fix := fmt.Sprintf("ask a project administrator to run: for role in %s; do gcloud projects add-iam-policy-binding %s --member user:EMAIL --role $role --condition None; done",
-		strings.Join(lacking, " "), s.project())
+		strings.Join(lacking, " "), config.Quote(s.project()))
 	return "", missing(fix, "you do not have %s", strings.Join(lacking, ", "))
 }
 
@@ -177,25 +179,25 @@ func network(ctx context.Context, s *stack) (string, error) {
 	}
 	// In auto mode, each region has a subnet with the network's name.
 	want := cmp.Or(s.config["subnetwork"], name)
-	at := fmt.Sprintf(" --region %s --project %s", s.region(), project)
+	at := fmt.Sprintf(" --region %s --project %s", config.Quote(s.region()), config.Quote(project))
 	i := slices.IndexFunc(subnets, func(sub subnet) bool { return sub.Name == want })
 	if i < 0 {
-		fix := "gcloud compute networks subnets create " + want + " --network " + name + " --range RANGE --enable-private-ip-google-access" + at
+		fix := "gcloud compute networks subnets create " + config.Quote(want) + " --network " + config.Quote(name) + " --range RANGE --enable-private-ip-google-access" + at
 		if len(subnets) > 0 {
-			fix = "pulumi config set subnetwork " + subnets[0].Name + " --stack " + s.name
+			fix = "pulumi config set subnetwork " + config.Quote(subnets[0].Name) + " --stack " + s.name
 		} else if name == "default" {
-			fix = "gcloud compute networks create default --subnet-mode auto --project " + project
+			fix = "gcloud compute networks create default --subnet-mode auto --project " + config.Quote(project)
 		}
 		return "", missing(fix, "network %s has no subnet %s in %s", name, want, s.region())
 	}
-	update := "gcloud compute networks subnets update " + want + at
+	update := "gcloud compute networks subnets update " + config.Quote(want) + at
 	if !subnets[i].PrivateIPGoogleAccess {
 		return "", missing(update+" --enable-private-ip-google-access",
 			"subnet %s of network %s in %s has no Private Google Access, and nodes cannot pull images without it", want, name, s.region())
 	}
 	for _, secondary := range strings.FieldsFunc(s.config["secondaryRanges"], func(r rune) bool { return r == ',' }) {
 		if !slices.ContainsFunc(subnets[i].SecondaryIPRanges, func(r struct{ RangeName string }) bool { return r.RangeName == secondary }) {
-			return "", missing(update+" --add-secondary-ranges "+secondary+"=RANGE", "subnet %s of network %s in %s has no secondary range %s", want, name, s.region(), secondary)
+			return "", missing(update+" --add-secondary-ranges "+config.Quote(secondary)+"=RANGE", "subnet %s of network %s in %s has no secondary range %s", want, name, s.region(), secondary)
 		}
 	}
 	return fmt.Sprintf("%s, with Private Google Access in %s", name, s.region()), nil
@@ -219,6 +221,6 @@ func address(ctx context.Context, s *stack) (string, error) {
 			return want + ", reserved as " + r.Name, nil
 		}
 	}
-	return "", missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", s.region(), s.project(), s.name),
+	return "", missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", config.Quote(s.region()), config.Quote(s.project()), s.name),
 		"%s is not an external address of the Premium tier in %s that is reserved and free", want, s.region())
 }

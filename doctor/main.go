@@ -38,6 +38,7 @@ import (
 
 	"hello-timber/command"
 	"hello-timber/stacks/config"
+	"hello-timber/stacks/name"
 )
 
 func main() {
@@ -105,8 +106,11 @@ func (s *stack) number(key string) int {
 }
 
 // examine runs the checks and prints what they find.
-func examine(ctx context.Context, name string, out io.Writer) error {
-	s := &stack{name: name}
+func examine(ctx context.Context, stackName string, out io.Writer) error {
+	if !name.IsStack(stackName) {
+		return fmt.Errorf("STACK: %q is not %s. Fix: export STACK=dev", stackName, name.Rule)
+	}
+	s := &stack{name: stackName}
 	var healthy []string
 	problems := 0
 	for _, check := range checks {
@@ -132,13 +136,13 @@ func examine(ctx context.Context, name string, out io.Writer) error {
 		default:
 			verdict, says = "unknown", err.Error()
 		}
-		fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, check.what, says)
+		fmt.Fprintf(out, "%-8s %-8s %s\n", verdict, check.what, config.Printable(says))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if problems > 0 {
-		return fmt.Errorf("stack %s lacks %d of the things that it needs (see above)", name, problems)
+		return fmt.Errorf("stack %s lacks %d of the things that it needs (see above)", stackName, problems)
 	}
 	return nil
 }
