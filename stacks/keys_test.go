@@ -15,7 +15,7 @@ var wrongValues = []struct {
 	key    string
 	values []string
 }{
-	{"service", []string{"", "Timber", "1st", "timber-", "timber_tutorial", "team/timber", "a" + strings.Repeat("b", 40)}},
+	{"service", []string{"", "Timber", "1st", "timber-", "timber_tutorial", "team/timber", "a" + strings.Repeat("b", 40), "default-deny", "pull"}},
 	{"replicas", []string{"", "0", "-1", "+1", "101", "three", "010", "1e3", "1.0", "0x3", "1_0", "٣", " 3", "3\n", "99999999999999999999"}},
 	{"maxReplicas", []string{"", "-1", "00", "101", "ten"}},
 	{"nodes", []string{"0", "31", "three"}},

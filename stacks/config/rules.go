@@ -52,7 +52,7 @@ var (
 	version = regexp.MustCompile(`^v[0-9]+(\.[0-9]+){0,2}(-[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`)
 
 	// Part of an image's name, and of names in Kubernetes, to which Pulumi adds a suffix.
-	isServiceName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`).MatchString
+	serviceName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
 	// Names of most objects of Kubernetes, and a Secret of this namespace or another.
 	isObject = regexp.MustCompile(`^` + objectName + `$`).MatchString
@@ -78,6 +78,12 @@ func optional(ok func(string) bool) func(string) bool {
 }
 
 func anything(string) bool { return true }
+
+// isServiceName refuses what another policy and another Secret of a stack are called: Pulumi
+// knows two of one type by their names only.
+func isServiceName(s string) bool {
+	return serviceName.MatchString(s) && s != "default-deny" && s != "pull"
+}
 
 func isVPC(s string) bool { return isResourceName(s) || sharedVPC.MatchString(s) }
 
