@@ -19,8 +19,11 @@ type Gateway struct {
 	Publish     func(address pulumi.StringOutput) (pulumi.Resource, error) // creates the domain's record; may be nil
 }
 
-// global reports whether Google's load balancer of the whole world serves the domain.
-func (g *Gateway) global() bool { return g != nil && strings.HasPrefix(g.Class, "gke-l7-global-") }
+// global reports whether Google's load balancer of the whole world serves the domain: the
+// newer one, or the classic one, which calls pods from the same networks.
+func (g *Gateway) global() bool {
+	return g != nil && (strings.HasPrefix(g.Class, "gke-l7-global-") || strings.HasPrefix(g.Class, "gke-l7-gxlb"))
+}
 
 // https is the listener with the certificate. GKE refuses TLS settings beside an annotation
 // for it. From the hostname, cert-manager knows whom to issue it to.

@@ -60,6 +60,18 @@ func TestURL(t *testing.T) {
 	}
 }
 
+// TestGlobal: with these classes, the policy admits Google's load balancers only.
+func TestGlobal(t *testing.T) {
+	for class, want := range map[string]bool{
+		"gke-l7-global-external-managed": true, "gke-l7-global-external-managed-mc": true, "gke-l7-gxlb": true, "gke-l7-gxlb-mc": true,
+		"gke-l7-regional-external-managed": false, "gke-l7-rilb": false, "traefik": false,
+	} {
+		if got := (&Gateway{Class: class}).global(); got != want {
+			t.Errorf("%s: %t", class, got)
+		}
+	}
+}
+
 // TestPodsSay: what the newest pod says is found, or why it is not.
 func TestPodsSay(t *testing.T) {
 	const path = "/api/v1/namespaces/timber-dev"
