@@ -104,11 +104,19 @@ func (l *loader) load(k key) {
 	}
 }
 
-// refuse adds a problem that the value example solves, unless the key has a problem.
+// refuse adds a problem that the value example solves, unless the key has a problem. A
+// secret value is not shown: without a value, the command asks for it, and encrypts it.
 func (l *loader) refuse(key, value, rule, example string) {
-	if !l.refused(key) {
-		l.add(key, value, rule, l.command("pulumi config set "+key+" "+example))
+	if l.refused(key) {
+		return
 	}
+	set := "pulumi config set " + key + " " + example
+	if l.secret(key) {
+		if value = ""; example != `""` {
+			set = "pulumi config set --secret " + key
+		}
+	}
+	l.add(key, value, rule, l.command(set))
 }
 
 func (l *loader) refused(key string) bool {

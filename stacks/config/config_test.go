@@ -127,8 +127,49 @@ func (program) Stack() string                         { return "dev" }
 func (program) IsConfigSecret(string) bool            { return false }
 func (p program) GetConfig(key string) (string, bool) { value, ok := p[key]; return value, ok }
 
+// secrets is a stack some of whose keys are encrypted.
+type secrets struct {
+	program
+	keys map[string]string
+}
+
+func (s secrets) IsConfigSecret(key string) bool {
+	_, secret := s.keys[strings.TrimPrefix(key, "hello-timber:")]
+	return secret
+}
+
+// TestSecrets: no error shows a value that is secret, or a part of it. The commands that fix
+// it ask for the value, and encrypt it.
+func TestSecrets(t *testing.T) {
+	for name, test := range map[string]map[string]string{
+		"a key of a certificate":       {"tlsSecret": "-----BEGIN PRIVATE KEY-----\nhush\n", "context": "hush", "registry": "hush.example.com", "kubeconfig": "/hush"},
+		"DNS has it in another form":   {"domain": "HUSH.example.com"},
+		"a limit and what it limits":   {"replicas": "77", "maxReplicas": "7"},
+		"nodes that a region lacks":    {"location": "europe-west1", "nodes": "7"},
+		"the login's registry":         {"pullSecret": "hush", "context": "hush", "registry": "hush.example.com", "kubeconfig": "/hush"},
+		"what needs other keys":        {"kubeconfig": "/hush", "dnsZone": "hush", "allowedNetworks": "2001:db8::/32"},
+		"a network of another project": {"network": "projects/hush-hush/global/networks/hush"},
+	} {
+		_, err := Load(secrets{configured(t, test), test})
+		if err == nil || regexp.MustCompile(`(?i)hush|7|8`).MatchString(err.Error()) {
+			t.Errorf("%s: the error is %v", name, err)
+			continue
+		}
+		for _, set := range regexp.MustCompile(`config set (\w+) [^"\n]+\n?`).FindAllStringSubmatch(err.Error(), -1) {
+			if _, secret := test[set[1]]; secret {
+				t.Errorf("%s: a fix is %s", name, set[0])
+			}
+		}
+	}
+}
+
 // load loads the defaults with some changes.
 func load(t *testing.T, changes map[string]string) (*Config, error) {
+	t.Helper()
+	return Load(configured(t, changes))
+}
+
+func configured(t *testing.T, changes map[string]string) program {
 	t.Helper()
 	values, _, err := Read(fromRepository, "none")
 	if err != nil {
@@ -140,7 +181,7 @@ func load(t *testing.T, changes map[string]string) (*Config, error) {
 	for key, value := range values {
 		p["hello-timber:"+key] = value
 	}
-	return Load(p)
+	return p
 }
 
 const digest = "@sha256:6d1ef012b5674ad8a127ecfa9b5e6f5178d171b90ee462846974177fd9bdd39f"

@@ -156,8 +156,12 @@ func (l *loader) checkZones(key string, number int) {
 
 // checkLimit refuses a limit that is less than what it limits. 0 is no limit.
 func (l *loader) checkLimit(key, least string, limit, number int) {
+	rule, enough := fmt.Sprintf("is less than %s, which is %d", least, number), strconv.Itoa(number)
+	if l.secret(least) {
+		rule, enough = "is less than "+least, "0"
+	}
 	if limit > 0 && limit < number && !l.refused(least) {
-		l.refuse(key, strconv.Itoa(limit), fmt.Sprintf("is less than %s, which is %d", least, number), strconv.Itoa(number))
+		l.refuse(key, strconv.Itoa(limit), rule, enough)
 	}
 }
 
@@ -201,6 +205,9 @@ func (l *loader) checkExisting() {
 	if err != nil || !login {
 		// Docker's own file often only says that the login is kept elsewhere.
 		host, _, _ := strings.Cut(e.Registry, "/")
+		if l.secret("registry") {
+			host = ""
+		}
 		l.add("pullSecret", "", "is not a Docker config with a login in it", l.command("kubectl create secret docker-registry login --docker-server "+cmp.Or(host, "HOST")+
 			` --docker-username USER --docker-password TOKEN --dry-run=client --output 'jsonpath={.data.\.dockerconfigjson}' | base64 --decode | pulumi config set --secret pullSecret`))
 	} else if !l.secret("pullSecret") {
