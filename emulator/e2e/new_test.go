@@ -88,10 +88,10 @@ func projectOfOnesOwn(t *testing.T, s *stack) {
 	s.pulumi(t, "config", "set", "--path", "--secret", "environment.GREETING", elm)
 	s.up(t)
 	answers(t, s.url, elm+"\n")
-	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "elm") {
+	if state := s.pulumi(t, "stack", "export"); strings.Contains(state, "hello, elm") {
 		t.Error("the secret is in the state")
 	}
-	if object := s.kubectl(t, "--namespace=shop-"+s.name, "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "elm") {
+	if object := s.kubectl(t, "--namespace=shop-"+s.name, "get", "deployments,replicasets,pods", "--output=yaml"); strings.Contains(object, "hello, elm") {
 		t.Error("the secret is in the pods' description")
 	}
 
