@@ -68,7 +68,7 @@ func Verify(ctx context.Context, p *run.Pipeline) error {
 	if err := p.Execute(ctx, "gh", "attestation", "verify", "oci://"+image, "--repo", repository,
 		"--cert-identity", "https://github.com/"+repository+"/.github/workflows/sign.yml@refs/heads/main",
 		"--cert-oidc-issuer", "https://token.actions.githubusercontent.com",
-		"--source-ref", "refs/heads/main"); err != nil {
+		"--source-ref", "refs/heads/main", "--predicate-type", "https://slsa.dev/provenance/v1"); err != nil {
 		return fmt.Errorf("%s: GitHub does not attest that main's sign workflow signed it. "+
 			"Fix: give app/ a new imageVersion in Pulumi.dev.yaml and merge it: %w", image, err)
 	}

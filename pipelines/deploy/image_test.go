@@ -47,7 +47,7 @@ func TestVerify(t *testing.T) {
 	}
 	verify(runtest.Repository, "")
 	const exact = "gh attestation verify oci://" + imageV1 + " --repo o/r --cert-identity https://github.com/o/r/.github/workflows/sign.yml@refs/heads/main" +
-		" --cert-oidc-issuer https://token.actions.githubusercontent.com --source-ref refs/heads/main\n"
+		" --cert-oidc-issuer https://token.actions.githubusercontent.com --source-ref refs/heads/main --predicate-type https://slsa.dev/provenance/v1\n"
 	if calls := runtest.Read(t, tools+"/calls"); !strings.HasSuffix(calls, exact) {
 		t.Errorf("ran %q, want %q", calls, exact)
 	}

@@ -40,6 +40,16 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// Only the engine's and the providers' own notes are left out, whatever a key is called.
+func TestLeaves(t *testing.T) {
+	var paths []string
+	leaves(nil, map[string]any{"data": map[string]any{"__main__.py": "x"}, "__defaults": []any{"name"}, "nodes": []any{map[string]any{"__defaults": []any{}, "n": 3}}},
+		func(path string, _ any) { paths = append(paths, path) })
+	if want := `data["__main__.py"], nodes[0].n`; strings.Join(paths, ", ") != want {
+		t.Errorf("got %q, want %s", paths, want)
+	}
+}
+
 // A property's path says what its value is, also where Pulumi does not know.
 func TestMaskPaths(t *testing.T) {
 	for path, shown := range map[string]bool{

@@ -23,12 +23,16 @@ func ChangeOf(op Op, text string) Change {
 	return Change{Op: op, Type: string(u.Type()), Name: u.Name()}
 }
 
-// leaves visits the values below v, without the engine's and the providers' own notes.
+// notes are names of the engine's and the providers' own, in inputs. A file of the user's, such
+// as __main__.py in a ConfigMap, is none.
+var notes = []string{"__defaults", "__fieldManager", "__initialApiVersion", "__inputs", "__internal", "__meta", "__provider"}
+
+// leaves visits the values below v, without notes.
 func leaves(path resource.PropertyPath, v any, visit func(path string, v any)) {
 	switch v := v.(type) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if !strings.HasPrefix(key, "__") {
+			if !slices.Contains(notes, key) {
 				leaves(append(path, key), v[key], visit)
 			}
 		}

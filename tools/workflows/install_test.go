@@ -82,9 +82,10 @@ func (standIns) GetTarArchive(_ context.Context, name, _, _ string) (io.ReadClos
 	for _, input := range actions[name].inputs {
 		inputs[input] = map[string]any{"required": false}
 	}
-	text, err := json.Marshal(map[string]any{"name": name, "inputs": inputs, "runs": map[string]any{
+	outputs := map[string]any{"artifact-id": map[string]any{"value": "${{ steps.it.outputs.artifact-id }}"}}
+	text, err := json.Marshal(map[string]any{"name": name, "inputs": inputs, "outputs": outputs, "runs": map[string]any{
 		"using": "composite",
-		"steps": []any{map[string]any{"shell": "bash", "run": "action " + name, "env": map[string]string{"INPUTS": "${{ toJSON(inputs) }}"}}},
+		"steps": []any{map[string]any{"id": "it", "shell": "bash", "run": "action " + name, "env": map[string]string{"INPUTS": "${{ toJSON(inputs) }}"}}},
 	}})
 	if err != nil {
 		return nil, err

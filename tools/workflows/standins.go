@@ -169,7 +169,7 @@ func until(done func() (bool, error), passes error) error {
 var actions = map[string]struct{ inputs, permissions []string }{
 	"actions/attest":                     {[]string{"subject-name", "subject-digest", "sbom-path"}, []string{"id-token:write", "attestations:write"}},
 	"actions/checkout":                   {[]string{"fetch-depth", "ref"}, []string{"contents:read"}},
-	"actions/download-artifact":          {[]string{"name", "pattern", "path"}, nil},
+	"actions/download-artifact":          {[]string{"name", "pattern", "artifact-ids", "path"}, nil},
 	"actions/setup-go":                   {},
 	"actions/upload-artifact":            {[]string{"name", "path"}, nil},
 	"google-github-actions/auth":         {[]string{"service_account"}, []string{"id-token:write"}},
@@ -197,9 +197,10 @@ func action(args []string) error {
 	case "actions/checkout":
 		return copyTree(os.Getenv("REPOSITORY"), ".")
 	case "actions/upload-artifact":
-		return passOn(inputs["path"], filepath.Join(os.Getenv("STATE"), "artifacts", inputs["name"]))
+		return errors.Join(set("GITHUB_OUTPUT", "artifact-id="+inputs["name"]), // a number on GitHub
+			passOn(inputs["path"], filepath.Join(os.Getenv("STATE"), "artifacts", inputs["name"])))
 	case "actions/download-artifact":
-		return passOn(filepath.Join(os.Getenv("STATE"), "artifacts", cmp.Or(inputs["name"], inputs["pattern"])), inputs["path"])
+		return passOn(filepath.Join(os.Getenv("STATE"), "artifacts", cmp.Or(inputs["name"], inputs["pattern"], inputs["artifact-ids"])), inputs["path"])
 	case "google-github-actions/auth":
 		account, _, _ := strings.Cut(strings.TrimPrefix(inputs["service_account"], "timber-"), "@acme.iam.gserviceaccount.com")
 		return set("GITHUB_ENV", "ACCOUNT="+account)

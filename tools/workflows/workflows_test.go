@@ -94,7 +94,7 @@ var events = map[string]struct {
 	"nightly-no-login":       {nightly.with(answers{"fails": credential}), []string{"POST /issues The cloud is not as deployed: prod", "run: failure", "deployed: dev", "deployed: staging"}, []string{" as watch-"}},
 	"destroy":                {dispatch("destroy.yml", values{"stack": "prod", "confirm": "prod"}), []string{asks + "approves", "pipelines destroy as deploy-prod", "run: success"}, nil},
 	"prod-by-a-bot":          {scenario{event: "workflow_dispatch", file: "deploy.yml", payload: values{"inputs": values{"stack": "prod", "image": earlier}}, again: bot}, []string{"error: A bot started this run", "run: failure"}, []string{"as deploy-prod"}},
-	"merge-by-an-app":        {scenario{event: "push", file: "main.yml", actor: bot}, []string{deploysStaging, "error: A bot started this run", "run: failure"}, []string{deploysProd}},
+	"merge-by-an-app":        {scenario{event: "push", file: "main.yml", actor: "x-github-merge-queue[bot]"}, []string{deploysStaging, "error: A bot started this run", "run: failure"}, []string{deploysProd}},
 	"merge-by-the-queue":     {scenario{event: "push", file: "main.yml", actor: "github-merge-queue[bot]"}, []string{deploysProd, "run: success"}, nil},
 	"destroy-by-a-bot":       {scenario{event: "workflow_dispatch", file: "destroy.yml", payload: values{"inputs": values{"stack": "prod", "confirm": "prod"}}, actor: bot}, []string{"error: A bot started this run", "run: failure"}, []string{credential}},
 	"destroy-dev":            {dispatch("destroy.yml", values{"stack": "dev", "confirm": "dev"}), []string{"pipelines destroy as deploy-dev", "run: success", "lock stack-dev", "CONFIRM=dev"}, []string{asks}},
