@@ -87,7 +87,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
-// Whoever approves an address that is a secret sees its host.
+// The approver of an address that is a secret sees its host.
 func TestMaskShowsHosts(t *testing.T) {
 	if got := Mask("https://hooks.example.com/T0/B0"); got != "https://hooks.example.com/"+Hidden {
 		t.Errorf("got %s", got)
