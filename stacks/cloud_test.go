@@ -174,7 +174,10 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	maps.Copy(values, map[string]string{"gcp:project": "my-project", "owner": "", "image": "", "domain": "", "dnsZone": ""})
+	for _, key := range []string{"owner", "image", "domain", "dnsZone", "kubeconfig", "context", "registry", "pullSecret", "gatewayClass", "tlsSecret", "clusterIssuer"} {
+		values[key] = ""
+	}
+	values["gcp:project"] = "my-project"
 	if values["authorizedNetworks"] != "0.0.0.0/0" { // as dev has it
 		values["authorizedNetworks"] = "203.0.113.0/24"
 	}
@@ -183,6 +186,14 @@ func stackConfig(t *testing.T, stack string) map[string]string {
 		all[qualified(key)] = value
 	}
 	return all
+}
+
+// devConfig is dev's configuration in this repository, whatever Pulumi.dev.yaml has in a
+// project of your own. Tests that are not about a stack's file start from it.
+func devConfig(t *testing.T) map[string]string {
+	t.Helper()
+	return changed(stackConfig(t, "none"), "authorizedNetworks", "0.0.0.0/0", "machineType", "n1-standard-1",
+		"spot", "true", "deletionProtection", "false", "replicas", "1", "immutableTags", "false")
 }
 
 // qualified returns the name of a key as the CLI passes it.
@@ -259,17 +270,16 @@ func onlyTools(t *testing.T, scripts map[string]string) {
 	t.Setenv("PATH", folder)
 }
 
-// deployDev runs the program with the configuration of stack dev and changes to
-// it, and expects success.
+// deployDev runs the program with devConfig and changes to it, and expects success.
 func deployDev(t *testing.T, changes map[string]string) (*cloud, map[string]any) {
 	t.Helper()
-	return deployStack(t, "dev", changes)
+	config := devConfig(t)
+	maps.Copy(config, changes)
+	return deployed(t, "dev", config)
 }
 
-func deployStack(t *testing.T, stack string, changes map[string]string) (*cloud, map[string]any) {
+func deployed(t *testing.T, stack string, config map[string]string) (*cloud, map[string]any) {
 	t.Helper()
-	config := stackConfig(t, stack)
-	maps.Copy(config, changes)
 	c := newCloud()
 	outputs, err := deploy(t, c, stack, config)
 	if err != nil {

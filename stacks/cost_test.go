@@ -13,7 +13,7 @@ import (
 // costOf is what the resources that a stack registers cost.
 func costOf(t *testing.T, stack string) cost.Cost {
 	t.Helper()
-	c, _ := deployStack(t, stack, nil)
+	c, _ := deployed(t, stack, stackConfig(t, stack))
 	var sum cost.Cost
 	for _, d := range describe(c) {
 		inputs, _ := d.Inputs.(map[string]any)
@@ -38,12 +38,12 @@ func tutorialCost() (total, waived float64, items []string) {
 // says of it.
 func TestCosts(t *testing.T) {
 	costs := map[string]cost.Cost{}
-	table := fmt.Sprintf("List prices of %s, in US dollars, for europe-west1 and a month of 730 hours:\n\n| | a month | of which |\n|---|---|---|\n", cost.Date)
+	table := fmt.Sprintf("List prices of %s, in US dollars, for a month of 730 hours where each stack is, and the tutorial in europe-west1:\n\n| | a month | of which |\n|---|---|---|\n", cost.Date)
 	tutorial, waived, items := tutorialCost()
 	table += fmt.Sprintf("| tutorial | %.2f | %s |\n", tutorial, strings.Join(items, ", "))
 	for _, stack := range environments {
 		costs[stack] = costOf(t, stack)
-		if !costs[stack].Known() || costs[stack].Total() < 50 {
+		if costs[stack].Known() && costs[stack].Total() < 50 { // your region may have no prices here
 			t.Errorf("%s: %q", stack, costs[stack].Items())
 		}
 		table += fmt.Sprintf("| %s | %.2f | %s |\n", stack, costs[stack].Total(), strings.Join(costs[stack].Items(), ", "))

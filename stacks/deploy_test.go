@@ -53,7 +53,7 @@ func TestPreview(t *testing.T) {
 		if delete(outputs, "namespace"); len(outputs) != 0 { // its name is fixed
 			t.Errorf("outputs %v are known before anything exists", outputs)
 		}
-		full, _ := deployStack(t, stack, nil)
+		full, _ := deployed(t, stack, stackConfig(t, stack))
 		if len(c.resources) != len(full.resources) {
 			t.Errorf("the preview registers %d resources, the update %d", len(c.resources), len(full.resources))
 		}
@@ -64,8 +64,8 @@ func TestPreview(t *testing.T) {
 // token, with a built image and with an existing one.
 func TestFailures(t *testing.T) {
 	for _, image := range []string{"", promoted} {
-		config := map[string]string{"hello-timber:image": image}
-		full, _ := deployStack(t, "prod", config)
+		config := changed(devConfig(t), "image", image, "replicas", "3", "deletionProtection", "true")
+		full, _ := deployed(t, "dev", config)
 		types := map[string]bool{}
 		for _, r := range full.resources {
 			types[r.TypeToken] = true
@@ -77,9 +77,7 @@ func TestFailures(t *testing.T) {
 		for typ, fails := range types {
 			c := newCloud()
 			c.fail = typ
-			all := stackConfig(t, "prod")
-			maps.Copy(all, config)
-			if _, err := deploy(t, c, "prod", all); fails != (err != nil && strings.Contains(err.Error(), errInjected.Error())) {
+			if _, err := deploy(t, c, "dev", config); fails != (err != nil && strings.Contains(err.Error(), errInjected.Error())) {
 				t.Errorf("%s fails, and the program ends with %v", typ, err)
 			}
 		}
@@ -91,7 +89,7 @@ func TestImageWithoutDigest(t *testing.T) {
 	for _, repoDigest := range []string{"", "<none>@<none>", "europe-west1-docker.pkg.dev/my-project/hello-timber-dev/timber-tutorial:v1"} {
 		c := newCloud()
 		c.outputs[typeImage] = resource.PropertyMap{"repoDigest": resource.NewProperty(repoDigest)}
-		_, err := deploy(t, c, "dev", stackConfig(t, "dev"))
+		_, err := deploy(t, c, "dev", devConfig(t))
 		if err == nil || !strings.Contains(err.Error(), "The digest of the pushed image: ") || !strings.Contains(err.Error(), ". Fix: ") {
 			t.Errorf("repoDigest %q: error is %v", repoDigest, err)
 		}

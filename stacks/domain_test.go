@@ -27,7 +27,7 @@ func TestDomain(t *testing.T) {
 	}
 	// An update of a protected stack replaces these: what they were before goes last.
 	for typ, path := range map[string]string{typeService: "spec.type", typePolicy: "spec.ingress"} {
-		rpc := c.find(t, typ, stackConfig(t, "dev")[qualified("service")]).RegisterRPC
+		rpc := c.find(t, typ, "timber-tutorial").RegisterRPC
 		if rpc.GetProtect() || fmt.Sprint(rpc.ReplaceOnChanges) != "["+path+"]" {
 			t.Errorf("%s: protect is %t, replaceOnChanges %v", typ, rpc.GetProtect(), rpc.ReplaceOnChanges)
 		}

@@ -77,7 +77,7 @@ func existingConfig(t *testing.T) map[string]string {
 	if err := os.WriteFile(filepath.Join(folder, "kubeconfig"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := stackConfig(t, "dev")
+	config := devConfig(t)
 	delete(config, "gcp:project")
 	delete(config, "hello-timber:authorizedNetworks")
 	config["hello-timber:kubeconfig"] = fromHome(t, folder) + "/kubeconfig"

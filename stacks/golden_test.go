@@ -27,12 +27,13 @@ const promoted = "europe-west4-docker.pkg.dev/staging-project/hello-timber-stagi
 // TestGolden shows in a review what a change of the program changes on each stack:
 // everything on dev, and where staging, prod, autoscaling and an existing cluster differ from it.
 func TestGolden(t *testing.T) {
-	dev, _ := deployDev(t, nil)
+	dev, _ := deployed(t, "dev", stackConfig(t, "dev"))
 	golden(t, "dev.golden.yaml", dump(t, dev))
 	for _, stack := range environments[1:] {
-		c, _ := deployStack(t, stack, nil)
+		c, _ := deployed(t, stack, stackConfig(t, stack))
 		golden(t, stack+".golden.txt", []byte(heading+differences(t, dev, c)))
 	}
+	dev, _ = deployDev(t, nil)
 	scaling, _ := deployDev(t, map[string]string{"hello-timber:maxReplicas": "10", "hello-timber:maxNodes": "6"})
 	golden(t, "autoscaling.golden.txt", []byte(heading+differences(t, dev, scaling)))
 	existing, _ := deployExisting(t, kubectlAnswers, nil)

@@ -91,7 +91,7 @@ var shownOnExisting = []string{
 
 // TestKeys shows what keys change that the environments do not set.
 func TestKeys(t *testing.T) {
-	text, dev := heading, stackConfig(t, "dev")
+	text, dev := heading, devConfig(t)
 	with := func(own map[string]string, set string) map[string]string {
 		config := maps.Clone(own)
 		for field := range strings.FieldsSeq(set) {

@@ -70,7 +70,7 @@ func TestMessages(t *testing.T) {
 			text += "  " + message + "\n"
 		}
 	}
-	dev := func(pairs ...string) map[string]string { return changed(stackConfig(t, "dev"), pairs...) }
+	dev := func(pairs ...string) map[string]string { return changed(devConfig(t), pairs...) }
 	onExisting := func(pairs ...string) map[string]string { return changed(existingConfig(t), pairs...) }
 
 	for _, wrong := range wrongValues {
@@ -167,10 +167,10 @@ func TestCredentials(t *testing.T) {
 	for _, variable := range []string{"GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv(variable, "hush")
-			refused(t, stackConfig(t, "dev"), variable+" is set", "unset "+variable)
+			refused(t, devConfig(t), variable+" is set", "unset "+variable)
 			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "hush")
 			deployDev(t, nil)
 		})
 	}
-	refused(t, changed(stackConfig(t, "dev"), "gcp:accessToken", "hush"), "pulumi config rm gcp:accessToken --stack dev")
+	refused(t, changed(devConfig(t), "gcp:accessToken", "hush"), "pulumi config rm gcp:accessToken --stack dev")
 }
