@@ -71,7 +71,7 @@ func TestDrone(t *testing.T) {
 		}
 		delete(want, p.Name)
 	}
-	if len(want) > 0 || regexp.MustCompile(`(?m)^[^#\n]*\b(prod|watch)\b`).MatchString(text) || strings.Count(text, "make -s image STACK=dev COMMIT=") != 1 {
+	if len(want) > 0 || regexp.MustCompile(`(?m)^[^#\n]*\b(prod|watch)\b`).MatchString(text) || strings.Count(text, "make -s image STACK=dev COMMIT=") != strings.Count(text, "make -s image") {
 		t.Errorf("without %q, with prod or watch, or with whatever image runs by now", want)
 	}
 }

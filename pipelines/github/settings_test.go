@@ -48,7 +48,7 @@ func TestSettings(t *testing.T) {
 		"any branch to dev":            {branches("dev"), "}]", `}, {"name": "*"}]`, "environment dev: it accepts"},
 		"no branch to prod":            {branches("prod"), `[{"name": "main", "type": "branch"}]`, "[]", "environment prod: it accepts"},
 		"a tag main":                   {branches("watch-prod"), `"branch"`, `"tag"`, "environment watch-prod: it accepts"},
-		"no environment":               {branches("staging"), good[branches("staging")], "", "environment staging: GET"},
+		"no environment":               {branches("dev"), good[branches("dev")], "", "environment dev: GET"},
 		"no environment to watch":      {"/environments/watch-dev", good["/environments/watch-dev"], "", "environment watch-dev: GET"},
 		"administrators of prod":       {"/environments/prod", "false", "true", "environment prod: administrators"},
 		"administrators, unknown":      {approval, `"can_admins_bypass": false, `, "", "prod-approval: administrators"},
