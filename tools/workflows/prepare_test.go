@@ -76,11 +76,12 @@ func surround(job map[string]any, permissions any) {
 	}
 	environment, group := named(job["environment"], "name"), named(job["concurrency"], "group")
 	begin := map[string]any{"name": "begin", "run": "github begin", "env": map[string]any{
-		"RUNNER": job["runs-on"], "ENVIRONMENT": environment, "GROUP": group, "MAY": list(permissions),
+		"RUNNER": fmt.Sprint(named(job["runs-on"], "group")), "ENVIRONMENT": environment, "GROUP": group, "MAY": list(permissions),
 	}}
 	end := map[string]any{"name": "end", "if": "always()", "run": "github end", "env": map[string]any{
 		"GROUP": group, "STATUS": "${{ job.status }}", "URL": named(job["environment"], "url"),
 	}}
+	job["runs-on"] = label     // whatever label or group a project writes
 	delete(job, "concurrency") // act ignores it, and does not know all of its keys
 	job["steps"] = slices.Concat([]any{begin}, job["steps"].([]any), []any{end})
 }

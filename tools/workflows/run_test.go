@@ -50,8 +50,8 @@ const (
 // places is pipelines/google.env as docs/pipelines.md writes it.
 const places = "BACKEND=gs://acme-timber-\nPROVIDER=projects/1/locations/global/workloadIdentityPools/github/providers/hello-timber\nIDENTITIES=acme\nIMAGES=" + images + "\n"
 
-// onThisMachine are the labels of runners that the workflows may name.
-var onThisMachine = map[string]string{"ubuntu-24.04": "-self-hosted"}
+// label is that of all jobs, which run on this machine.
+const label = "ubuntu-24.04"
 
 // run is a scenario that runs, or has run.
 type run struct {
@@ -130,7 +130,7 @@ func (s scenario) config(t *testing.T, folder, state, locks string) *runner.Conf
 	return &runner.Config{
 		Workdir: folder, ActionCache: standIns{}, ActionCacheDir: t.TempDir(), NoSkipCheckout: true,
 		EventName: s.event, EventPath: path, DefaultBranch: "main", GitHubInstance: "github.com",
-		Actor: s.actor, Platforms: onThisMachine, Vars: vars, Token: "token", LogOutput: true, AutoRemove: true,
+		Actor: s.actor, Platforms: map[string]string{label: "-self-hosted"}, Vars: vars, Token: "token", LogOutput: true, AutoRemove: true,
 		Env: map[string]string{
 			"STATE": state, "LOCKS": locks, "REPOSITORY": folder,
 			"GITHUB_API_URL": newHub(t, state), "GITHUB_REPOSITORY": repository, "SHA_REF": commit, "GITHUB_RUN_ATTEMPT": cmp.Or(s.attempt, "1"), "GITHUB_RUN_ID": "42",
