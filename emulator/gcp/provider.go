@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -92,6 +93,9 @@ func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (pl
 		if err != nil {
 			return plugin.ConfigureResponse{}, err
 		}
+		if err := checkState(dir, os.Getenv("PULUMI_BACKEND_URL")); err != nil {
+			return plugin.ConfigureResponse{}, err
+		}
 		g.records.Dir = filepath.Join(dir, "google")
 		if g.backend, err = gke.Connect(); err != nil {
 			return plugin.ConfigureResponse{}, err
@@ -102,6 +106,20 @@ func (g *google) Configure(ctx context.Context, req plugin.ConfigureRequest) (pl
 		return plugin.ConfigureResponse{}, err
 	}
 	return plugin.ConfigureResponse{}, g.sweep(ctx)
+}
+
+// checkState refuses a state that is not the emulator's. A refresh would find that nothing of a
+// real project exists, and take it out of the state.
+func checkState(dir, backend string) error {
+	u, err := url.Parse(backend)
+	if err == nil && u.Scheme == "file" {
+		var state string
+		if state, err = filepath.EvalSymlinks(u.Path); state == filepath.Join(dir, "state") {
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("this terminal uses the emulator, which knows only the stacks in %s, not those in %s. Fix: use a new terminal",
+		filepath.Join(dir, "state"), backend), err)
 }
 
 // maker is the property of a record that names the process which is creating the

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -432,5 +433,26 @@ func TestCertificate(t *testing.T) {
 	e.up(clusterType, "cluster", cluster)
 	if e.up(clusterType, "cluster", with(cluster, props{"gatewayApiConfig": props{"channel": "CHANNEL_STANDARD"}})); !strings.HasPrefix(e.docker.did, "gateways of cluster-") {
 		t.Errorf("the last is: %s", e.docker.did)
+	}
+}
+
+// The emulator reads no state of real resources, which it would not find.
+func TestOnlyTheEmulatorsState(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b#c")
+	if err := os.MkdirAll(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	file := func(path string) string { return (&url.URL{Scheme: "file", Path: path}).String() }
+	for backend, ok := range map[string]bool{
+		file(filepath.Join(dir, "state")): true, file(filepath.Join(link, "state")): true, file(dir): false,
+		"gs://acme-timber-dev": false, "https://api.pulumi.com": false, "": false,
+	} {
+		if err := checkState(dir, backend); (err == nil) != ok {
+			t.Errorf("%q: %v", backend, err)
+		}
 	}
 }

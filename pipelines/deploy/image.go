@@ -59,8 +59,7 @@ func Verify(ctx context.Context, p *run.Pipeline) error {
 		return fmt.Errorf("IMAGE: %s is not in %q, where dev pushes what it builds, as IMAGES of %s says. Fix: deploy an image that dev built",
 			image, images, run.GoogleFile)
 	}
-	host, _, _ := strings.Cut(image, "/")
-	if err := p.Execute(ctx, "gcloud", "auth", "configure-docker", host, "--quiet"); err != nil {
+	if err := p.LogDockerIn(ctx); err != nil {
 		return err
 	}
 	// Exact: --signer-workflow would accept any branch's workflow, and without --source-ref a

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,6 +23,16 @@ func (p *Pipeline) Google(name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s has no line %s=. Fix: git checkout main -- %s", GoogleFile, name, GoogleFile)
+}
+
+// LogDockerIn has Docker ask gcloud for a token where dev's images are.
+func (p *Pipeline) LogDockerIn(ctx context.Context) error {
+	images, err := p.Google("IMAGES")
+	if err != nil {
+		return err
+	}
+	host, _, _ := strings.Cut(images, "/")
+	return p.Execute(ctx, "gcloud", "auth", "configure-docker", host, "--quiet")
 }
 
 // Places fails unless GoogleFile has every value, and SumsFile every checksum.

@@ -14,6 +14,7 @@ const Hidden = "[secret]"
 // Pulumi masks what the program marks as secret; this catches the rest.
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)[A-Z0-9 ]*-----.*?(?:-----END [A-Z0-9 ]+-----|$)`),
+	regexp.MustCompile(`\bLS0tLS1CRUdJTi[\w+/]+=*`),                         // the same in base64
 	regexp.MustCompile(`\bya29\.[\w.-]+`),                                   // Google's access token,
 	regexp.MustCompile(`\b1//0[\w-]{20,}`),                                  // refresh token,
 	regexp.MustCompile(`\bAIza[\w-]{30,}`),                                  // API key
@@ -37,7 +38,7 @@ var secrets = []*regexp.Regexp{
 const (
 	// says is a name that says what its value is, wherever it is in a longer one, and
 	// saysShort one that is also part of other words.
-	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|(?:private|access|account|encryption|signing|session)[_-]?key|authorization|credential)[\w.-]*`
+	says      = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|(?:private|access|account|auth|encryption|license|session|signing)[_-]?key|authorization|credential)[\w.-]*`
 	saysShort = `(?:\b|_|db)(?:pass|pwd|sig)`
 	// saidValue is quoted, also inside a quoted text or one inside that, or ends with the
 	// word. The end of a quoted one may be cut off.
@@ -47,12 +48,14 @@ const (
 // assigned are values with a name: in each, the last group is the value.
 var assigned = []*regexp.Regexp{
 	// password=…, "token": "…", ?sig=…, Authorization: Bearer …
-	regexp.MustCompile(`(?i)(["']?(?:` + says + `|` + saysShort + `)\\*["']?\s*[:=]\s*(?:(?:bearer|basic|digest|token)\s+)?)` + saidValue),
+	regexp.MustCompile(`(?i)(["']?(?:` + says + `|` + saysShort + `)\\*["']?\s*(?::=|=>|[:=])\s*(?:(?:bearer|basic|digest|token)\s+)?)` + saidValue),
 	// --password …
 	regexp.MustCompile(`(?i)((?:^|[^\w-])--?(?:` + says + `|[\w-]*` + saysShort + `)\s+)("[^"]*"|'[^']*'|[^\s"'-][^\s"']*)`),
 	// "token": {"value": "…"}, and {"name": "TOKEN", "value": "…"}
 	regexp.MustCompile(`(?i)(\\?"` + says + `\\?"\s*:\s*\{[^{}]*?\\?"(?:value|plaintext|data)\\?"\s*:\s*)` + saidValue),
 	regexp.MustCompile(`(?i)(\\?"name\\?"\s*:\s*\\?"` + says + `\\?"\s*,\s*\\?"value\\?"\s*:\s*)` + saidValue),
+	// - name: TOKEN, and value: … in the next line
+	regexp.MustCompile(`(?i)(\bname:\s*["']?` + says + `["']?\s*\n\s*value:\s*)` + saidValue),
 	// Cookie: …; …
 	regexp.MustCompile(`(?i)(\b(?:set-)?cookie\\?["']?\s*[:=]\s*)([^\r\n]+)`),
 	// https://user:…@host, the password with whatever is in it, and https://…@host

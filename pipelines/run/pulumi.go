@@ -68,6 +68,10 @@ func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
 			return nil, err
 		}
 		if backend != "" {
+			// Or the program would hand the token of whoever deploys over, into the state.
+			if err := p.LogDockerIn(ctx); err != nil {
+				return nil, err
+			}
 			options = append(options, auto.EnvVars(map[string]string{"PULUMI_BACKEND_URL": backend + name}))
 		}
 	}

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,21 +14,25 @@ import (
 	"hello-timber/pipelines/run/runtest"
 )
 
-// Only the committed file says where the state of a pipelines' stack is. Other stacks are
-// where the user is logged in.
+// Only the committed file says where the state of a pipelines' stack is, and Docker's own login
+// keeps the user's token out of it. Other stacks are where the user is logged in.
 func TestBackend(t *testing.T) {
 	for _, tt := range []struct{ stack, file, place, complaint string }{
-		{"dev", "BACKEND=gs://acme-timber-\n", "gs://acme-timber-dev", ""},
-		{"prod", "# BACKEND=gs://no\nIMAGES=\nBACKEND=gs://acme-timber-", "gs://acme-timber-prod", ""},
+		{"dev", "BACKEND=gs://acme-timber-\nIMAGES=eu-docker.pkg.dev/p/r/s\n", "gs://acme-timber-dev", ""},
+		{"prod", "# BACKEND=gs://no\nIMAGES=eu-docker.pkg.dev/p/r/s\nBACKEND=gs://acme-timber-", "gs://acme-timber-prod", ""},
 		{"dev", "BACKEND=\n", "", ""},
 		{"fresh", "BACKEND=gs://acme-timber-\n", "", ""},
 		{"dev", "IMAGES=\n", "", "pipelines/google.env has no line BACKEND="},
 	} {
-		r := runtest.New(t, "STACK="+tt.stack, "BACKEND=gs://evil-")
+		r, tools := runtest.New(t, "STACK="+tt.stack, "BACKEND=gs://evil-"), t.TempDir()
+		runtest.Script(t, tools, "gcloud", `echo "$@" > `+tools+"/calls")
 		r.Write(run.GoogleFile, tt.file)
 		r.Try(tt.file, tt.complaint, plan.Preview)
 		if places := slices.Compact(r.Pulumi.Backends); tt.complaint == "" && !slices.Equal(places, []string{tt.place}) || tt.complaint != "" && len(places) > 0 {
 			t.Errorf("%s with %q: at %q, want %q", tt.stack, tt.file, places, tt.place)
+		}
+		if calls, _ := os.ReadFile(tools + "/calls"); (string(calls) == "auth configure-docker eu-docker.pkg.dev --quiet\n") != (tt.place != "") {
+			t.Errorf("%s with %q: gcloud %s", tt.stack, tt.file, calls)
 		}
 	}
 }
