@@ -154,6 +154,8 @@ func (l *loader) checkNames() error {
 		}
 	}
 	if renamed { // The files of a project that pulumi new made from this repository have its keys.
+		// Until they are used, other mistakes are not real, and a key that is set for one is there twice after the fix.
+		l.problems = nil
 		l.add("The prefix "+template+":", "", fmt.Sprintf("is not that of project %s, the keys that have it are not used", project),
 			fmt.Sprintf("perl -pi -e 's/^  %s:/  %s:/' Pulumi.%s.yaml", template, project, l.Stack()))
 	}
