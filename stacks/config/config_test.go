@@ -33,12 +33,14 @@ func declared(t *testing.T) map[string]declaration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "\n  pulumi:disable-default-providers: [kubernetes]\n") {
-		t.Error("Pulumi.yaml does not disable the default kubernetes provider")
-	}
 	var project struct{ Config map[string]yaml.Node }
 	if err := yaml.Unmarshal(text, &project); err != nil {
 		t.Fatal(err)
+	}
+	var disabled any // a list, which pulumi new writes as the value of a map
+	node := project.Config["pulumi:disable-default-providers"]
+	if err := node.Decode(&disabled); err != nil || !slices.Contains([]string{"[kubernetes]", "map[value:[kubernetes]]"}, fmt.Sprint(disabled)) {
+		t.Errorf("Pulumi.yaml disables the default providers %v (%v), and must disable that of kubernetes", disabled, err)
 	}
 	keys := map[string]declaration{}
 	for name, node := range project.Config {
