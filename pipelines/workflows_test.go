@@ -67,7 +67,7 @@ func TestDependabot(t *testing.T) {
 		var want []string
 		for file, text := range filesOf(t, 1, "../"+name, "../*/"+name, "../*/*/"+name, "../*/*/*/"+name) {
 			if unpinned := regexp.MustCompile(`(?m)^FROM .*\bgolang:[^@\s]+(?: .*)?$`).Find(text); unpinned != nil {
-				t.Errorf("%s: %s: golang has no digest", file, unpinned)
+				t.Errorf("%s: %s: golang has no digest. Fix: append @ and what this prints: docker buildx imagetools inspect golang:TAG --format '{{.Manifest.Digest}}'", file, unpinned)
 			}
 			if !strings.HasPrefix(file, "../.") {
 				want = append(want, cmp.Or(strings.TrimPrefix(filepath.Dir(file), ".."), "/"))

@@ -45,8 +45,8 @@ func Version(ctx context.Context, p *run.Pipeline) error {
 		return fmt.Errorf("of %s: %w", base, err)
 	}
 	const key = "imageVersion"
-	if old[key] == now[key] {
-		return fmt.Errorf("app/ differs from %s, imageVersion of dev is still %s, and a tag cannot be pushed twice. Fix: pulumi config set imageVersion NEW --stack dev", base, now[key])
+	if old[key] == now[key] { // pulumi config set would need access to dev's state
+		return fmt.Errorf("app/ differs from %s, imageVersion of dev is still %s, and a tag cannot be pushed twice. Fix: write a new one into Pulumi.dev.yaml: perl -pi -e 's/:imageVersion:.*/:imageVersion: NEW/' Pulumi.dev.yaml", base, now[key])
 	}
 	fmt.Fprintf(p.Out, "app/ differs from %s, and imageVersion is %s after %s\n", base, now[key], old[key])
 	return nil
