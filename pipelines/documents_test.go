@@ -88,6 +88,7 @@ func TestFaultsAreTests(t *testing.T) {
 func TestSetUp(t *testing.T) {
 	_, setUp, _ := strings.Cut(runtest.Read(t, "../docs/pipelines.md"), "\n## Before the first run\n")
 	setUp, _, _ = strings.Cut(setUp, "\n## ")
+	setUp = strings.Replace(setUp, "\nDOMAINS=()", "\nDOMAINS=(prod)", 1)
 	setUpWith := func(checks string) string {
 		script := `gcloud() { echo "gcloud $*"; }; gh() { case "$*" in *"--input -") cat > /dev/null ;; esac; echo "gh $*"; }; make() { ` + checks + `; }; curl() { for address; do :; done; printf %s "$address"; }; export -f gcloud gh make curl` + "\n"
 		for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(setUp, -1) {
@@ -106,7 +107,7 @@ func TestSetUp(t *testing.T) {
 	}
 	out, readers := setUpWith("true"), 0
 	published := sha256.Sum256([]byte("https://api.pulumi.com/releases/plugins/one.tar.gz")) // which the stand-in for curl prints
-	for _, want := range []string{on, hex.EncodeToString(published[:]) + "  one.tar.gz\n01  two.tar.gz\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,",
+	for _, want := range []string{on, "gcloud dns managed-zones set-iam-policy timber-prod --project acme-timber-prod --policy-file ", hex.EncodeToString(published[:]) + "  one.tar.gz\n01  two.tar.gz\n", "cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project", "google.subject=assertion.repository_id + ':' + assertion.run_id,",
 		"--attribute-condition assertion.repository_owner_id == 'gh api users/acme --jq .id' && assertion.repository_id == 'gh api repos/acme/hello-timber --jq .id' --attribute-mapping ",
 		"attribute.identity=has(assertion.environment) ? (assertion.environment.startsWith('watch-') ? assertion.environment : 'deploy-' + assertion.environment) : (assertion.event_name == 'pull_request' ? 'preview' : 'none')\n"} {
 		if !strings.Contains(out, want) {
