@@ -208,7 +208,7 @@ func (l *loader) checkExisting() {
 		if l.secret("registry") {
 			host = ""
 		}
-		l.add("pullSecret", "", "is not a Docker config with a login in it", l.command("kubectl create secret docker-registry login --docker-server "+cmp.Or(host, "HOST")+
+		l.add("pullSecret", "", "is not a Docker config with a login in it", l.command("kubectl create secret docker-registry login --docker-server "+Quote(cmp.Or(host, "HOST"))+
 			` --docker-username USER --docker-password TOKEN --dry-run=client --output 'jsonpath={.data.\.dockerconfigjson}' | base64 --decode | pulumi config set --secret pullSecret`))
 	} else if !l.secret("pullSecret") {
 		l.add("pullSecret", "", "is not encrypted in the configuration", l.command("pulumi config get pullSecret")+" | "+l.command("pulumi config set --secret pullSecret"))
