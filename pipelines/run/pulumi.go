@@ -68,7 +68,7 @@ func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
 			return nil, err
 		}
 		if backend != "" {
-			// Or the program would hand the token of whoever deploys over, into the state.
+			// Or the program would hand over a token of the deployer, which stays in the state.
 			if err := p.LogDockerIn(ctx); err != nil {
 				return nil, err
 			}
