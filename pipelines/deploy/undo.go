@@ -75,8 +75,10 @@ func (d *deployment) byHand() string {
 func (d *deployment) whyNot(ctx context.Context, changed plan.Plan, failure error) string {
 	touched, more := effect(changed)
 	switch {
-	case d.before.Image == "" || d.Env("IMAGE") == run.Deployed:
+	case d.before.Image == "":
 		return "there is none"
+	case d.Env("IMAGE") == run.Deployed:
+		return "this deployment was of that image"
 	case !touched && !errors.Is(failure, errCheck):
 		return "the pods are as they were"
 	case d.Env("ROLLBACK") == "no":

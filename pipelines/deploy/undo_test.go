@@ -121,11 +121,11 @@ func TestUndo(t *testing.T) {
 		}, []string{"also changes kubernetes:autoscaling"}, 1},
 		"switched off":                 {func(r *rollout) { r.fails = true; r.Set("ROLLBACK=no") }, []string{"because ROLLBACK is no. To return: make deploy STACK=prod IMAGE=deployed"}, 1},
 		"before it reaches the pods":   {func(r *rollout) { r.fails, r.update = true, "" }, []string{"because the pods are as they were", "pulumi cancel --stack prod"}, 1},
-		"of a repair":                  {func(r *rollout) { r.fails = true; r.Set("IMAGE=deployed") }, []string{"because there is none"}, 1},
+		"of a repair":                  {func(r *rollout) { r.fails = true; r.Set("IMAGE=deployed") }, []string{"because this deployment was of that image"}, 1},
 		"the return fails, too":        {func(r *rollout) { r.fails, r.backFails = true, true }, []string{"exit code 1", "did not get back to " + imageV1, "the cluster is unreachable", "IMAGE=deployed"}, 2},
 		"one that others wait for":     {func(r *rollout) { r.fails = true; r.update += changes(balancer) }, []string{again}, 2},
 		"ready and wrong":              {func(r *rollout) { r.wrong.Store(1000); r.asks("/index") }, []string{"the check failed", "/index failed, the last one with: status 500", again}, 2},
-		"ready and wrong, of a repair": {func(r *rollout) { r.wrong.Store(1000); r.asks("/index"); r.Set("IMAGE=deployed") }, []string{"the check failed", "because there is none"}, 1},
+		"ready and wrong, of a repair": {func(r *rollout) { r.wrong.Store(1000); r.asks("/index"); r.Set("IMAGE=deployed") }, []string{"the check failed", "because this deployment was of that image"}, 1},
 		"wrong now and then":           {func(r *rollout) { r.wrong.Store(9); r.asks("/index") }, nil, 1},
 		"wrong more often than that":   {func(r *rollout) { r.wrong.Store(12); r.asks("/index") }, []string{"7 of 584 requests", again}, 2},
 		"asked elsewhere by its path": {func(r *rollout) {

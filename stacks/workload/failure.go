@@ -26,7 +26,7 @@ func (r *registration) explain() (pulumi.ResourceOption, error) {
 		}
 		text := r.podsSay()
 		if failed.FailedOperation == "update" && os.Getenv("PULUMI_AUTOMATION_API") == "" { // make deploy returns by itself
-			text += "\nTo return to the image that ran before: make deploy STACK=" + r.ctx.Stack() + " IMAGE=deployed"
+			text += "\nIf a config value is the cause, set it back first. To return to the image that ran before: make deploy STACK=" + r.ctx.Stack() + " IMAGE=deployed"
 		}
 		_ = r.ctx.Log.Error(text, nil)
 		return false, nil
