@@ -38,7 +38,7 @@ func (r *registration) deployment(policy, quota pulumi.Resource, some []pulumi.R
 	if r.PullGrant != nil {
 		before = append(before, r.PullGrant)
 	}
-	explain, err := r.explain()
+	watch, err := r.watch()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (r *registration) deployment(policy, quota pulumi.Resource, some []pulumi.R
 	}, r.serving(
 		pulumi.DependsOn(before),
 		pulumi.IgnoreChanges(ignored),
-		explain,
+		watch,
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: timeout, Update: timeout}))...)
 	if err != nil {
 		return nil, err

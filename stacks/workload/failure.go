@@ -7,20 +7,27 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"hello-timber/stacks/config"
 )
 
-// explain returns a hook for a rollout that fails, after which the engine ends the program.
-// Pulumi's error says which pods are not ready, and of one that ended, why. The hook adds
-// what a pod says while it runs, and the way back.
-func (r *registration) explain() (pulumi.ResourceOption, error) {
+// watch returns hooks for the end of a rollout. After one that fails, the engine ends the
+// program. Pulumi's error says which pods are not ready, and of one that ended, why. The hook
+// adds what a pod says while it runs, and the way back.
+func (r *registration) watch() (pulumi.ResourceOption, error) {
 	if r.Ask == nil {
 		return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{}), nil
 	}
-	hook, err := r.ctx.RegisterErrorHook("pods that are not ready", func(failed *pulumi.ErrorHookArgs) (retry bool, err error) {
+	complete, err := r.ctx.RegisterResourceHook("all pods are new", func(done *pulumi.ResourceHookArgs) error {
+		return r.complete(string(done.ID))
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	failed, err := r.ctx.RegisterErrorHook("pods that are not ready", func(failed *pulumi.ErrorHookArgs) (retry bool, err error) {
 		if failed.FailedOperation == "delete" {
 			return false, nil
 		}
@@ -31,7 +38,35 @@ func (r *registration) explain() (pulumi.ResourceOption, error) {
 		_ = r.ctx.Log.Error(text, nil)
 		return false, nil
 	})
-	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{OnError: []*pulumi.ErrorHook{hook}}), err
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{
+		AfterUpdate: []*pulumi.ResourceHook{complete}, OnError: []*pulumi.ErrorHook{failed}}), err
+}
+
+// complete waits until all pods of a Deployment are new ones. Pulumi's provider (4.25) does so,
+// too. But if the API server's cache is a moment behind, the Deployment that it sees first is
+// that of before, and it takes that one's rollout for this one.
+func (r *registration) complete(id string) error {
+	_, name, _ := strings.Cut(id, "/")
+	for deadline := time.Now().Add(r.rolloutTimeout()); ; time.Sleep(time.Second) {
+		var is struct {
+			Metadata struct{ Generation int }
+			Spec     struct{ Replicas int }
+			Status   struct{ ObservedGeneration, Replicas, UpdatedReplicas, AvailableReplicas int }
+		}
+		text, err := r.Ask("/apis/apps/v1/namespaces/" + r.Namespace + "/deployments/" + name)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &is)
+		}
+		switch {
+		case err != nil:
+			return r.ctx.Log.Warn(config.Printable("whether all pods are new is not known: "+err.Error()), nil)
+		case is.Status.ObservedGeneration >= is.Metadata.Generation && is.Status.Replicas == is.Status.UpdatedReplicas &&
+			min(is.Status.UpdatedReplicas, is.Status.AvailableReplicas) >= is.Spec.Replicas:
+			return nil
+		case time.Now().After(deadline):
+			return errors.New(r.podsSay())
+		}
+	}
 }
 
 // found is a pod or an event.

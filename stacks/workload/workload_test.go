@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -97,6 +98,33 @@ func TestPodsSay(t *testing.T) {
 		delete(answers, missing)
 		if got := r.podsSay(); !strings.Contains(got, "Error from server (BadRequest): "+missing) {
 			t.Errorf("without %s: %s", missing, got)
+		}
+	}
+}
+
+// TestComplete: the rollout before is not taken for this one.
+func TestComplete(t *testing.T) {
+	const done = `{"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}}`
+	for name, before := range map[string]string{
+		"done": done, "not yet observed": strings.Replace(done, `observedGeneration": 3`, `observedGeneration": 2`, 1), "old pods": strings.Replace(done, `"replicas": 2, "up`, `"replicas": 3, "up`, 1),
+		"not all are new": strings.ReplaceAll(done, `updatedReplicas": 2`, `updatedReplicas": 1`), "not all are ready": strings.Replace(done, `availableReplicas": 2`, `availableReplicas": 1`, 1),
+	} {
+		for _, ends := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				asked := 0
+				r := &registration{Args: &Args{Namespace: "timber-dev", Service: config.Service{Replicas: 2}, Ask: func(path string) (string, error) {
+					switch asked++; {
+					case path != "/apis/apps/v1/namespaces/timber-dev/deployments/timber-1":
+						return `{"items": []}`, nil
+					case ends && asked > 3:
+						return done, nil
+					}
+					return before, nil
+				}}}
+				if err := r.complete("timber-dev/timber-1"); (err == nil) != (ends || before == done) || before != done && asked < 4 {
+					t.Errorf("%s, ends: %t: asked %d times, %v", name, ends, asked, err)
+				}
+			})
 		}
 	}
 }
