@@ -43,9 +43,9 @@ func TestSteps(t *testing.T) {
 // Only the engine's and the providers' own notes are left out, whatever a key is called.
 func TestLeaves(t *testing.T) {
 	var paths []string
-	leaves(nil, map[string]any{"data": map[string]any{"__main__.py": "x"}, "__defaults": []any{"name"}, "nodes": []any{map[string]any{"__defaults": []any{}, "n": 3}}},
+	leaves(nil, map[string]any{"__inputs": "x", "data": map[string]any{"__inputs": "x", "__main__.py": "x"}, "spec": map[string]any{"egress": []any{map[string]any{}}, "ingress": []any{}}, "__defaults": []any{"name"}, "nodes": []any{map[string]any{"__defaults": []any{}, "n": 3}}},
 		func(path string, _ any) { paths = append(paths, path) })
-	if want := `data["__main__.py"], nodes[0].n`; strings.Join(paths, ", ") != want {
+	if want := `data.__inputs, data["__main__.py"], nodes[0].n, spec.egress[0], spec.ingress`; strings.Join(paths, ", ") != want {
 		t.Errorf("got %q, want %s", paths, want)
 	}
 }

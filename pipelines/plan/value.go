@@ -23,24 +23,24 @@ func ChangeOf(op Op, text string) Change {
 	return Change{Op: op, Type: string(u.Type()), Name: u.Name()}
 }
 
-// notes are names of the engine's and the providers' own, in inputs. A file of the user's, such
-// as __main__.py in a ConfigMap, is none.
-var notes = []string{"__defaults", "__fieldManager", "__initialApiVersion", "__inputs", "__internal", "__meta", "__provider"}
+// notes are the engine's and the providers' own names in a resource's inputs; __defaults is also
+// below. A file of the user's, such as __main__.py in a ConfigMap, is none.
+var notes = []string{"__fieldManager", "__initialApiVersion", "__inputs", "__internal", "__meta", "__provider"}
 
-// leaves visits the values below v, without notes.
+// leaves visits the values below v, without notes. An object or list with nothing in it is one,
+// too: in a network policy, {} is everyone.
 func leaves(path resource.PropertyPath, v any, visit func(path string, v any)) {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if !slices.Contains(notes, key) {
-				leaves(append(path, key), v[key], visit)
-			}
+	object, isObject := v.(map[string]any)
+	list, isList := v.([]any)
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if key != "__defaults" && (len(path) > 0 || !slices.Contains(notes, key)) {
+			leaves(append(path, key), object[key], visit)
 		}
-	case []any:
-		for i, element := range v {
-			leaves(append(path, i), element, visit)
-		}
-	default:
+	}
+	for i, element := range list {
+		leaves(append(path, i), element, visit)
+	}
+	if !isObject && !isList || len(object)+len(list) == 0 && len(path) > 0 {
 		visit(path.String(), v)
 	}
 }

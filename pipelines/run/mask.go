@@ -69,6 +69,9 @@ var assigned = []*regexp.Regexp{
 	regexp.MustCompile(`(\s(?:-u|--user|--proxy-user)[ =]["']?[^\s:"']+:)([^\s"']*[^\s"'\d][^\s"']*)`),
 }
 
+// port begins the rest of an address whose host has no user: https://host:443/…@…
+var port = regexp.MustCompile(`^[^\s:/@]+:\d+/`)
+
 // Mask hides what looks like a credential.
 func Mask(text string) string {
 	for _, shape := range secrets {
@@ -78,7 +81,7 @@ func Mask(text string) string {
 		text = shape.ReplaceAllStringFunc(text, func(found string) string {
 			at := shape.FindStringSubmatchIndex(found)
 			switch value := found[at[4]:at[5]]; {
-			case strings.HasPrefix(strings.TrimLeft(value, `"'\`), Hidden[:7]), value == "true", value == "false", value == "null":
+			case port.MatchString(value), strings.HasPrefix(strings.TrimLeft(value, `"'\`), Hidden[:7]), value == "true", value == "false", value == "null":
 				return found
 			}
 			return found[:at[4]] + Hidden + found[at[5]:]

@@ -82,7 +82,7 @@ func TestMask(t *testing.T) {
 	for _, harmless := range []string{
 		"replicas: 0 is not a whole number from 1 to 100", `Deployment "timber" exceeded its progress deadline`,
 		"europe-west1-docker.pkg.dev/p/r/timber@sha256:" + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", `secrets "environment" is forbidden`, `{"imagePullSecrets":[{"name":"pull"}]}`,
-		`{"automountServiceAccountToken":false}`, "bypass=1, design: new, 3 passed: yes", "https://example.com/a/@scope/b", "https://example.com:8080/x",
+		`{"automountServiceAccountToken":false}`, "bypass=1, design: new, 3 passed: yes", "https://example.com/a/@scope/b", "https://example.com:443/x@v1", "https://example.com:8080/x",
 		"go get example.com/x@v1.2.3", "mail me@example.com", "task-abcdefghij0123456789-0123456789", "pulumi up --stack dev", `{"secret":{"items":[]}}`,
 		"docker run -u 65532:65532 timber", "the signature is of main", `kubectl: "gcloud container clusters get-credentials timber-1 --zone z"`,
 	} {
