@@ -107,7 +107,7 @@ var events = map[string]struct {
 	"release-odd-tag":        {oddTag, []string{"has other characters than", "run: failure"}, []string{tests, "gh "}},
 	"release-moved":          {release.with(answers{"moved": "ahead"}), []string{tests, "leads to another commit", "run: failure"}, []string{"gh release"}},
 	"release-no-notes":       {candidate, []string{"CHANGELOG.md has no heading ## [1.2.0-rc.1]", "run: failure"}, []string{tests, "gh release"}},
-	"release-tests-fail":     {release.with(answers{"fails": "test"}), []string{"run: failure", "test/test: failure"}, []string{"gh release", "may contents:write"}},
+	"release-tests-fail":     {release.with(answers{"fails": strings.TrimPrefix(tests, "make ")}), []string{"run: failure", "test/test: failure"}, []string{"gh release", "may contents:write"}},
 }
 
 // Each event does what docs/pipelines.md says.
