@@ -60,7 +60,8 @@ func billing(ctx context.Context, s *stack) (string, error) {
 	var info struct{ BillingEnabled bool }
 	err := ask(ctx, &info, "gcloud", "billing", "projects", "describe", s.project(), "--format=json")
 	if err == nil && !info.BillingEnabled {
-		err = missing("gcloud billing projects link "+config.Quote(s.project())+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)", "project %s has no billing account", s.project())
+		err = missing("gcloud billing projects link "+config.Quote(s.project())+" --billing-account ACCOUNT_ID (gcloud billing accounts list prints the IDs)",
+			"project %s has no billing account", s.project())
 	}
 	return "enabled", err
 }
@@ -221,6 +222,7 @@ func address(ctx context.Context, s *stack) (string, error) {
 			return want + ", reserved as " + r.Name, nil
 		}
 	}
-	return "", missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s", config.Quote(s.region()), config.Quote(s.project()), s.name),
+	return "", missing(fmt.Sprintf("gcloud compute addresses create NAME --region %s --project %s, then set what it lists: pulumi config set address ADDRESS --stack %s",
+		config.Quote(s.region()), config.Quote(s.project()), s.name),
 		"%s is not an external address of the Premium tier in %s that is reserved and free", want, s.region())
 }

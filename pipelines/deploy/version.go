@@ -46,7 +46,8 @@ func Version(ctx context.Context, p *run.Pipeline) error {
 	}
 	const key = "imageVersion"
 	if old[key] == now[key] { // pulumi config set would need access to dev's state
-		return fmt.Errorf("app/ differs from %s, imageVersion of dev is still %s, and a tag cannot be pushed twice. Fix: write a new one into Pulumi.dev.yaml: perl -pi -e 's/:imageVersion:.*/:imageVersion: NEW/' Pulumi.dev.yaml", base, now[key])
+		return fmt.Errorf("app/ differs from %s, imageVersion of dev is still %s, and a tag cannot be pushed twice. "+
+			"Fix: write a new one into Pulumi.dev.yaml: perl -pi -e 's/:imageVersion:.*/:imageVersion: NEW/' Pulumi.dev.yaml", base, now[key])
 	}
 	fmt.Fprintf(p.Out, "app/ differs from %s, and imageVersion is %s after %s\n", base, now[key], old[key])
 	return nil

@@ -130,7 +130,8 @@ func (c *Config) keys() []key {
 		{"budget", onGoogleCloud, orNone(number(&g.Budget, maxBudget)), "100"},
 
 		{"deletionProtection", everywhere, boolean(&c.DeletionProtection), "true"},
-		{"service", everywhere, text(&s.Name, "a name of up to 40 lower-case letters, digits and inner hyphens that starts with a letter, other than default-deny and pull", isServiceName), "timber-tutorial"},
+		{"service", everywhere,
+			text(&s.Name, "a name of up to 40 lower-case letters, digits and inner hyphens that starts with a letter, other than default-deny and pull", isServiceName), "timber-tutorial"},
 		{"replicas", everywhere, number(&s.Replicas, maxReplicas), "3"},
 		{"maxReplicas", everywhere, orNone(number(&s.MaxReplicas, maxReplicas)), "10"},
 		{"imageVersion", everywhere, text(&c.Version, "v and one to three numbers, such as v2 or v1.10.0-rc.1 (YAML would read 1.10 as 1.1)", isVersion), "v1"},
