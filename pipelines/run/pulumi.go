@@ -56,11 +56,11 @@ func (p *Pipeline) OpenStack(ctx context.Context) (*auto.Stack, error) {
 // Open returns a stack, ready for commands. A stack of this machine is created.
 func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
 	options := []auto.LocalWorkspaceOption{auto.WorkDir(p.Folder)}
-	if IsLocal(name) && !slices.Contains(p.prepared, name) {
+	first := !slices.Contains(p.opened, name)
+	if IsLocal(name) && first {
 		if err := p.prepare(ctx, name); err != nil {
 			return nil, err
 		}
-		p.prepared = append(p.prepared, name)
 	}
 	if slices.Contains(DeployEnvironments, name) {
 		backend, err := p.Google("BACKEND")
@@ -68,12 +68,16 @@ func (p *Pipeline) Open(ctx context.Context, name string) (*auto.Stack, error) {
 			return nil, err
 		}
 		if backend != "" {
-			// Or the program would hand over a token of the deployer, which stays in the state.
-			if err := p.LogDockerIn(ctx); err != nil {
-				return nil, err
+			if first { // or the program would hand over a token of the deployer, which stays in the state
+				if err := p.LogDockerIn(ctx); err != nil {
+					return nil, err
+				}
 			}
 			options = append(options, auto.EnvVars(map[string]string{"PULUMI_BACKEND_URL": backend + name}))
 		}
+	}
+	if first {
+		p.opened = append(p.opened, name)
 	}
 	command := p.Pulumi
 	if command == nil {

@@ -30,8 +30,8 @@ type Pipeline struct {
 	Pulumi auto.PulumiCommand
 	// Pause waits between two attempts: Sleep, but for tests.
 	Pause func(context.Context, time.Duration) error
-	// prepared are the stacks of this machine that are ready.
-	prepared []string
+	// opened are the stacks that need no preparation any more.
+	opened []string
 }
 
 // Env is the value of an environment variable, or empty.

@@ -25,7 +25,7 @@ func TestBackend(t *testing.T) {
 		{"dev", "IMAGES=\n", "", "pipelines/google.env has no line BACKEND="},
 	} {
 		r, tools := runtest.New(t, "STACK="+tt.stack, "BACKEND=gs://evil-"), t.TempDir()
-		runtest.Script(t, tools, "gcloud", `echo "$@" > `+tools+"/calls")
+		runtest.Script(t, tools, "gcloud", `echo "$@" >> `+tools+"/calls")
 		r.Write(run.GoogleFile, tt.file)
 		r.Try(tt.file, tt.complaint, plan.Preview)
 		if places := slices.Compact(r.Pulumi.Backends); tt.complaint == "" && !slices.Equal(places, []string{tt.place}) || tt.complaint != "" && len(places) > 0 {
